@@ -1,0 +1,2 @@
+//! tomato
+fn main() {}
