@@ -1,0 +1,117 @@
+use std::time::{Duration, Instant};
+
+use super::{Cmd, CmdError, Stream};
+
+fn sh(script: &str) -> Cmd {
+    Cmd::new("/bin/sh").args(["-c", script])
+}
+
+#[test]
+fn gives_output_and_status() {
+    let output = sh("echo out; echo err >&2; exit 3").any_status().run().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!((output.stdout_text(), output.stderr_text()), ("out\n".into(), "err\n".into()));
+    assert!(!output.truncated);
+}
+
+#[test]
+fn a_bad_status_is_an_error_with_the_end_of_stderr() {
+    let error = sh("echo why >&2; exit 3").run().unwrap_err();
+    assert_eq!(error.to_string(), "/bin/sh failed with exit code 3: why");
+    let error = sh("kill -9 $$").run().unwrap_err();
+    assert_eq!(error.to_string(), "/bin/sh failed with signal 9");
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    let error = Cmd::new("no-such-program-here").run().unwrap_err();
+    assert!(matches!(error, CmdError::Find { .. }), "{error:?}");
+    let error = Cmd::new("/bin/sh").dir("/no/such/dir").run().unwrap_err();
+    assert!(matches!(error, CmdError::Start { .. }), "{error:?}");
+}
+
+#[test]
+fn large_input_and_output_pass_without_a_deadlock() {
+    let input = vec![b'x'; 3 << 20];
+    let output = Cmd::new("cat").stdin(input.clone()).run().unwrap();
+    assert!(output.stdout == input);
+    let output = Cmd::new("cat").stdin(input).output_bytes(1000).run().unwrap();
+    assert!(output.truncated);
+    assert_eq!(output.stdout.len(), 1000);
+}
+
+#[test]
+fn a_program_that_does_not_read_its_input_is_no_error() {
+    sh("exec 0<&-; true").stdin(vec![b'x'; 1 << 20]).run().unwrap();
+}
+
+#[test]
+fn the_deadline_kills_the_whole_group() {
+    let started = Instant::now();
+    let error = sh("sleep 98 & echo $! >&2; sleep 98; true")
+        .deadline(Duration::from_millis(300))
+        .run()
+        .unwrap_err();
+    let CmdError::Deadline { stderr, .. } = error else { panic!("{error:?}") };
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let stat = format!("/proc/{}/stat", stderr.trim());
+    let gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z"));
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !gone() {
+        assert!(Instant::now() < limit, "the background child lives on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_background_child_does_not_hold_up_the_end() {
+    let started = Instant::now();
+    let output = sh("sleep 97 & echo $!").run().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let pid: i32 = output.stdout_text().trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn lines_arrive_with_their_stream() {
+    let mut lines = Vec::new();
+    sh("printf 'a\\nb\\rc'; printf 'e\\n' >&2")
+        .lines(|stream, line| lines.push((stream, line.to_owned())))
+        .unwrap();
+    lines.sort_by(|a, b| a.1.cmp(&b.1));
+    let out = |line: &str| (Stream::Stdout, line.to_owned());
+    assert_eq!(lines, [out("a"), out("b"), out("c"), (Stream::Stderr, "e".to_owned())]);
+}
+
+#[test]
+fn environment_can_be_cleared() {
+    let output = Cmd::new("/usr/bin/env").clear_env().env("A", "b").run().unwrap();
+    assert_eq!(output.stdout_text(), "A=b\n");
+}
+
+#[tokio::test]
+async fn dropping_the_future_kills_the_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let script = format!("echo $$ > {}; sleep 96; true", file.display());
+    let pid = {
+        let mut run = Box::pin(sh(&script).run_async());
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            assert!(Instant::now() < limit, "the command does not start");
+            let step = tokio::time::timeout(Duration::from_millis(5), &mut run).await;
+            assert!(step.is_err(), "ended too early");
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if text.ends_with('\n') {
+                break text.trim().to_owned();
+            }
+        }
+    };
+    let limit = Instant::now() + Duration::from_secs(20);
+    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        assert!(Instant::now() < limit, "the command lives on");
+        tokio::task::yield_now().await;
+    }
+    sh("echo fine").run_async().await.unwrap();
+}
