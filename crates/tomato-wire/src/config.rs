@@ -1,0 +1,387 @@
+//! What the wire is told: plain types, as they travel over the control socket.
+//!
+//! Keys are opaque ids given by the controller. A configuration is checked as a whole by
+//! [`TopologyConfig::check`] before any of it is applied; an error names the field that breaks a bound.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything the wire does for one topology on this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopologyConfig {
+    /// Seed of every random draw in this topology.
+    pub seed: u64,
+    /// Attachment points whose descriptors are handed in.
+    #[serde(default)]
+    pub ports: BTreeMap<String, PortConfig>,
+    /// Switches and hubs.
+    #[serde(default)]
+    pub bridges: BTreeMap<String, BridgeConfig>,
+    /// Links between ports and bridges.
+    #[serde(default)]
+    pub links: BTreeMap<String, LinkConfig>,
+}
+
+/// One port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortConfig {
+    /// What kind of descriptor will be attached.
+    pub kind: PortKind,
+}
+
+/// The kind of a port's descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortKind {
+    /// A TAP opened with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
+    Tap,
+    /// A connected `SOCK_SEQPACKET` unix socket, one frame per message.
+    Socket,
+}
+
+/// One switch or hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeConfig {
+    /// How frames are forwarded.
+    pub mode: BridgeMode,
+    /// How long a learned address is believed, in seconds.
+    #[serde(default = "default_ageing_s")]
+    pub ageing_s: u32,
+}
+
+/// How a bridge forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BridgeMode {
+    /// Learns addresses; floods what it does not know.
+    Switch,
+    /// Floods everything.
+    Hub,
+}
+
+/// One end of a link.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum End {
+    /// A port by its key.
+    Port(String),
+    /// A port of a bridge; bridge ports need no declaration of their own.
+    Bridge {
+        /// Key of the bridge.
+        bridge: String,
+        /// Name of the port, unique within the bridge.
+        port: String,
+    },
+}
+
+/// One link with a behaviour per direction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// The two ends.
+    pub ends: [End; 2],
+    /// Behaviour from `ends[0]` to `ends[1]`.
+    #[serde(default)]
+    pub forward: LinkParams,
+    /// Behaviour from `ends[1]` to `ends[0]`.
+    #[serde(default)]
+    pub backward: LinkParams,
+    /// False: a plain wire, the parameters are kept but not applied.
+    pub emulate: bool,
+    /// False: the cable is unplugged; frames on it are lost and counted.
+    pub connected: bool,
+    /// Record what passes.
+    #[serde(default)]
+    pub capture: Option<CaptureConfig>,
+}
+
+/// Behaviour of one direction of a link. The default does nothing to a frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinkParams {
+    /// Bandwidth in bit/s, counting [`limits::FRAMING_BYTES`] for each frame; none = unlimited.
+    pub bandwidth_bit_s: Option<u64>,
+    /// Propagation delay in nanoseconds.
+    pub delay_ns: u64,
+    /// Spread of the delay in nanoseconds: half width (uniform) or sigma (the others). Never reorders.
+    pub jitter_ns: u64,
+    /// Shape of the jitter.
+    pub distribution: Distribution,
+    /// Probability that a frame is lost before it reaches the queue.
+    pub loss: Ratio,
+    /// Probability that a frame is sent twice.
+    pub duplicate: Ratio,
+    /// Probability that one bit of a frame is flipped.
+    pub corrupt: Ratio,
+    /// Byte queue in front of the rate; none = [`LinkParams::effective_queue_bytes`].
+    pub queue_bytes: Option<u64>,
+}
+
+/// Shape of the jitter, as netem means the words (tc-netem(8)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Even between `delay - jitter` and `delay + jitter`.
+    #[default]
+    Uniform,
+    /// Gaussian with sigma `jitter`.
+    Normal,
+    /// Heavy upper tail.
+    Pareto,
+    /// A quarter normal, three quarters pareto.
+    Paretonormal,
+}
+
+/// A probability as fraction of 2^64; 0 is never and `u64::MAX` is always, exactly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ratio(pub u64);
+
+impl Ratio {
+    /// It never happens.
+    pub const NEVER: Ratio = Ratio(0);
+    /// It always happens.
+    pub const ALWAYS: Ratio = Ratio(u64::MAX);
+
+    /// Whether an evenly drawn number is a hit.
+    #[must_use]
+    pub fn hits(self, draw: u64) -> bool {
+        self == Ratio::ALWAYS || draw < self.0
+    }
+}
+
+/// A bounded ring of pcapng files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureConfig {
+    /// Directory of the ring, of this capture alone; made if missing.
+    pub dir: PathBuf,
+    /// Most bytes of one file.
+    pub file_bytes: u64,
+    /// Most files; the oldest is removed first.
+    pub files: u32,
+    /// Most bytes recorded of each frame.
+    pub snaplen: u32,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is empty or too long.
+    #[error("{field}: a key has 1 to {max} bytes, not {bytes}", max = limits::MAX_KEY_BYTES)]
+    KeyLength {
+        /// Where the key stands.
+        field: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A map has too many entries.
+    #[error("{field}: at most {max} entries, not {count}; split the topology")]
+    TooMany {
+        /// The map.
+        field: &'static str,
+        /// Its entries.
+        count: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A number is outside its range.
+    #[error("{field}: must be {min} to {max}, not {value}")]
+    Range {
+        /// The field.
+        field: String,
+        /// Its value.
+        value: u64,
+        /// Smallest allowed value.
+        min: u64,
+        /// Largest allowed value.
+        max: u64,
+    },
+    /// A link names a port or bridge that does not exist.
+    #[error("{field}: no {what} {key:?} in this configuration; add it or correct the key")]
+    UnknownEnd {
+        /// The field.
+        field: String,
+        /// Port or bridge.
+        what: &'static str,
+        /// The key that was not found.
+        key: String,
+    },
+    /// Two links end at the same place.
+    #[error("{field}: already the end of link {link:?}; each end holds one link")]
+    EndTaken {
+        /// The field.
+        field: String,
+        /// The link that has it.
+        link: String,
+    },
+    /// Rate and delay need more memory than one direction may have.
+    #[error("{field}: {bytes} bytes in flight, at most {max}; lower the bandwidth, delay or queue")]
+    InFlight {
+        /// The direction.
+        field: String,
+        /// What it needs.
+        bytes: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// A capture directory is relative or shared.
+    #[error("{field}: must be an absolute path that no other capture uses")]
+    CaptureDir {
+        /// The field.
+        field: String,
+    },
+}
+
+impl TopologyConfig {
+    /// Checks every bound and reference.
+    ///
+    /// # Errors
+    /// The first field that breaks one.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        count("ports", self.ports.len(), limits::MAX_PORTS)?;
+        count("bridges", self.bridges.len(), limits::MAX_BRIDGES)?;
+        count("links", self.links.len(), limits::MAX_LINKS)?;
+        for key in self.ports.keys() {
+            check_key(|| format!("ports.{key}"), key)?;
+        }
+        for (key, bridge) in &self.bridges {
+            check_key(|| format!("bridges.{key}"), key)?;
+            let age = u64::from(bridge.ageing_s);
+            range(|| format!("bridges.{key}.ageing_s"), age, 1, limits::MAX_AGEING_S.into())?;
+        }
+        let mut taken = BTreeMap::new();
+        let mut dirs = std::collections::BTreeSet::new();
+        for (key, link) in &self.links {
+            let field = format!("links.{key}");
+            check_key(|| field.clone(), key)?;
+            for (n, end) in link.ends.iter().enumerate() {
+                let field = format!("{field}.ends[{n}]");
+                self.check_end(&field, end)?;
+                if let Some(link) = taken.insert(end, key) {
+                    return Err(ConfigError::EndTaken { field, link: link.clone() });
+                }
+            }
+            link.forward.check(&format!("{field}.forward"))?;
+            link.backward.check(&format!("{field}.backward"))?;
+            if let Some(capture) = &link.capture {
+                capture.check(&format!("{field}.capture"))?;
+                if !dirs.insert(&capture.dir) {
+                    return Err(ConfigError::CaptureDir { field: format!("{field}.capture.dir") });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&self, field: &str, end: &End) -> Result<(), ConfigError> {
+        let (what, key, known) = match end {
+            End::Port(key) => ("port", key, self.ports.contains_key(key)),
+            End::Bridge { bridge, port } => {
+                check_key(|| format!("{field}.bridge.port"), port)?;
+                ("bridge", bridge, self.bridges.contains_key(bridge))
+            }
+        };
+        if known {
+            return Ok(());
+        }
+        Err(ConfigError::UnknownEnd { field: field.to_owned(), what, key: key.clone() })
+    }
+}
+
+impl LinkParams {
+    /// The byte queue in force: the given one, else `max(rate * (2 * delay + 25 ms), 64 KiB)`, at most
+    /// [`limits::MAX_QUEUE_BYTES`].
+    #[must_use]
+    pub fn effective_queue_bytes(&self) -> u64 {
+        if let Some(bytes) = self.queue_bytes {
+            return bytes;
+        }
+        let rate = self.bandwidth_bit_s.unwrap_or(0);
+        let ns = self.delay_ns.saturating_mul(2).saturating_add(limits::DEFAULT_QUEUE_EXTRA_NS);
+        bytes_in(rate, ns).clamp(limits::MIN_DEFAULT_QUEUE_BYTES, limits::MAX_QUEUE_BYTES)
+    }
+
+    fn check(&self, field: &str) -> Result<(), ConfigError> {
+        range(|| format!("{field}.delay_ns"), self.delay_ns, 0, limits::MAX_DELAY_NS)?;
+        range(|| format!("{field}.jitter_ns"), self.jitter_ns, 0, limits::MAX_DELAY_NS)?;
+        if let Some(rate) = self.bandwidth_bit_s {
+            let (min, max) = (limits::MIN_BANDWIDTH_BIT_S, limits::MAX_BANDWIDTH_BIT_S);
+            range(|| format!("{field}.bandwidth_bit_s"), rate, min, max)?;
+            let bytes = bytes_in(rate, self.delay_ns).saturating_add(self.effective_queue_bytes());
+            let max = limits::MAX_DELAY_LINE_BYTES;
+            if bytes > max {
+                return Err(ConfigError::InFlight { field: field.to_owned(), bytes, max });
+            }
+        }
+        if let Some(bytes) = self.queue_bytes {
+            let (min, max) = (limits::MIN_QUEUE_BYTES, limits::MAX_QUEUE_BYTES);
+            range(|| format!("{field}.queue_bytes"), bytes, min, max)?;
+        }
+        Ok(())
+    }
+}
+
+impl CaptureConfig {
+    fn check(&self, field: &str) -> Result<(), ConfigError> {
+        if !self.dir.is_absolute() {
+            return Err(ConfigError::CaptureDir { field: format!("{field}.dir") });
+        }
+        let (min, max) = (limits::MIN_CAPTURE_FILE_BYTES, limits::MAX_CAPTURE_FILE_BYTES);
+        range(|| format!("{field}.file_bytes"), self.file_bytes, min, max)?;
+        range(|| format!("{field}.files"), self.files.into(), 1, limits::MAX_CAPTURE_FILES.into())?;
+        let max = u64::try_from(limits::MAX_FRAME_BYTES).unwrap_or(u64::MAX);
+        range(|| format!("{field}.snaplen"), self.snaplen.into(), limits::MIN_SNAPLEN.into(), max)
+    }
+}
+
+/// Checks the key of a topology.
+///
+/// # Errors
+/// If it is empty or too long.
+pub fn check_topology_key(key: &str) -> Result<(), ConfigError> {
+    check_key(|| "topology".to_owned(), key)
+}
+
+fn default_ageing_s() -> u32 {
+    300
+}
+
+/// Bytes that pass in `ns` at `rate` bit/s.
+fn bytes_in(rate: u64, ns: u64) -> u64 {
+    let bytes = u128::from(rate) * u128::from(ns) / 8_000_000_000;
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+fn count(field: &'static str, count: usize, max: usize) -> Result<(), ConfigError> {
+    if count > max { Err(ConfigError::TooMany { field, count, max }) } else { Ok(()) }
+}
+
+fn check_key(field: impl FnOnce() -> String, key: &str) -> Result<(), ConfigError> {
+    if (1..=limits::MAX_KEY_BYTES).contains(&key.len()) {
+        return Ok(());
+    }
+    Err(ConfigError::KeyLength { field: field(), bytes: key.len() })
+}
+
+fn range(
+    field: impl FnOnce() -> String,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Range { field: field(), value, min, max })
+}

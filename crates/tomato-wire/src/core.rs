@@ -1,0 +1,13 @@
+//! What happens to a frame between two ports.
+//!
+//! No clock, no descriptor: time is an argument in nanoseconds of any monotonic origin, frames come in by
+//! [`network::Network::ingress`] and leave through a [`network::Sink`]. The same code runs under the real
+//! clock in [`crate::io`] and under a virtual one in tests.
+
+pub mod bridge;
+pub mod direction;
+pub mod frame;
+pub mod jitter;
+pub mod lateness;
+pub mod network;
+pub mod random;

@@ -1,0 +1,86 @@
+use super::*;
+use crate::core::random::{Stage, Streams};
+
+const N: u32 = 200_000;
+const DELAY: u64 = 100_000_000;
+const JITTER: u64 = 10_000_000;
+
+/// Mean and standard deviation of the deviation in units of the jitter, and the extremes.
+fn sample(distribution: Distribution) -> (f64, f64, f64, f64) {
+    let streams = Streams::new(11, "jitter", 0);
+    let values: Vec<f64> = (0..u64::from(N))
+        .map(|i| {
+            let ns = delay(DELAY, JITTER, distribution, streams.draw(Stage::Jitter, i));
+            (ns as f64 - DELAY as f64) / JITTER as f64
+        })
+        .collect();
+    let mean = values.iter().sum::<f64>() / f64::from(N);
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / f64::from(N);
+    let min = values.iter().copied().fold(f64::MAX, f64::min);
+    let max = values.iter().copied().fold(f64::MIN, f64::max);
+    (mean, variance.sqrt(), min, max)
+}
+
+/// Four standard errors of the mean: `4 * sd / sqrt(N)`, below 0.01 for each of them.
+#[track_caller]
+fn check(distribution: Distribution, mean: f64, sd: f64) {
+    let (m, s, min, max) = sample(distribution);
+    let bound = 4.0 * sd / f64::from(N).sqrt();
+    assert!((m - mean).abs() < bound, "{distribution:?} mean {m}, expected {mean} within {bound}");
+    assert!((s - sd).abs() < 0.01, "{distribution:?} sd {s}, expected {sd}");
+    assert!(min >= -CAP - 1e-6 && max <= CAP + 1e-6, "{distribution:?} in {min}..{max}");
+}
+
+#[test]
+fn uniform_has_half_width() {
+    check(Distribution::Uniform, 0.0, 1.0 / 3f64.sqrt());
+    let (_, _, min, max) = sample(Distribution::Uniform);
+    assert!(min >= -1.0 && max <= 1.0);
+}
+
+#[test]
+fn normal_has_sigma() {
+    check(Distribution::Normal, 0.0, 1.0);
+}
+
+#[test]
+fn pareto_has_the_capped_moments() {
+    // E[min(x,c)] = 1.5 - 1/(2c^2), E[min(x,c)^2] = 3 - 2/c with c = 1.5 + 3/4 * cap
+    let c = 1.5 + 0.75 * CAP;
+    let mean = 1.5 - 1.0 / (2.0 * c * c);
+    let sd = (3.0 - 2.0 / c - mean * mean).sqrt();
+    check(Distribution::Pareto, (mean - 1.5) * 4.0 / 3.0, sd * 4.0 / 3.0);
+}
+
+#[test]
+fn paretonormal_is_comonotone() {
+    // numeric integral over the quantile, midpoint rule
+    let cells = 1_000_000;
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for i in 0..cells {
+        let q = (f64::from(i) + 0.5) / f64::from(cells);
+        let z = (0.25 * normal(q) + 0.75 * pareto(q)).clamp(-CAP, CAP);
+        sum += z;
+        squares += z * z;
+    }
+    let mean = sum / f64::from(cells);
+    check(Distribution::Paretonormal, mean, (squares / f64::from(cells) - mean * mean).sqrt());
+}
+
+#[test]
+fn normal_quantiles_are_right() {
+    for (p, z) in [
+        (0.5, 0.0),
+        (0.975, 1.959_963_984_540_054),
+        (0.001, -3.090_232_306_167_813),
+        (0.841_344_746_068_542_9, 1.0),
+    ] {
+        assert!((normal(p) - z).abs() < 1e-7, "{p} gives {}", normal(p));
+    }
+}
+
+#[test]
+fn delay_never_goes_below_zero_and_no_jitter_is_exact() {
+    assert_eq!(delay(5, 1_000_000, Distribution::Uniform, 0), 0);
+    assert_eq!(delay(DELAY, 0, Distribution::Normal, 77), DELAY);
+}

@@ -1,0 +1,511 @@
+//! Ports, bridges and links of one topology wired together.
+//!
+//! Events are the head due times of directions, kept in one heap; each turn moves one frame over one link, in
+//! the order of due times. Frames keep their logical time over hops (bounded by
+//! [`limits::MAX_LOGICAL_LAG_NS`]), so that lateness of the runner does not add up. A loop of switches makes
+//! frames without end, but never more than the queues and the pool hold, and [`Network::advance`] always
+//! returns after its budget.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
+use crate::core::bridge::{Bridge, Egress, LinkEnd};
+use crate::core::direction::{Direction, DropCause};
+use crate::core::frame::{Frame, FramePool};
+use crate::core::random::Streams;
+use crate::limits;
+use crate::status::{BridgeStatus, LinkStatus, TopologyStatus};
+
+/// Place of a port in its network; stays while the port's key is configured.
+pub type PortId = usize;
+
+/// Takes what the network hands out.
+pub trait Sink {
+    /// A frame leaves by a port.
+    ///
+    /// # Errors
+    /// The cause under which the frame is counted as dropped.
+    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause>;
+
+    /// A frame passes a link whose capture is on, in direction `side`.
+    fn record(&mut self, link: usize, side: usize, frame: &[u8]);
+}
+
+/// The network of one topology.
+#[derive(Debug, Default)]
+pub struct Network {
+    seed: u64,
+    pool: FramePool,
+    ports: Slots<Port>,
+    bridges: Slots<Switchboard>,
+    links: Slots<Link>,
+    events: BinaryHeap<Reverse<Event>>,
+    sequence: u64,
+}
+
+/// What [`Network::apply`] took away or replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Ports that are gone.
+    pub ports: Vec<PortId>,
+    /// Links that are gone; a link with new ends is removed and made again.
+    pub links: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Port {
+    config: crate::config::PortConfig,
+    end: Option<LinkEnd>,
+    unlinked_frames: u64,
+}
+
+#[derive(Debug)]
+struct Switchboard {
+    config: crate::config::BridgeConfig,
+    bridge: Bridge,
+}
+
+#[derive(Debug)]
+struct Link {
+    serial: u64,
+    config: LinkConfig,
+    ends: [Place; 2],
+    directions: [Direction; 2],
+    is_scheduled: [bool; 2],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Port(PortId),
+    Bridge(usize),
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Event {
+    due_ns: u64,
+    sequence: u64,
+    end: LinkEnd,
+    serial: u64,
+}
+
+impl Network {
+    /// An empty network that takes its frames from `pool`.
+    #[must_use]
+    pub fn new(pool: FramePool) -> Self {
+        Self { pool, ..Self::default() }
+    }
+
+    /// Makes the network as `config` says, touching only what differs.
+    ///
+    /// # Errors
+    /// What [`TopologyConfig::check`] refuses; nothing is changed then.
+    pub fn apply(&mut self, now_ns: u64, config: &TopologyConfig) -> Result<Removed, ConfigError> {
+        config.check()?;
+        let mut removed = Removed::default();
+        let is_reseeded = self.seed != config.seed;
+        self.seed = config.seed;
+        for key in self.links.keys() {
+            let keeps = self.links.find(&key).is_some_and(|(_, link)| {
+                config.links.get(&key).is_some_and(|wanted| {
+                    wanted.ends == link.config.ends && self.ends_stay(config, &wanted.ends)
+                })
+            });
+            if !keeps {
+                removed.links.extend(self.remove_link(&key));
+            }
+        }
+        for key in self.ports.keys() {
+            let wanted = config.ports.get(&key);
+            if self.ports.find(&key).is_some_and(|(_, port)| Some(&port.config) != wanted) {
+                removed.ports.extend(self.ports.remove(&key).map(|(id, _)| id));
+            }
+        }
+        for key in self.bridges.keys() {
+            if !config.bridges.contains_key(&key) {
+                self.bridges.remove(&key);
+            }
+        }
+        self.add_places(config);
+        for (key, wanted) in &config.links {
+            match self.links.position(key) {
+                Some(link) => self.change_link(now_ns, key, link, wanted, is_reseeded),
+                None => self.add_link(key, wanted),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The place of a port.
+    #[must_use]
+    pub fn port(&self, key: &str) -> Option<PortId> {
+        self.ports.position(key)
+    }
+
+    /// Whether a port has a connected link.
+    #[must_use]
+    pub fn has_carrier(&self, port: PortId) -> bool {
+        let end = self.ports.get(port).and_then(|port| port.end);
+        end.and_then(|end| self.links.get(end.link)).is_some_and(|link| link.config.connected)
+    }
+
+    /// The links by key.
+    pub fn links(&self) -> impl Iterator<Item = (&str, usize, &LinkConfig)> {
+        self.links.iter().map(|(key, id, link)| (key, id, &link.config))
+    }
+
+    /// The ports by key.
+    pub fn ports(&self) -> impl Iterator<Item = (&str, PortId, &crate::config::PortConfig)> {
+        self.ports.iter().map(|(key, id, port)| (key, id, &port.config))
+    }
+
+    /// A frame comes in by a port.
+    pub fn ingress(&mut self, now_ns: u64, port: PortId, bytes: &[u8]) {
+        let Some(port) = self.ports.get_mut(port) else { return };
+        let Some(end) = port.end else {
+            port.unlinked_frames += 1;
+            return;
+        };
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let direction = &mut link.directions[end.side];
+        if bytes.len() < limits::MIN_FRAME_BYTES || bytes.len() > limits::MAX_FRAME_BYTES {
+            direction.refuse(DropCause::Malformed);
+            return;
+        }
+        if !link.config.connected {
+            direction.refuse(DropCause::Disconnected);
+            return;
+        }
+        match self.pool.frame(bytes) {
+            Some(frame) => self.enter(now_ns, end, frame),
+            None => direction.refuse(DropCause::Overload),
+        }
+    }
+
+    /// Moves up to `budget` frames that are due at `now_ns`, each over one link. Returns how many it moved;
+    /// fewer than `budget` means that nothing more is due.
+    pub fn advance(&mut self, now_ns: u64, budget: usize, sink: &mut impl Sink) -> usize {
+        let mut moved = 0;
+        while moved < budget {
+            match self.events.peek() {
+                Some(Reverse(event)) if event.due_ns <= now_ns => {}
+                Some(_) | None => break,
+            }
+            let Some(Reverse(event)) = self.events.pop() else { break };
+            let Some(link) = self.links.get_mut(event.end.link) else { continue };
+            if link.serial != event.serial {
+                continue;
+            }
+            link.is_scheduled[event.end.side] = false;
+            if let Some((frame, due_ns)) = link.directions[event.end.side].pop_due(now_ns) {
+                self.leave(now_ns, due_ns, event.end, &frame, sink);
+                moved += 1;
+            }
+            self.schedule(event.end);
+        }
+        moved
+    }
+
+    /// When the next frame is due, or earlier.
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        self.events.peek().map(|Reverse(event)| event.due_ns)
+    }
+
+    /// Counters of everything. Descriptors and captures are the caller's to add.
+    pub fn status(&mut self, now_ns: u64) -> TopologyStatus {
+        let mut status = TopologyStatus::default();
+        for (key, id, port) in self.ports.iter() {
+            let entry = status.ports.entry(key.to_owned()).or_default();
+            entry.carrier = self.has_carrier(id);
+            entry.unlinked_frames = port.unlinked_frames;
+        }
+        for (key, _, board) in self.bridges.iter() {
+            let mac_entries = board.bridge.mac_entries(now_ns);
+            status.bridges.insert(key.to_owned(), BridgeStatus { mac_entries });
+        }
+        for (key, _, link) in self.links.iter_mut() {
+            let [forward, backward] = &mut link.directions;
+            let forward = forward.status(now_ns);
+            let backward = backward.status(now_ns);
+            status.links.insert(key.to_owned(), LinkStatus { forward, backward, capture: None });
+        }
+        status
+    }
+
+    /// A frame enters the direction that begins at `end`.
+    fn enter(&mut self, now_ns: u64, end: LinkEnd, frame: Frame) {
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let direction = &mut link.directions[end.side];
+        if link.config.connected {
+            direction.offer(now_ns, frame);
+            self.schedule(end);
+        } else {
+            direction.refuse(DropCause::Disconnected);
+        }
+    }
+
+    /// A frame comes out of the direction that began at `end`.
+    fn leave(
+        &mut self,
+        now_ns: u64,
+        due_ns: u64,
+        end: LinkEnd,
+        frame: &Frame,
+        sink: &mut impl Sink,
+    ) {
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let far = LinkEnd { link: end.link, side: 1 - end.side };
+        if link.config.capture.is_some() {
+            sink.record(end.link, end.side, frame.bytes());
+        }
+        let place = link.ends[far.side];
+        let direction = &mut link.directions[end.side];
+        match place {
+            Place::Port(port) => match sink.deliver(port, frame.bytes()) {
+                Ok(()) => direction.passed(frame.len()),
+                Err(cause) => direction.drop_frame(cause),
+            },
+            Place::Bridge(bridge) => {
+                direction.passed(frame.len());
+                let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
+                self.bridge(logical_ns, bridge, far, frame);
+            }
+        }
+    }
+
+    fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, frame: &Frame) {
+        let Some(board) = self.bridges.get_mut(bridge) else { return };
+        match board.bridge.forward(now_ns, from, frame.bytes()) {
+            Egress::Nowhere => {}
+            Egress::To(end) => self.enter(now_ns, end, frame.clone()),
+            Egress::Flood => {
+                for n in 0.. {
+                    let board = self.bridges.get(bridge);
+                    let Some(&end) = board.and_then(|board| board.bridge.ends().get(n)) else {
+                        break;
+                    };
+                    if end != from {
+                        self.enter(now_ns, end, frame.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    fn schedule(&mut self, end: LinkEnd) {
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        if link.is_scheduled[end.side] {
+            return;
+        }
+        let Some(due_ns) = link.directions[end.side].next_due() else { return };
+        link.is_scheduled[end.side] = true;
+        self.sequence += 1;
+        let event = Event { due_ns, sequence: self.sequence, end, serial: link.serial };
+        self.events.push(Reverse(event));
+    }
+
+    /// Whether the ports of a link keep their kind; a port of another kind is a new port.
+    fn ends_stay(&self, config: &TopologyConfig, ends: &[End; 2]) -> bool {
+        ends.iter().all(|end| match end {
+            End::Port(key) => {
+                self.ports.find(key).map(|(_, port)| &port.config) == config.ports.get(key)
+            }
+            End::Bridge { .. } => true,
+        })
+    }
+
+    fn add_places(&mut self, config: &TopologyConfig) {
+        for (key, wanted) in &config.ports {
+            if self.ports.position(key).is_none() {
+                let port = Port { config: wanted.clone(), end: None, unlinked_frames: 0 };
+                self.ports.insert(key, port);
+            }
+        }
+        for (key, wanted) in &config.bridges {
+            match self.bridges.position(key).and_then(|id| self.bridges.get_mut(id)) {
+                Some(board) if board.config == *wanted => {}
+                Some(board) => {
+                    board.bridge.change(wanted);
+                    board.config = wanted.clone();
+                }
+                None => {
+                    let bridge = Bridge::new(wanted);
+                    self.bridges.insert(key, Switchboard { config: wanted.clone(), bridge });
+                }
+            }
+        }
+    }
+
+    fn add_link(&mut self, key: &str, wanted: &LinkConfig) {
+        let ends = wanted.ends.each_ref().map(|end| match end {
+            End::Port(key) => Place::Port(self.ports.position(key).expect("check() found it")),
+            End::Bridge { bridge, .. } => {
+                Place::Bridge(self.bridges.position(bridge).expect("check() found it"))
+            }
+        });
+        self.sequence += 1;
+        let directions = [0, 1].map(|side| {
+            Direction::new(Streams::new(self.seed, key, side), behaviour(wanted, side))
+        });
+        let link = Link {
+            serial: self.sequence,
+            config: wanted.clone(),
+            ends,
+            directions,
+            is_scheduled: [false; 2],
+        };
+        let link = self.links.insert(key, link);
+        for (side, place) in ends.into_iter().enumerate() {
+            let end = LinkEnd { link, side };
+            match place {
+                Place::Port(port) => {
+                    if let Some(port) = self.ports.get_mut(port) {
+                        port.end = Some(end);
+                    }
+                }
+                Place::Bridge(bridge) => {
+                    if let Some(board) = self.bridges.get_mut(bridge) {
+                        board.bridge.attach(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn change_link(
+        &mut self,
+        now_ns: u64,
+        key: &str,
+        id: usize,
+        wanted: &LinkConfig,
+        is_reseeded: bool,
+    ) {
+        let seed = self.seed;
+        let Some(link) = self.links.get_mut(id) else { return };
+        if link.config == *wanted && !is_reseeded {
+            return;
+        }
+        let is_cut = link.config.connected && !wanted.connected;
+        for side in [0, 1] {
+            let new = behaviour(wanted, side);
+            if new != behaviour(&link.config, side) || is_reseeded {
+                link.directions[side].change(Streams::new(seed, key, side), new);
+            }
+            if is_cut {
+                link.directions[side].cut();
+            }
+        }
+        link.config = wanted.clone();
+        if is_cut {
+            // the events of the frames that were cut must not stand in for those of later frames
+            link.is_scheduled = [false; 2];
+            self.sequence += 1;
+            link.serial = self.sequence;
+            let ends = link.ends;
+            for (side, place) in ends.into_iter().enumerate() {
+                if let Place::Bridge(bridge) = place
+                    && let Some(board) = self.bridges.get_mut(bridge)
+                {
+                    board.bridge.forget(LinkEnd { link: id, side });
+                }
+            }
+        }
+        tracing::debug!(link = key, now_ns, "link changed");
+    }
+
+    fn remove_link(&mut self, key: &str) -> Option<usize> {
+        let (id, link) = self.links.remove(key)?;
+        for (side, place) in link.ends.into_iter().enumerate() {
+            match place {
+                Place::Port(port) => {
+                    if let Some(port) = self.ports.get_mut(port) {
+                        port.end = None;
+                    }
+                }
+                Place::Bridge(bridge) => {
+                    if let Some(board) = self.bridges.get_mut(bridge) {
+                        board.bridge.detach(LinkEnd { link: id, side });
+                    }
+                }
+            }
+        }
+        Some(id)
+    }
+}
+
+/// The parameters in force for a direction; none without emulation.
+fn behaviour(config: &LinkConfig, side: usize) -> Option<LinkParams> {
+    let params = if side == 0 { &config.forward } else { &config.backward };
+    config.emulate.then(|| params.clone())
+}
+
+/// Things with a key and a place that stays.
+#[derive(Debug)]
+struct Slots<T> {
+    places: Vec<Option<T>>,
+    free: Vec<usize>,
+    by_key: BTreeMap<String, usize>,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new(), by_key: BTreeMap::new() }
+    }
+}
+
+impl<T> Slots<T> {
+    fn keys(&self) -> Vec<String> {
+        self.by_key.keys().cloned().collect()
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.by_key.get(key).copied()
+    }
+
+    fn find(&self, key: &str) -> Option<(usize, &T)> {
+        let id = self.position(key)?;
+        Some((id, self.get(id)?))
+    }
+
+    fn get(&self, id: usize) -> Option<&T> {
+        self.places.get(id)?.as_ref()
+    }
+
+    fn get_mut(&mut self, id: usize) -> Option<&mut T> {
+        self.places.get_mut(id)?.as_mut()
+    }
+
+    fn insert(&mut self, key: &str, value: T) -> usize {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        self.places[id] = Some(value);
+        self.by_key.insert(key.to_owned(), id);
+        id
+    }
+
+    fn remove(&mut self, key: &str) -> Option<(usize, T)> {
+        let id = self.by_key.remove(key)?;
+        let value = self.places[id].take()?;
+        self.free.push(id);
+        Some((id, value))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, usize, &T)> {
+        self.by_key.iter().filter_map(|(key, &id)| Some((key.as_str(), id, self.get(id)?)))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (&str, usize, &mut T)> {
+        let mut keys: Vec<Option<&str>> = vec![None; self.places.len()];
+        for (key, &id) in &self.by_key {
+            keys[id] = Some(key);
+        }
+        let places = self.places.iter_mut().enumerate();
+        places.filter_map(move |(id, place)| Some((keys[id]?, id, place.as_mut()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Every bound of the wire, by name. A bound that is hit shows as an error naming the field or as a counter.
+
+use std::time::Duration;
+
+/// Longest key of a topology, port, bridge, bridge port or link, in bytes.
+pub const MAX_KEY_BYTES: usize = 64;
+/// Topologies in one process.
+pub const MAX_TOPOLOGIES: usize = 4096;
+/// Ports of one topology.
+pub const MAX_PORTS: usize = 16_384;
+/// Bridges of one topology.
+pub const MAX_BRIDGES: usize = 16_384;
+/// Links of one topology.
+pub const MAX_LINKS: usize = 32_768;
+
+/// Shortest frame: an Ethernet header.
+pub const MIN_FRAME_BYTES: usize = 14;
+/// Longest frame, in bytes, without the frame check sequence.
+pub const MAX_FRAME_BYTES: usize = 65_550;
+/// What Ethernet sends around every frame: preamble and delimiter 8, check sequence 4, gap 12 bytes.
+pub const FRAMING_BYTES: u64 = 24;
+
+/// Longest delay or jitter of a link, in nanoseconds (10 minutes).
+pub const MAX_DELAY_NS: u64 = 600_000_000_000;
+/// Lowest bandwidth, in bit/s.
+pub const MIN_BANDWIDTH_BIT_S: u64 = 100;
+/// Highest bandwidth, in bit/s.
+pub const MAX_BANDWIDTH_BIT_S: u64 = 1_000_000_000_000;
+/// Largest byte queue in front of a rate, per direction.
+pub const MAX_QUEUE_BYTES: u64 = 256 << 20;
+/// Smallest byte queue in front of a rate, per direction.
+pub const MIN_QUEUE_BYTES: u64 = 1;
+/// Smallest default byte queue.
+pub const MIN_DEFAULT_QUEUE_BYTES: u64 = 64 << 10;
+/// What the default byte queue holds besides two delays' worth of the rate, in nanoseconds.
+pub const DEFAULT_QUEUE_EXTRA_NS: u64 = 25_000_000;
+/// Most bytes in flight (waiting and under way) in one emulated direction.
+pub const MAX_DELAY_LINE_BYTES: u64 = 512 << 20;
+/// Most bytes waiting in one direction without emulation; only a storm fills it.
+pub const MAX_PLAIN_QUEUE_BYTES: u64 = 4 << 20;
+/// Most frames in flight in one direction.
+pub const MAX_FRAMES_PER_DIRECTION: usize = 1 << 20;
+/// Most memory for frames of all topologies of the process, in bytes.
+pub const MAX_IN_FLIGHT_BYTES: u64 = 1 << 30;
+/// What one place in a queue costs beside the frame's bytes, for the sum above.
+pub const QUEUE_ENTRY_BYTES: u64 = 64;
+/// Unused frame buffers that are kept, per size class, in bytes.
+pub const FREE_BUFFER_BYTES: usize = 16 << 20;
+
+/// Longest ageing of a switch's MAC table, in seconds (a day).
+pub const MAX_AGEING_S: u32 = 86_400;
+/// Most addresses in a switch's MAC table.
+pub const MAX_MAC_ENTRIES: usize = 8192;
+/// How often a full MAC table is searched for aged addresses at most, in nanoseconds.
+pub const MAC_SWEEP_NS: u64 = 1_000_000_000;
+/// How far the logical time of a frame may lag behind the clock when it enters its next link. Within it,
+/// lateness does not add up over hops; beyond it, a storm cannot stop time.
+pub const MAX_LOGICAL_LAG_NS: u64 = 1_000_000;
+
+/// Smallest file of a capture ring: holds at least one longest record.
+pub const MIN_CAPTURE_FILE_BYTES: u64 = 128 << 10;
+/// Largest file of a capture ring.
+pub const MAX_CAPTURE_FILE_BYTES: u64 = 4 << 30;
+/// Most files of a capture ring.
+pub const MAX_CAPTURE_FILES: u32 = 512;
+/// Shortest snapshot length of a capture.
+pub const MIN_SNAPLEN: u32 = 14;
+/// Records that may wait for the capture writer, all captures together.
+pub const CAPTURE_QUEUE_RECORDS: usize = 16_384;
+/// Bytes that may wait for the capture writer, all captures together.
+pub const CAPTURE_QUEUE_BYTES: u64 = 32 << 20;
+/// Records are on disk this long after they were taken.
+pub const CAPTURE_FLUSH: Duration = Duration::from_millis(200);
+/// Bytes of records that are written at once.
+pub const CAPTURE_BUFFER_BYTES: usize = 256 << 10;
+
+/// Longest control message, in bytes.
+pub const MAX_CONTROL_BYTES: usize = 16 << 20;
+/// Control connections at the same time.
+pub const MAX_CLIENTS: usize = 32;
+/// How long one control message may take on its way.
+pub const CONTROL_MESSAGE: Duration = Duration::from_secs(10);
+/// How long the data thread may take to answer the control thread.
+pub const CONTROL_REPLY: Duration = Duration::from_secs(10);
+/// Commands that may wait for the data thread.
+pub const COMMAND_QUEUE: usize = 64;
+/// How long a running wire may take to close down.
+pub const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Frames read from one port per wake-up.
+pub const READ_BATCH: usize = 64;
+/// Frames moved per look at the clock.
+pub const ADVANCE_BATCH: usize = 32;
+/// Frames moved per topology and turn of the data thread; a storm leaves room for the others after it.
+pub const ADVANCE_TURN: usize = 4096;
+/// Events taken from the kernel per wake-up.
+pub const EPOLL_EVENTS: usize = 256;
+/// How long before a due time the data thread stops sleeping, in nanoseconds.
+pub const SPIN_NS: u64 = 60_000;
+/// What the data thread may spend waiting awake per second, in nanoseconds, with more than two cores.
+pub const SPIN_BUDGET_NS: u64 = 200_000_000;
+/// The same with one or two cores, which the elements need as well.
+pub const SPIN_BUDGET_FEW_CORES_NS: u64 = 50_000_000;
+/// Open files the process asks for.
+pub const OPEN_FILES: u64 = 65_536;

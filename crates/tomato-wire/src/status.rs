@@ -1,0 +1,119 @@
+//! What the wire reports: plain types, as they travel over the control socket.
+//!
+//! Counters start at zero with the link (and with the process) and never go back while it lives.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What is observed of one topology.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopologyStatus {
+    /// By port key.
+    pub ports: BTreeMap<String, PortStatus>,
+    /// By bridge key.
+    pub bridges: BTreeMap<String, BridgeStatus>,
+    /// By link key.
+    pub links: BTreeMap<String, LinkStatus>,
+}
+
+/// What is observed of one port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// It has a descriptor.
+    pub attached: bool,
+    /// It has a connected link.
+    pub carrier: bool,
+    /// Why it lost its descriptor, or what it could not be told.
+    pub error: Option<String>,
+    /// Frames read from it that were no single complete frame; dropped.
+    pub refused_frames: u64,
+    /// Frames read from it while no link was there; dropped.
+    pub unlinked_frames: u64,
+}
+
+/// What is observed of one switch or hub.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeStatus {
+    /// Addresses in its table.
+    pub mac_entries: u64,
+}
+
+/// What is observed of one link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// From `ends[0]` to `ends[1]`.
+    pub forward: DirectionStatus,
+    /// From `ends[1]` to `ends[0]`.
+    pub backward: DirectionStatus,
+    /// Present while a capture is configured.
+    pub capture: Option<CaptureStatus>,
+}
+
+/// Counters of one direction. `offered + duplicated = frames + drops + queue_frames` at any time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectionStatus {
+    /// Frames that came to this direction.
+    pub offered: u64,
+    /// Frames that passed it.
+    pub frames: u64,
+    /// Their bytes, from the Ethernet header on, without check sequence.
+    pub bytes: u64,
+    /// Frames dropped, by cause.
+    pub drops: Drops,
+    /// Copies made.
+    pub duplicated: u64,
+    /// Frames with a flipped bit.
+    pub corrupted: u64,
+    /// Bytes waiting for the rate now, with framing.
+    pub queue_bytes: u64,
+    /// Frames waiting or under way now.
+    pub queue_frames: u64,
+    /// Rolling hash of every random verdict so far: equal for equal seed and number of frames.
+    pub verdict_hash: u64,
+    /// Half of the frames left at most this long after they were due; upper bound of a power of two.
+    pub lateness_p50_ns: u64,
+    /// 99 of 100 frames left at most this long after they were due; upper bound of a power of two.
+    pub lateness_p99_ns: u64,
+}
+
+/// Frames dropped, by cause.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// The emulated loss.
+    pub loss: u64,
+    /// The byte queue was full.
+    pub queue: u64,
+    /// The link was disconnected before or while the frame was on it.
+    pub disconnected: u64,
+    /// A bound of the process was reached; the emulation is not to be trusted then.
+    pub overload: u64,
+    /// The port at the far end has no descriptor.
+    pub detached: u64,
+    /// The port at the far end did not take the frame (device down or its queue full).
+    pub port: u64,
+    /// Shorter than an Ethernet header or longer than a frame may be.
+    pub malformed: u64,
+}
+
+impl Drops {
+    /// All causes together.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        let Drops { loss, queue, disconnected, overload, detached, port, malformed } = self;
+        loss + queue + disconnected + overload + detached + port + malformed
+    }
+}
+
+/// Counters of one capture.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureStatus {
+    /// Records written since it began.
+    pub records: u64,
+    /// Bytes written since it began.
+    pub bytes: u64,
+    /// Records lost because the disk was too slow or the write failed.
+    pub dropped_records: u64,
+    /// The last failure.
+    pub error: Option<String>,
+}
