@@ -117,3 +117,14 @@ pub struct CaptureStatus {
     /// The last failure.
     pub error: Option<String>,
 }
+
+/// An error with all its sources in one line, for a report.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -41,6 +41,11 @@ fn run(direction: &mut Direction, n: u64, step_ns: u64) -> Vec<(u64, u64)> {
     out
 }
 
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the parts are chosen below"
+)]
 fn ratio(part: f64) -> Ratio {
     Ratio((part * 2f64.powi(64)) as u64)
 }

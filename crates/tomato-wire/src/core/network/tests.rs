@@ -242,7 +242,7 @@ fn apply_touches_only_what_it_names() {
 fn a_refused_configuration_changes_nothing() {
     let config = two_ports(MS);
     let mut network = network(&config);
-    let mut broken = config.clone();
+    let mut broken = config;
     broken.links.get_mut("l").unwrap().forward.delay_ns = u64::MAX;
     broken.ports.remove("b");
     network.apply(0, &broken).expect_err("it breaks bounds");

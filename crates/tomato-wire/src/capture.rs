@@ -1,0 +1,271 @@
+//! Captures: a bounded ring of pcapng files for a link.
+//!
+//! The data thread hands records over by [`Recorder`], which never blocks: a full queue is counted as dropped
+//! records. One writer thread serves all captures of the process and has everything on disk within
+//! [`limits::CAPTURE_FLUSH`]. [`read_ring`] reads a ring back at any time, by any process.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::config::CaptureConfig;
+use crate::limits;
+use crate::status::{CaptureStatus, chain};
+
+mod pcapng;
+mod ring;
+
+pub use ring::{RingReader, read_ring};
+
+/// The writer thread's handle.
+#[derive(Debug)]
+pub struct CaptureWriter {
+    sender: SyncSender<Message>,
+    waiting_bytes: Arc<AtomicU64>,
+    /// Captures the writer has not seen yet; beside the queue, so that a full one holds nobody up.
+    opened: Arc<Mutex<Vec<Open>>>,
+    next_id: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One running capture; dropping it ends the capture after what it has taken so far.
+#[derive(Debug)]
+pub struct Recorder {
+    id: u64,
+    snaplen: usize,
+    sender: SyncSender<Message>,
+    waiting_bytes: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    records: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+    error: Mutex<Option<String>>,
+}
+
+#[derive(Debug)]
+enum Message {
+    /// Look at what was opened.
+    Opened,
+    Record {
+        id: u64,
+        record: pcapng::Record,
+    },
+    Close {
+        id: u64,
+    },
+    Stop,
+}
+
+impl CaptureWriter {
+    /// Starts the writer thread.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start() -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(limits::CAPTURE_QUEUE_RECORDS);
+        let waiting_bytes = Arc::new(AtomicU64::new(0));
+        let opened = Arc::<Mutex<Vec<Open>>>::default();
+        let mut running = Running {
+            captures: BTreeMap::new(),
+            opened: Arc::clone(&opened),
+            waiting_bytes: Arc::clone(&waiting_bytes),
+        };
+        let thread = std::thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(move || running.write_records(&receiver))?;
+        Ok(Self { sender, waiting_bytes, opened, next_id: 0, thread: Some(thread) })
+    }
+
+    /// Begins a capture; `names` are the names of the two directions. What is in the directory already is
+    /// part of the ring, and its next file begins at once, so that a capture of nothing can be read as well. A directory that cannot be written shows in [`Recorder::status`].
+    pub fn open(&mut self, config: &CaptureConfig, names: &[String; 2]) -> Recorder {
+        self.next_id += 1;
+        let id = self.next_id;
+        let shared = Arc::<Shared>::default();
+        let recorder = Recorder {
+            id,
+            snaplen: usize::try_from(config.snaplen).unwrap_or(usize::MAX),
+            sender: self.sender.clone(),
+            waiting_bytes: Arc::clone(&self.waiting_bytes),
+            shared: Arc::clone(&shared),
+        };
+        let ring = ring::RingWriter::new(config.clone(), names);
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.push(Open { id, ring, shared });
+        drop(opened);
+        if self.sender.try_send(Message::Opened).is_err() {
+            tracing::debug!("the capture writer finds the new capture by its first record");
+        }
+        recorder
+    }
+}
+
+impl Drop for CaptureWriter {
+    fn drop(&mut self) {
+        let has_ended = self.sender.send(Message::Stop).is_err();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !has_ended
+        {
+            tracing::error!("the capture writer panicked");
+        }
+    }
+}
+
+impl Recorder {
+    /// Takes a frame that passes in direction `side` (0 forward, 1 backward) at `at_ns` since 1970.
+    pub fn record(&self, side: usize, at_ns: u64, frame: &[u8]) {
+        let data = &frame[..frame.len().min(self.snaplen)];
+        let cost = pcapng::cost(data.len());
+        if self.waiting_bytes.load(Ordering::Relaxed) + cost > limits::CAPTURE_QUEUE_BYTES {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let record = pcapng::Record { side, at_ns, full_len: frame.len(), data: data.to_vec() };
+        self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
+        match self.sender.try_send(Message::Record { id: self.id, record }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Counters so far.
+    #[must_use]
+    pub fn status(&self) -> CaptureStatus {
+        CaptureStatus {
+            records: self.shared.records.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            dropped_records: self.shared.dropped.load(Ordering::Relaxed),
+            error: self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // with a full queue the writer finds out by itself when it writes out
+        if self.sender.try_send(Message::Close { id: self.id }).is_err() {
+            tracing::debug!("the capture writer is told of an ended capture later");
+        }
+    }
+}
+
+impl Shared {
+    fn fail(&self, problem: &ring::RingError) {
+        let problem = chain(problem);
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.as_ref() != Some(&problem) {
+            tracing::warn!(problem, "capture failed");
+            *error = Some(problem);
+        }
+    }
+}
+
+/// A capture in the writer thread.
+#[derive(Debug)]
+struct Open {
+    id: u64,
+    ring: ring::RingWriter,
+    shared: Arc<Shared>,
+}
+
+/// The writer thread.
+struct Running {
+    captures: BTreeMap<u64, Open>,
+    opened: Arc<Mutex<Vec<Open>>>,
+    waiting_bytes: Arc<AtomicU64>,
+}
+
+impl Running {
+    fn write_records(&mut self, receiver: &Receiver<Message>) {
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            let message = match flush_at {
+                None => receiver.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
+                Some(at) => receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match message {
+                Ok(Message::Opened) => {
+                    self.take_opened();
+                    flush_at.get_or_insert_with(|| Instant::now() + limits::CAPTURE_FLUSH / 2);
+                }
+                Ok(Message::Record { id, record }) => {
+                    let cost = pcapng::cost(record.data.len());
+                    self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
+                    if let Some(capture) = self.find(id) {
+                        capture.write(&record);
+                    }
+                    flush_at.get_or_insert_with(|| Instant::now() + limits::CAPTURE_FLUSH / 2);
+                }
+                Ok(Message::Close { id }) => {
+                    if let Some(capture) = self.find(id) {
+                        capture.flush();
+                        self.captures.remove(&id);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.captures.values_mut().for_each(Open::flush);
+                    return;
+                }
+            }
+            if flush_at.is_some_and(|at| at <= Instant::now()) {
+                self.captures.values_mut().for_each(Open::flush);
+                self.captures.retain(|_, capture| Arc::strong_count(&capture.shared) > 1);
+                flush_at = None;
+            }
+        }
+    }
+
+    fn take_opened(&mut self) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut open in opened.drain(..) {
+            if let Err(error) = open.ring.begin() {
+                open.shared.fail(&error);
+            }
+            self.captures.insert(open.id, open);
+        }
+    }
+
+    fn find(&mut self, id: u64) -> Option<&mut Open> {
+        if !self.captures.contains_key(&id) {
+            self.take_opened();
+        }
+        self.captures.get_mut(&id)
+    }
+}
+
+impl Open {
+    fn write(&mut self, record: &pcapng::Record) {
+        let shared = &self.shared;
+        match self.ring.write(record) {
+            Ok(bytes) => {
+                shared.records.fetch_add(1, Ordering::Relaxed);
+                shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Err(error) => {
+                shared.dropped.fetch_add(1, Ordering::Relaxed);
+                shared.fail(&error);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Err(error) = self.ring.flush() {
+            self.shared.fail(&error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,573 @@
+//! The data thread: one epoll over all ports, one event loop, no locks in a frame's way.
+//!
+//! A turn: take what ports have, move what is due, do what the control threads ask, then sleep until the next due
+//! time or event. The thread stops sleeping [`limits::SPIN_NS`] early and waits awake, within a budget per second.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::capture::{CaptureWriter, Recorder};
+use crate::config::{CaptureConfig, End, LinkConfig, PortKind, TopologyConfig};
+use crate::control::{Answer, ErrorCode, Refusal, Request};
+use crate::core::direction::DropCause;
+use crate::core::frame::FramePool;
+use crate::core::network::{Network, PortId, Sink};
+use crate::io::socket::SocketPort;
+use crate::io::tap::{HEADER_BYTES, TapPort};
+use crate::io::{OpenError, Port, PortError, sys};
+use crate::limits;
+use crate::status::{TopologyStatus, chain};
+
+const WAKE: u64 = u64::MAX;
+
+/// A request on its way to the data thread.
+#[derive(Debug)]
+struct Command {
+    request: Request,
+    descriptor: Option<OwnedFd>,
+    reply: SyncSender<Result<Answer, Refusal>>,
+}
+
+/// The control threads' way to the data thread.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {
+    sender: SyncSender<Option<Command>>,
+    wake: Arc<OwnedFd>,
+}
+
+/// A data thread before it runs.
+#[derive(Debug)]
+pub struct Worker {
+    receiver: Receiver<Option<Command>>,
+    wake: Arc<OwnedFd>,
+    epoll: OwnedFd,
+    captures: CaptureWriter,
+}
+
+/// The data thread's state.
+#[derive(Debug)]
+struct Running {
+    receiver: Receiver<Option<Command>>,
+    wake: Arc<OwnedFd>,
+    epoll: OwnedFd,
+    pool: FramePool,
+    captures: CaptureWriter,
+    by_key: BTreeMap<String, usize>,
+    topologies: Vec<Option<Topology>>,
+    scratch: Vec<u8>,
+    spin: Spin,
+}
+
+#[derive(Debug)]
+struct Topology {
+    place: usize,
+    network: Network,
+    /// By [`PortId`].
+    ports: Vec<Slot>,
+    /// By link.
+    recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
+}
+
+/// A port of the network and what is attached to it.
+#[derive(Debug, Default)]
+struct Slot {
+    port: Option<Box<dyn Port>>,
+    carrier: Option<bool>,
+    /// The fault that ends the attachment, to be taken out by [`Running::detach_gone`].
+    gone: Option<PortError>,
+    error: Option<String>,
+    refused_frames: u64,
+}
+
+impl WorkerHandle {
+    /// Asks the data thread and waits for its answer.
+    ///
+    /// # Errors
+    /// Its refusal, or that it did not answer.
+    pub fn call(&self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
+        let (reply, answer) = sync_channel(1);
+        match self.sender.try_send(Some(Command { request, descriptor, reply })) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                let message = "too many requests are waiting for the data path; try again";
+                return Err(Refusal::new(ErrorCode::Limit, message));
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(Refusal::new(ErrorCode::Internal, "the data path has ended"));
+            }
+        }
+        self.wake();
+        answer.recv_timeout(limits::CONTROL_REPLY).unwrap_or_else(|_timeout| {
+            Err(Refusal::new(ErrorCode::Internal, "the data path did not answer in time"))
+        })
+    }
+
+    /// Makes the data thread end after what it is at.
+    pub fn stop(&self) {
+        if self.sender.send(None).is_ok() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Err(error) = rustix::io::write(&*self.wake, &1u64.to_ne_bytes()) {
+            tracing::error!(%error, "cannot wake the data thread");
+        }
+    }
+}
+
+impl Worker {
+    /// A worker and the way to it. [`Worker::run`] belongs on a thread of its own.
+    ///
+    /// # Errors
+    /// If the system gives no descriptor or thread.
+    pub fn new() -> io::Result<(Self, WorkerHandle)> {
+        let (sender, receiver) = sync_channel(limits::COMMAND_QUEUE);
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let data = epoll::EventData::new_u64(WAKE);
+        epoll::add(&epoll, &*wake, data, epoll::EventFlags::IN)?;
+        let captures = CaptureWriter::start()?;
+        let worker = Self { receiver, wake: Arc::clone(&wake), epoll, captures };
+        Ok((worker, WorkerHandle { sender, wake }))
+    }
+
+    /// Serves until [`WorkerHandle::stop`].
+    ///
+    /// # Errors
+    /// If the kernel refuses to wait on the ports.
+    pub fn run(self) -> io::Result<()> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let Worker { receiver, wake, epoll, captures } = self;
+        let running = Running {
+            receiver,
+            wake,
+            epoll,
+            pool: FramePool::default(),
+            captures,
+            by_key: BTreeMap::new(),
+            topologies: Vec::new(),
+            scratch: vec![0; HEADER_BYTES + limits::MAX_FRAME_BYTES],
+            spin: Spin::for_cores(cores),
+        };
+        running.run()
+    }
+}
+
+impl Running {
+    fn run(mut self) -> io::Result<()> {
+        let mut events = sys::Events::with_room(limits::EPOLL_EVENTS);
+        loop {
+            let next_due = self.advance_all();
+            let timeout_ns = self.spin.timeout_ns(monotonic_ns(), next_due);
+            events.wait(self.epoll.as_fd(), timeout_ns)?;
+            let mut is_woken = false;
+            for (data, flags) in events.iter() {
+                match place_of(data) {
+                    None => is_woken = true,
+                    Some((topology, port)) => self.read_port(topology, port, flags),
+                }
+            }
+            // after the ports, so that no event can be for a place that was given to another port
+            if is_woken && !self.take_commands() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what was asked; false: stop.
+    fn take_commands(&mut self) -> bool {
+        if let Err(error) = rustix::io::read(&*self.wake, &mut [0; 8]) {
+            tracing::debug!(%error, "woken without a count");
+        }
+        while let Ok(command) = self.receiver.try_recv() {
+            let Some(Command { request, descriptor, reply }) = command else { return false };
+            let result = self.handle(request, descriptor);
+            if reply.send(result).is_err() {
+                tracing::debug!("nobody waits for an answer any more");
+            }
+        }
+        true
+    }
+
+    fn handle(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
+        match request {
+            Request::Hello { .. } => {
+                Err(Refusal::new(ErrorCode::BadRequest, "hello is answered by the control thread"))
+            }
+            Request::Ping => Ok(Answer::Pong),
+            Request::List => Ok(Answer::Topologies(self.by_key.keys().cloned().collect())),
+            Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
+            Request::Apply { topology, config } => self.apply(&topology, &config),
+            Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
+            Request::Remove { topology } => {
+                self.remove(&topology);
+                Ok(Answer::Removed)
+            }
+        }
+    }
+
+    fn apply(&mut self, key: &str, config: &TopologyConfig) -> Result<Answer, Refusal> {
+        let place = match self.by_key.get(key) {
+            Some(&place) => place,
+            None => self.add(key)?,
+        };
+        let topology = self.topologies[place].as_mut().expect("every key has its place");
+        let removed = match topology.network.apply(monotonic_ns(), config) {
+            Ok(removed) => removed,
+            Err(error) => {
+                if topology.ports.is_empty() && topology.network.ports().next().is_none() {
+                    self.remove(key);
+                }
+                return Err(Refusal::new(ErrorCode::InvalidConfig, error.to_string()));
+            }
+        };
+        for port in removed.ports {
+            detach(&self.epoll, &mut topology.ports[port]);
+            topology.ports[port] = Slot::default();
+        }
+        for link in removed.links {
+            topology.recorders.remove(&link);
+        }
+        topology.sync_captures(&mut self.captures);
+        let ports = topology.network.ports().map(|(_, id, _)| id + 1).max().unwrap_or(0);
+        if topology.ports.len() < ports {
+            topology.ports.resize_with(ports, Slot::default);
+        }
+        topology.sync_carriers();
+        let unattached = topology.network.ports();
+        let unattached = unattached.filter(|(_, id, _)| topology.ports[*id].port.is_none());
+        let unattached = unattached.map(|(key, ..)| key.to_owned()).collect();
+        tracing::info!(topology = key, links = config.links.len(), "topology applied");
+        Ok(Answer::Applied { unattached })
+    }
+
+    fn add(&mut self, key: &str) -> Result<usize, Refusal> {
+        if self.by_key.len() >= limits::MAX_TOPOLOGIES {
+            let message = format!("this wire has {} topologies already", self.by_key.len());
+            return Err(Refusal::new(ErrorCode::Limit, message));
+        }
+        let free = self.topologies.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.topologies.len());
+        let topology = Topology {
+            place,
+            network: Network::new(self.pool.clone()),
+            ports: Vec::new(),
+            recorders: BTreeMap::new(),
+        };
+        match self.topologies.get_mut(place) {
+            Some(free) => *free = Some(topology),
+            None => self.topologies.push(Some(topology)),
+        }
+        self.by_key.insert(key.to_owned(), place);
+        Ok(place)
+    }
+
+    fn remove(&mut self, key: &str) {
+        let Some(place) = self.by_key.remove(key) else { return };
+        if let Some(mut topology) = self.topologies[place].take() {
+            for slot in &mut topology.ports {
+                detach(&self.epoll, slot);
+            }
+            tracing::info!(topology = key, "topology removed");
+        }
+    }
+
+    fn attach(
+        &mut self,
+        key: &str,
+        port_key: &str,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<Answer, Refusal> {
+        let missing = |what: &str, key: &str| {
+            Refusal::new(ErrorCode::NotFound, format!("no {what} {key:?} here; apply it first"))
+        };
+        let place = *self.by_key.get(key).ok_or_else(|| missing("topology", key))?;
+        let topology = self.topologies[place].as_mut().expect("every key has its place");
+        let (_, id, config) = topology
+            .network
+            .ports()
+            .find(|(key, ..)| *key == port_key)
+            .ok_or_else(|| missing("port", port_key))?;
+        let bad = |message: String| Refusal::new(ErrorCode::BadDescriptor, message);
+        let descriptor =
+            descriptor.ok_or_else(|| bad("no descriptor came with the request".to_owned()))?;
+        let port = open(config.kind, descriptor).map_err(|error| bad(chain(&error)))?;
+        let slot = &mut topology.ports[id];
+        detach(&self.epoll, slot);
+        let data = epoll::EventData::new_u64(data_of(place, id));
+        epoll::add(&self.epoll, port.as_fd(), data, epoll::EventFlags::IN)
+            .map_err(|error| bad(format!("cannot wait for frames on the descriptor: {error}")))?;
+        *slot = Slot { port: Some(port), refused_frames: slot.refused_frames, ..Slot::default() };
+        topology.sync_carriers();
+        tracing::info!(topology = key, port = port_key, "port attached");
+        Ok(Answer::Attached)
+    }
+
+    fn status(&mut self, only: Option<&str>) -> Result<BTreeMap<String, TopologyStatus>, Refusal> {
+        let now_ns = monotonic_ns();
+        let mut all = BTreeMap::new();
+        for (key, &place) in &self.by_key {
+            if only.is_none_or(|only| only == key)
+                && let Some(topology) = &mut self.topologies[place]
+            {
+                all.insert(key.clone(), topology.status(now_ns));
+            }
+        }
+        match only {
+            Some(key) if all.is_empty() => {
+                Err(Refusal::new(ErrorCode::NotFound, format!("no topology {key:?} here")))
+            }
+            _ => Ok(all),
+        }
+    }
+
+    fn read_port(&mut self, topology: usize, port: PortId, flags: u32) {
+        let Some(Some(topology)) = self.topologies.get_mut(topology) else { return };
+        let Topology { network, ports, .. } = &mut *topology;
+        let Some(slot) = ports.get_mut(port) else { return };
+        let Some(open) = &mut slot.port else { return };
+        let now_ns = monotonic_ns();
+        let mut take = |frame: &[u8]| network.ingress(now_ns, port, frame);
+        match open.recv_batch(&mut self.scratch, limits::READ_BATCH, &mut take) {
+            Ok(batch) => {
+                slot.refused_frames += batch.refused;
+                let is_broken = flags
+                    & epoll::EventFlags::union(epoll::EventFlags::ERR, epoll::EventFlags::HUP)
+                        .bits()
+                    != 0;
+                if is_broken && batch.frames == 0 && batch.refused == 0 {
+                    slot.gone = Some(PortError::Gone(io::ErrorKind::BrokenPipe.into()));
+                }
+            }
+            Err(error) => slot.gone = Some(error),
+        }
+        if topology.advance() {
+            self.detach_gone();
+        }
+    }
+
+    /// Moves what is due everywhere; returns when to look again.
+    fn advance_all(&mut self) -> Option<u64> {
+        let mut has_gone = false;
+        let mut next_due: Option<u64> = None;
+        for topology in self.topologies.iter_mut().flatten() {
+            has_gone |= topology.advance();
+            if let Some(due) = topology.network.next_due() {
+                next_due = Some(next_due.map_or(due, |next| next.min(due)));
+            }
+        }
+        if has_gone {
+            self.detach_gone();
+        }
+        next_due
+    }
+
+    fn detach_gone(&mut self) {
+        for topology in self.topologies.iter_mut().flatten() {
+            for (port, slot) in topology.ports.iter_mut().enumerate() {
+                if let Some(error) = slot.gone.take() {
+                    detach(&self.epoll, slot);
+                    let error = chain(&error);
+                    tracing::warn!(topology = topology.place, port, error, "port detached");
+                    slot.error = Some(error);
+                }
+            }
+        }
+    }
+}
+
+impl Topology {
+    /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
+    fn advance(&mut self) -> bool {
+        let Topology { network, ports, recorders, .. } = self;
+        let mut has_gone = ports.iter().any(|slot| slot.gone.is_some());
+        let mut sink = Outlets { ports, recorders, has_gone: &mut has_gone };
+        for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
+            let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
+            if moved < limits::ADVANCE_BATCH {
+                break;
+            }
+        }
+        has_gone
+    }
+
+    fn sync_captures(&mut self, captures: &mut CaptureWriter) {
+        let Topology { network, recorders, .. } = self;
+        for (_, id, link) in network.links() {
+            match &link.capture {
+                None => {
+                    recorders.remove(&id);
+                }
+                Some(wanted) => {
+                    if recorders.get(&id).is_none_or(|(config, _)| config != wanted) {
+                        recorders.remove(&id);
+                        let recorder = captures.open(wanted, &direction_names(link));
+                        recorders.insert(id, (wanted.clone(), recorder));
+                    }
+                }
+            }
+        }
+    }
+
+    fn sync_carriers(&mut self) {
+        for (id, slot) in self.ports.iter_mut().enumerate() {
+            let Some(port) = &mut slot.port else { continue };
+            let is_up = self.network.has_carrier(id);
+            if slot.carrier == Some(is_up) {
+                continue;
+            }
+            match port.set_carrier(is_up) {
+                Ok(()) => {
+                    slot.carrier = Some(is_up);
+                    slot.error = None;
+                }
+                Err(error) => slot.error = Some(format!("cannot set the carrier: {error}")),
+            }
+        }
+    }
+
+    fn status(&mut self, now_ns: u64) -> TopologyStatus {
+        let mut status = self.network.status(now_ns);
+        for (key, id, _) in self.network.ports() {
+            let slot = &self.ports[id];
+            if let Some(port) = status.ports.get_mut(key) {
+                port.attached = slot.port.is_some();
+                port.error.clone_from(&slot.error);
+                port.refused_frames = slot.refused_frames;
+            }
+        }
+        for (key, id, _) in self.network.links() {
+            if let (Some(link), Some((_, recorder))) =
+                (status.links.get_mut(key), self.recorders.get(&id))
+            {
+                link.capture = Some(recorder.status());
+            }
+        }
+        status
+    }
+}
+
+/// Where the network's frames go.
+struct Outlets<'a> {
+    ports: &'a mut [Slot],
+    recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
+    has_gone: &'a mut bool,
+}
+
+impl Sink for Outlets<'_> {
+    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause> {
+        let slot = self.ports.get_mut(port).ok_or(DropCause::Detached)?;
+        if slot.gone.is_some() {
+            return Err(DropCause::Detached);
+        }
+        let open = slot.port.as_mut().ok_or(DropCause::Detached)?;
+        match open.send(frame) {
+            Ok(()) => Ok(()),
+            Err(PortError::Refused(_)) => Err(DropCause::Port),
+            Err(error @ PortError::Gone(_)) => {
+                slot.gone = Some(error);
+                *self.has_gone = true;
+                Err(DropCause::Detached)
+            }
+        }
+    }
+
+    fn record(&mut self, link: usize, side: usize, frame: &[u8]) {
+        if let Some((_, recorder)) = self.recorders.get(&link) {
+            recorder.record(side, clock_ns(ClockId::Realtime), frame);
+        }
+    }
+}
+
+/// How long to sleep, and how much of the waiting may be done awake.
+#[derive(Debug)]
+struct Spin {
+    budget_ns: u64,
+    window_at_ns: u64,
+    spent_ns: u64,
+    spinning_since_ns: Option<u64>,
+}
+
+impl Spin {
+    fn for_cores(cores: usize) -> Self {
+        let budget_ns =
+            if cores > 2 { limits::SPIN_BUDGET_NS } else { limits::SPIN_BUDGET_FEW_CORES_NS };
+        Self { budget_ns, window_at_ns: 0, spent_ns: 0, spinning_since_ns: None }
+    }
+
+    fn timeout_ns(&mut self, now_ns: u64, next_due_ns: Option<u64>) -> Option<u64> {
+        if let Some(since) = self.spinning_since_ns.take() {
+            self.spent_ns += now_ns.saturating_sub(since);
+        }
+        let left_ns = next_due_ns?.saturating_sub(now_ns);
+        if now_ns.saturating_sub(self.window_at_ns) >= 1_000_000_000 {
+            self.window_at_ns = now_ns;
+            self.spent_ns = 0;
+        }
+        if left_ns == 0 || self.spent_ns >= self.budget_ns {
+            return Some(left_ns);
+        }
+        if left_ns > limits::SPIN_NS {
+            return Some(left_ns - limits::SPIN_NS);
+        }
+        self.spinning_since_ns = Some(now_ns);
+        Some(0)
+    }
+}
+
+fn open(kind: PortKind, descriptor: OwnedFd) -> Result<Box<dyn Port>, OpenError> {
+    Ok(match kind {
+        PortKind::Tap => Box::new(TapPort::open(descriptor)?),
+        PortKind::Socket => Box::new(SocketPort::open(descriptor)?),
+    })
+}
+
+/// Takes the descriptor out of epoll before it is closed: duplicates of it elsewhere would keep it in.
+fn detach(epoll: &OwnedFd, slot: &mut Slot) {
+    slot.carrier = None;
+    if let Some(port) = slot.port.take()
+        && let Err(error) = epoll::delete(epoll, port.as_fd())
+    {
+        tracing::warn!(%error, "cannot take a port out of epoll");
+    }
+}
+
+fn direction_names(link: &LinkConfig) -> [String; 2] {
+    let [a, b] = link.ends.each_ref().map(|end| match end {
+        End::Port(key) => key.clone(),
+        End::Bridge { bridge, port } => format!("{bridge}.{port}"),
+    });
+    [format!("{a}->{b}"), format!("{b}->{a}")]
+}
+
+fn data_of(topology: usize, port: PortId) -> u64 {
+    let [topology, port] = [topology, port].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+    topology << 32 | port
+}
+
+fn place_of(data: u64) -> Option<(usize, PortId)> {
+    if data == WAKE {
+        return None;
+    }
+    Some((usize::try_from(data >> 32).ok()?, usize::try_from(data & 0xffff_ffff).ok()?))
+}
+
+fn monotonic_ns() -> u64 {
+    clock_ns(ClockId::Monotonic)
+}
+
+fn clock_ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let [seconds, ns] = [time.tv_sec, time.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds * 1_000_000_000 + ns
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::*;
+use crate::client::{ClientError, WireClient};
+use crate::config::{
+    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
+    TopologyConfig,
+};
+use crate::status::TopologyStatus;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A wire in threads of this process; stopped at the end of the test.
+struct Running {
+    stop: Arc<OwnedFd>,
+    thread: Option<JoinHandle<Result<(), ProcessError>>>,
+    socket: PathBuf,
+    dir: tempfile::TempDir,
+}
+
+impl Running {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let socket = dir.path().join("wire.sock");
+        let wire = Wire::start(&socket).expect("it starts");
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
+        let until = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            wire.accept_until(&*until)?;
+            wire.stop()
+        });
+        Self { stop, thread: Some(thread), socket, dir }
+    }
+
+    fn client(&self) -> WireClient {
+        WireClient::connect(&self.socket, DEADLINE).expect("it answers")
+    }
+
+    fn stop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        rustix::io::write(&*self.stop, &1u64.to_ne_bytes()).expect("an eventfd takes it");
+        thread.join().expect("no panic").expect("no failure");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.stop();
+        }
+    }
+}
+
+/// Our end and the wire's end of a port.
+fn socket_pair() -> (OwnedFd, OwnedFd) {
+    let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+    rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None).expect("a pair")
+}
+
+fn frame(to: u8, from: u8) -> Vec<u8> {
+    [[2, 0, 0, 0, 0, to].as_slice(), &[2, 0, 0, 0, 0, from], &[8, 0], &[7; 30]].concat()
+}
+
+fn send(end: &OwnedFd, frame: &[u8]) {
+    rustix::net::send(end, frame, SendFlags::empty()).expect("the wire reads");
+}
+
+/// The next frame, if one comes within `wait`.
+fn recv(end: &OwnedFd, wait: Duration) -> Option<Vec<u8>> {
+    let timeout = rustix::time::Timespec::try_from(wait).expect("short");
+    let mut fds = [PollFd::new(end, PollFlags::IN)];
+    if poll(&mut fds, Some(&timeout)).expect("poll works") == 0 {
+        return None;
+    }
+    let mut bytes = vec![0; 2000];
+    let (len, _) = rustix::net::recv(end, bytes.as_mut_slice(), RecvFlags::empty()).expect("sent");
+    bytes.truncate(len);
+    Some(bytes)
+}
+
+fn port(key: &str) -> End {
+    End::Port(key.into())
+}
+
+fn link(ends: [End; 2]) -> LinkConfig {
+    LinkConfig {
+        ends,
+        forward: LinkParams::default(),
+        backward: LinkParams::default(),
+        emulate: true,
+        connected: true,
+        capture: None,
+    }
+}
+
+fn ports(keys: &[&str]) -> TopologyConfig {
+    let port = PortConfig { kind: PortKind::Socket };
+    let ports = keys.iter().map(|key| ((*key).to_owned(), port.clone())).collect();
+    TopologyConfig { ports, ..TopologyConfig::default() }
+}
+
+fn pair() -> TopologyConfig {
+    let mut config = ports(&["a", "b"]);
+    config.links.insert("l".into(), link([port("a"), port("b")]));
+    config
+}
+
+fn status(client: &mut WireClient) -> TopologyStatus {
+    client.status(Some("t")).expect("a status").remove("t").expect("it is there")
+}
+
+fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Applies the configuration and attaches all its ports; returns our ends in order of the keys.
+fn start_topology(client: &mut WireClient, config: &TopologyConfig) -> Vec<OwnedFd> {
+    let unattached = client.apply("t", config.clone()).expect("applied");
+    let ends = unattached.iter().map(|key| {
+        let (ours, theirs) = socket_pair();
+        client.attach("t", key, theirs.as_fd()).expect("attached");
+        ours
+    });
+    ends.collect()
+}
+
+#[test]
+fn frames_pass_with_their_delay_and_controllers_may_leave() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    config.links.get_mut("l").unwrap().forward.delay_ns = 30_000_000;
+    let ends = start_topology(&mut client, &config);
+    drop(client);
+    let sent = Instant::now();
+    send(&ends[0], &frame(2, 1));
+    assert_eq!(recv(&ends[1], DEADLINE), Some(frame(2, 1)));
+    assert!(sent.elapsed() >= Duration::from_millis(30), "{:?}", sent.elapsed());
+    send(&ends[1], &frame(1, 2));
+    assert_eq!(recv(&ends[0], DEADLINE), Some(frame(1, 2)));
+    let mut client = wire.client();
+    client.ping().expect("it lives");
+    assert_eq!(client.list().expect("a list"), ["t"]);
+    let status = status(&mut client);
+    let link = &status.links["l"];
+    assert_eq!((link.forward.frames, link.backward.frames), (1, 1));
+    assert_eq!(link.forward.bytes, 44);
+    assert!(link.forward.lateness_p99_ns > 0);
+    assert!(status.ports["a"].attached && status.ports["a"].carrier);
+}
+
+#[test]
+fn a_patch_keeps_the_other_links_and_loss_is_total() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = ports(&["a", "b", "c", "d"]);
+    config.links.insert("l".into(), link([port("a"), port("b")]));
+    config.links.insert("m".into(), link([port("c"), port("d")]));
+    let ends = start_topology(&mut client, &config);
+    send(&ends[2], &frame(4, 3));
+    assert!(recv(&ends[3], DEADLINE).is_some());
+    config.links.get_mut("l").unwrap().forward.loss = crate::config::Ratio::ALWAYS;
+    assert_eq!(client.apply("t", config.clone()).expect("applied"), Vec::<String>::new());
+    (0..10).for_each(|_| send(&ends[0], &frame(2, 1)));
+    until("the losses", || (status(&mut client).links["l"].forward.drops.loss == 10).then_some(()));
+    assert_eq!(recv(&ends[1], Duration::ZERO), None);
+    assert_eq!(status(&mut client).links["m"].forward.frames, 1);
+    // a bad one is refused by name and changes nothing
+    config.links.get_mut("l").unwrap().forward.delay_ns = u64::MAX;
+    let error = client.apply("t", config).expect_err("out of range");
+    let ClientError::Refused(refusal) = error else { panic!("{error:?}") };
+    assert_eq!(refusal.error, ErrorCode::InvalidConfig);
+    assert!(refusal.message.starts_with("links.l.forward.delay_ns"), "{}", refusal.message);
+    client.ping().expect("the conversation goes on");
+    // removed: the wire's ends are closed
+    client.remove("t").expect("removed");
+    client.remove("t").expect("again");
+    assert_eq!(recv(&ends[1], DEADLINE), Some(Vec::new()));
+    assert!(client.list().expect("a list").is_empty());
+}
+
+#[test]
+fn a_switch_of_three_floods_and_learns() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = ports(&["a", "b", "c"]);
+    config.bridges.insert("s".into(), BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 });
+    for key in ["a", "b", "c"] {
+        let seat = End::Bridge { bridge: "s".into(), port: key.into() };
+        let mut link = link([port(key), seat]);
+        link.emulate = false;
+        config.links.insert(key.into(), link);
+    }
+    let ends = start_topology(&mut client, &config);
+    send(&ends[0], &frame(2, 1));
+    for end in &ends[1..] {
+        assert_eq!(recv(end, DEADLINE), Some(frame(2, 1)));
+    }
+    send(&ends[1], &frame(1, 2));
+    assert_eq!(recv(&ends[0], DEADLINE), Some(frame(1, 2)));
+    send(&ends[0], &frame(2, 1));
+    assert_eq!(recv(&ends[1], DEADLINE), Some(frame(2, 1)));
+    assert_eq!(recv(&ends[2], Duration::ZERO), None);
+    assert_eq!(status(&mut client).bridges["s"].mac_entries, 2);
+}
+
+#[test]
+fn a_port_whose_far_side_ends_is_reported_and_can_be_attached_again() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let config = pair();
+    let mut ends = start_topology(&mut client, &config);
+    ends.remove(1);
+    let error = until("the loss of the port", || status(&mut client).ports["b"].error.clone());
+    assert!(error.starts_with("the port's device is gone"), "{error}");
+    assert!(!status(&mut client).ports["b"].attached);
+    send(&ends[0], &frame(2, 1));
+    until("the drop", || {
+        (status(&mut client).links["l"].forward.drops.detached == 1).then_some(())
+    });
+    assert_eq!(client.apply("t", config).expect("applied"), ["b"]);
+    let (ours, theirs) = socket_pair();
+    client.attach("t", "b", theirs).expect("attached");
+    send(&ends[0], &frame(2, 1));
+    assert_eq!(recv(&ours, DEADLINE), Some(frame(2, 1)));
+    assert_eq!(status(&mut client).ports["b"].error, None);
+}
+
+#[test]
+fn attaching_names_what_is_wrong() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    config.ports.insert("tap".into(), PortConfig { kind: PortKind::Tap });
+    client.apply("t", config).expect("applied");
+    let (ours, theirs) = socket_pair();
+    let mut code = |topology, port, fd: &dyn AsFd| match client.attach(topology, port, fd.as_fd()) {
+        Err(ClientError::Refused(refusal)) => refusal.error,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(code("u", "a", &theirs), ErrorCode::NotFound);
+    assert_eq!(code("t", "x", &theirs), ErrorCode::NotFound);
+    assert_eq!(code("t", "tap", &theirs), ErrorCode::BadDescriptor);
+    let file = tempfile::tempfile().expect("a file");
+    assert_eq!(code("t", "a", &file), ErrorCode::BadDescriptor);
+    drop(ours);
+}
+
+#[test]
+fn a_capture_can_be_read_while_it_runs() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    let dir = wire.dir.path().join("capture");
+    config.links.get_mut("l").unwrap().capture =
+        Some(CaptureConfig { dir: dir.clone(), file_bytes: 1 << 20, files: 2, snaplen: 96 });
+    let ends = start_topology(&mut client, &config);
+    send(&ends[0], &frame(2, 1));
+    assert!(recv(&ends[1], DEADLINE).is_some());
+    let bytes = until("the capture", || {
+        let mut bytes = Vec::new();
+        let mut reader = crate::capture::read_ring(&dir).ok()?;
+        io::Read::read_to_end(&mut reader, &mut bytes).ok()?;
+        (!bytes.is_empty()).then_some(bytes)
+    });
+    assert!(bytes.windows(44).any(|window| window == frame(2, 1)));
+    let capture = status(&mut client).links["l"].capture.clone().expect("it runs");
+    assert_eq!((capture.records, capture.dropped_records, capture.error), (1, 0, None));
+    config.links.get_mut("l").unwrap().capture = None;
+    client.apply("t", config).expect("applied");
+    assert_eq!(status(&mut client).links["l"].capture, None);
+}
+
+#[test]
+fn a_live_socket_is_an_error_and_a_stale_one_is_replaced() {
+    let mut wire = Running::start();
+    assert!(matches!(Wire::start(&wire.socket), Err(ProcessError::InUse(_))));
+    let mode = fs::metadata(&wire.socket).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let first = wire.client().welcome();
+    wire.stop();
+    assert!(!wire.socket.exists());
+    assert!(
+        WireClient::connect(&wire.socket, DEADLINE)
+            .is_err_and(|error| { matches!(error, ClientError::Connect { .. }) })
+    );
+    // what a killed one leaves behind
+    drop(UnixListener::bind(&wire.socket).expect("bound"));
+    assert!(wire.socket.exists());
+    let again = Wire::start(&wire.socket).expect("it replaces the stale socket");
+    assert_ne!(again.welcome.instance, first.instance);
+    again.stop().expect("stopped");
+    fs::write(&wire.socket, "precious").expect("written");
+    assert!(matches!(Wire::start(&wire.socket), Err(ProcessError::InTheWay(_))));
+    assert_eq!(fs::read(&wire.socket).expect("kept"), b"precious");
+}
+
+#[test]
+fn too_many_controllers_are_told_so() {
+    let wire = Running::start();
+    let mut clients: Vec<WireClient> = (0..limits::MAX_CLIENTS).map(|_| wire.client()).collect();
+    match WireClient::connect(&wire.socket, DEADLINE) {
+        Err(ClientError::Refused(refusal)) => assert_eq!(refusal.error, ErrorCode::Limit),
+        other => panic!("let in: {other:?}"),
+    }
+    clients.clear();
+    until("a free place", || WireClient::connect(&wire.socket, DEADLINE).ok());
+}
