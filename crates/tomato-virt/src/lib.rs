@@ -1,1 +1,5 @@
 //! tomato-virt
+
+pub mod cmd;
+pub mod doctor;
+pub mod template;
