@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 pub mod socket;
 mod sys;
 pub mod tap;
+mod topology;
 pub mod worker;
 
 pub(crate) use sys::{block_signals, signal_descriptor};

@@ -109,9 +109,9 @@ impl RingWriter {
         }
         let path = dir.join(format!("{PREFIX}{next:010}{SUFFIX}"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path)?;
-        self.file = Some(file);
         self.buffer.clear();
-        self.buffer.extend_from_slice(&self.header);
+        (&file).write_all(&self.header)?;
+        self.file = Some(file);
         self.file_bytes = u64::try_from(self.header.len()).unwrap_or(u64::MAX);
         Ok(())
     }

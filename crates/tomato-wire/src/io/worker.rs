@@ -10,16 +10,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::time::{ClockId, clock_gettime};
 
-use crate::capture::{CaptureWriter, Recorder};
-use crate::config::{CaptureConfig, End, LinkConfig, PortKind, TopologyConfig};
+use crate::capture::CaptureWriter;
+use crate::config::{ConfigError, PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
-use crate::core::direction::DropCause;
 use crate::core::frame::FramePool;
-use crate::core::network::{Network, PortId, Sink};
+use crate::core::network::{Network, PortId};
 use crate::io::socket::SocketPort;
 use crate::io::tap::{HEADER_BYTES, TapPort};
+use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
 use crate::io::{OpenError, Port, PortError, sys};
 use crate::limits;
 use crate::status::{TopologyStatus, chain};
@@ -62,27 +61,6 @@ struct Running {
     topologies: Vec<Option<Topology>>,
     scratch: Vec<u8>,
     spin: Spin,
-}
-
-#[derive(Debug)]
-struct Topology {
-    place: usize,
-    network: Network,
-    /// By [`PortId`].
-    ports: Vec<Slot>,
-    /// By link.
-    recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
-}
-
-/// A port of the network and what is attached to it.
-#[derive(Debug, Default)]
-struct Slot {
-    port: Option<Box<dyn Port>>,
-    carrier: Option<bool>,
-    /// The fault that ends the attachment, to be taken out by [`Running::detach_gone`].
-    gone: Option<PortError>,
-    error: Option<String>,
-    refused_frames: u64,
 }
 
 impl WorkerHandle {
@@ -214,20 +192,16 @@ impl Running {
     }
 
     fn apply(&mut self, key: &str, config: &TopologyConfig) -> Result<Answer, Refusal> {
+        let invalid =
+            |error: ConfigError| Refusal::new(ErrorCode::InvalidConfig, error.to_string());
+        // before a place is made for it
+        config.check().map_err(invalid)?;
         let place = match self.by_key.get(key) {
             Some(&place) => place,
             None => self.add(key)?,
         };
         let topology = self.topologies[place].as_mut().expect("every key has its place");
-        let removed = match topology.network.apply(monotonic_ns(), config) {
-            Ok(removed) => removed,
-            Err(error) => {
-                if topology.ports.is_empty() && topology.network.ports().next().is_none() {
-                    self.remove(key);
-                }
-                return Err(Refusal::new(ErrorCode::InvalidConfig, error.to_string()));
-            }
-        };
+        let removed = topology.network.apply(monotonic_ns(), config).map_err(invalid)?;
         for port in removed.ports {
             detach(&self.epoll, &mut topology.ports[port]);
             topology.ports[port] = Slot::default();
@@ -348,7 +322,8 @@ impl Running {
             }
             Err(error) => slot.gone = Some(error),
         }
-        if topology.advance() {
+        let has_gone = slot.gone.is_some();
+        if topology.advance() || has_gone {
             self.detach_gone();
         }
     }
@@ -379,109 +354,6 @@ impl Running {
                     slot.error = Some(error);
                 }
             }
-        }
-    }
-}
-
-impl Topology {
-    /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
-    fn advance(&mut self) -> bool {
-        let Topology { network, ports, recorders, .. } = self;
-        let mut has_gone = ports.iter().any(|slot| slot.gone.is_some());
-        let mut sink = Outlets { ports, recorders, has_gone: &mut has_gone };
-        for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
-            let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
-            if moved < limits::ADVANCE_BATCH {
-                break;
-            }
-        }
-        has_gone
-    }
-
-    fn sync_captures(&mut self, captures: &mut CaptureWriter) {
-        let Topology { network, recorders, .. } = self;
-        for (_, id, link) in network.links() {
-            match &link.capture {
-                None => {
-                    recorders.remove(&id);
-                }
-                Some(wanted) => {
-                    if recorders.get(&id).is_none_or(|(config, _)| config != wanted) {
-                        recorders.remove(&id);
-                        let recorder = captures.open(wanted, &direction_names(link));
-                        recorders.insert(id, (wanted.clone(), recorder));
-                    }
-                }
-            }
-        }
-    }
-
-    fn sync_carriers(&mut self) {
-        for (id, slot) in self.ports.iter_mut().enumerate() {
-            let Some(port) = &mut slot.port else { continue };
-            let is_up = self.network.has_carrier(id);
-            if slot.carrier == Some(is_up) {
-                continue;
-            }
-            match port.set_carrier(is_up) {
-                Ok(()) => {
-                    slot.carrier = Some(is_up);
-                    slot.error = None;
-                }
-                Err(error) => slot.error = Some(format!("cannot set the carrier: {error}")),
-            }
-        }
-    }
-
-    fn status(&mut self, now_ns: u64) -> TopologyStatus {
-        let mut status = self.network.status(now_ns);
-        for (key, id, _) in self.network.ports() {
-            let slot = &self.ports[id];
-            if let Some(port) = status.ports.get_mut(key) {
-                port.attached = slot.port.is_some();
-                port.error.clone_from(&slot.error);
-                port.refused_frames = slot.refused_frames;
-            }
-        }
-        for (key, id, _) in self.network.links() {
-            if let (Some(link), Some((_, recorder))) =
-                (status.links.get_mut(key), self.recorders.get(&id))
-            {
-                link.capture = Some(recorder.status());
-            }
-        }
-        status
-    }
-}
-
-/// Where the network's frames go.
-struct Outlets<'a> {
-    ports: &'a mut [Slot],
-    recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
-    has_gone: &'a mut bool,
-}
-
-impl Sink for Outlets<'_> {
-    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause> {
-        let slot = self.ports.get_mut(port).ok_or(DropCause::Detached)?;
-        if slot.gone.is_some() {
-            return Err(DropCause::Detached);
-        }
-        let open = slot.port.as_mut().ok_or(DropCause::Detached)?;
-        match open.send(frame) {
-            Ok(()) => Ok(()),
-            Err(PortError::Refused(_)) => Err(DropCause::Port),
-            Err(error @ PortError::Gone(_)) => {
-                slot.gone = Some(error);
-                *self.has_gone = true;
-                Err(DropCause::Detached)
-            }
-        }
-    }
-
-    fn record(&mut self, link: usize, side: usize, frame: &[u8]) {
-        if let Some((_, recorder)) = self.recorders.get(&link) {
-            recorder.record(side, clock_ns(ClockId::Realtime), frame);
         }
     }
 }
@@ -529,24 +401,6 @@ fn open(kind: PortKind, descriptor: OwnedFd) -> Result<Box<dyn Port>, OpenError>
     })
 }
 
-/// Takes the descriptor out of epoll before it is closed: duplicates of it elsewhere would keep it in.
-fn detach(epoll: &OwnedFd, slot: &mut Slot) {
-    slot.carrier = None;
-    if let Some(port) = slot.port.take()
-        && let Err(error) = epoll::delete(epoll, port.as_fd())
-    {
-        tracing::warn!(%error, "cannot take a port out of epoll");
-    }
-}
-
-fn direction_names(link: &LinkConfig) -> [String; 2] {
-    let [a, b] = link.ends.each_ref().map(|end| match end {
-        End::Port(key) => key.clone(),
-        End::Bridge { bridge, port } => format!("{bridge}.{port}"),
-    });
-    [format!("{a}->{b}"), format!("{b}->{a}")]
-}
-
 fn data_of(topology: usize, port: PortId) -> u64 {
     let [topology, port] = [topology, port].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
     topology << 32 | port
@@ -557,16 +411,6 @@ fn place_of(data: u64) -> Option<(usize, PortId)> {
         return None;
     }
     Some((usize::try_from(data >> 32).ok()?, usize::try_from(data & 0xffff_ffff).ok()?))
-}
-
-fn monotonic_ns() -> u64 {
-    clock_ns(ClockId::Monotonic)
-}
-
-fn clock_ns(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    let [seconds, ns] = [time.tv_sec, time.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
-    seconds * 1_000_000_000 + ns
 }
 
 #[cfg(test)]

@@ -267,13 +267,12 @@ fn a_capture_can_be_read_while_it_runs() {
     let ends = start_topology(&mut client, &config);
     send(&ends[0], &frame(2, 1));
     assert!(recv(&ends[1], DEADLINE).is_some());
-    let bytes = until("the capture", || {
+    until("the frame on disk", || {
         let mut bytes = Vec::new();
         let mut reader = crate::capture::read_ring(&dir).ok()?;
         io::Read::read_to_end(&mut reader, &mut bytes).ok()?;
-        (!bytes.is_empty()).then_some(bytes)
+        bytes.windows(44).any(|window| window == frame(2, 1)).then_some(())
     });
-    assert!(bytes.windows(44).any(|window| window == frame(2, 1)));
     let capture = status(&mut client).links["l"].capture.clone().expect("it runs");
     assert_eq!((capture.records, capture.dropped_records, capture.error), (1, 0, None));
     config.links.get_mut("l").unwrap().capture = None;
@@ -315,4 +314,11 @@ fn too_many_controllers_are_told_so() {
     }
     clients.clear();
     until("a free place", || WireClient::connect(&wire.socket, DEADLINE).ok());
+}
+
+#[test]
+fn a_process_that_cannot_listen_says_so() {
+    let nowhere = Path::new("/nonexistent/wire.sock");
+    let result = run(nowhere, || panic!("it cannot be ready"));
+    assert!(matches!(result, Err(ProcessError::Listen { .. })), "{result:?}");
 }

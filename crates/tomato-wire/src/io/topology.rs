@@ -1,0 +1,168 @@
+//! One topology in the data thread: its network, the ports attached to it and its captures.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::capture::{CaptureWriter, Recorder};
+use crate::config::{CaptureConfig, End, LinkConfig};
+use crate::core::direction::DropCause;
+use crate::core::network::{Network, PortId, Sink};
+use crate::io::{Port, PortError};
+use crate::limits;
+use crate::status::TopologyStatus;
+
+#[derive(Debug)]
+pub(super) struct Topology {
+    pub(super) place: usize,
+    pub(super) network: Network,
+    /// By [`PortId`].
+    pub(super) ports: Vec<Slot>,
+    /// By link.
+    pub(super) recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
+}
+
+/// A port of the network and what is attached to it.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub(super) port: Option<Box<dyn Port>>,
+    pub(super) carrier: Option<bool>,
+    /// The fault that ends the attachment, to be taken out by the worker.
+    pub(super) gone: Option<PortError>,
+    pub(super) error: Option<String>,
+    pub(super) refused_frames: u64,
+}
+
+impl Topology {
+    /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
+    pub(super) fn advance(&mut self) -> bool {
+        let Topology { network, ports, recorders, .. } = self;
+        let mut has_gone = false;
+        let mut sink = Outlets { ports, recorders, has_gone: &mut has_gone };
+        for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
+            let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
+            if moved < limits::ADVANCE_BATCH {
+                break;
+            }
+        }
+        has_gone
+    }
+
+    pub(super) fn sync_captures(&mut self, captures: &mut CaptureWriter) {
+        let Topology { network, recorders, .. } = self;
+        for (_, id, link) in network.links() {
+            match &link.capture {
+                None => {
+                    recorders.remove(&id);
+                }
+                Some(wanted) => {
+                    if recorders.get(&id).is_none_or(|(config, _)| config != wanted) {
+                        recorders.remove(&id);
+                        let recorder = captures.open(wanted, &direction_names(link));
+                        recorders.insert(id, (wanted.clone(), recorder));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn sync_carriers(&mut self) {
+        for (id, slot) in self.ports.iter_mut().enumerate() {
+            let Some(port) = &mut slot.port else { continue };
+            let is_up = self.network.has_carrier(id);
+            if slot.carrier == Some(is_up) {
+                continue;
+            }
+            match port.set_carrier(is_up) {
+                Ok(()) => {
+                    slot.carrier = Some(is_up);
+                    slot.error = None;
+                }
+                Err(error) => slot.error = Some(format!("cannot set the carrier: {error}")),
+            }
+        }
+    }
+
+    pub(super) fn status(&mut self, now_ns: u64) -> TopologyStatus {
+        let mut status = self.network.status(now_ns);
+        for (key, id, _) in self.network.ports() {
+            let slot = &self.ports[id];
+            if let Some(port) = status.ports.get_mut(key) {
+                port.attached = slot.port.is_some();
+                port.error.clone_from(&slot.error);
+                port.refused_frames = slot.refused_frames;
+            }
+        }
+        for (key, id, _) in self.network.links() {
+            if let (Some(link), Some((_, recorder))) =
+                (status.links.get_mut(key), self.recorders.get(&id))
+            {
+                link.capture = Some(recorder.status());
+            }
+        }
+        status
+    }
+}
+
+/// Where the network's frames go.
+struct Outlets<'a> {
+    ports: &'a mut [Slot],
+    recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
+    has_gone: &'a mut bool,
+}
+
+impl Sink for Outlets<'_> {
+    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause> {
+        let slot = self.ports.get_mut(port).ok_or(DropCause::Detached)?;
+        if slot.gone.is_some() {
+            return Err(DropCause::Detached);
+        }
+        let open = slot.port.as_mut().ok_or(DropCause::Detached)?;
+        match open.send(frame) {
+            Ok(()) => Ok(()),
+            Err(PortError::Refused(_)) => Err(DropCause::Port),
+            Err(error @ PortError::Gone(_)) => {
+                slot.gone = Some(error);
+                *self.has_gone = true;
+                Err(DropCause::Detached)
+            }
+        }
+    }
+
+    fn record(&mut self, link: usize, side: usize, frame: &[u8]) {
+        if let Some((_, recorder)) = self.recorders.get(&link) {
+            recorder.record(side, clock_ns(ClockId::Realtime), frame);
+        }
+    }
+}
+
+/// Takes the descriptor out of epoll before it is closed: duplicates of it elsewhere would keep it in.
+pub(super) fn detach(epoll: &OwnedFd, slot: &mut Slot) {
+    slot.carrier = None;
+    if let Some(port) = slot.port.take()
+        && let Err(error) = epoll::delete(epoll, port.as_fd())
+    {
+        tracing::warn!(%error, "cannot take a port out of epoll");
+    }
+}
+
+fn direction_names(link: &LinkConfig) -> [String; 2] {
+    let [a, b] = link.ends.each_ref().map(|end| match end {
+        End::Port(key) => key.clone(),
+        End::Bridge { bridge, port } => format!("{bridge}.{port}"),
+    });
+    [format!("{a}->{b}"), format!("{b}->{a}")]
+}
+
+/// The clock of the data path.
+pub(super) fn monotonic_ns() -> u64 {
+    clock_ns(ClockId::Monotonic)
+}
+
+fn clock_ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let [seconds, ns] = [time.tv_sec, time.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds * 1_000_000_000 + ns
+}

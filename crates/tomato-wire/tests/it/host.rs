@@ -1,0 +1,239 @@
+//! What frames really do between namespaces.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use tomato_wire::capture::read_ring;
+use tomato_wire::client::WireClient;
+use tomato_wire::config::{
+    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
+    Ratio, TopologyConfig,
+};
+use tomato_wire::status::TopologyStatus;
+
+use crate::lab::{Host, WireProcess, until};
+
+const MS: u64 = 1_000_000;
+
+fn link(ends: [End; 2]) -> LinkConfig {
+    LinkConfig {
+        ends,
+        forward: LinkParams::default(),
+        backward: LinkParams::default(),
+        emulate: true,
+        connected: true,
+        capture: None,
+    }
+}
+
+fn port(n: usize) -> End {
+    End::Port(n.to_string())
+}
+
+fn ports(count: usize) -> TopologyConfig {
+    let port = PortConfig { kind: PortKind::Tap };
+    let ports = (0..count).map(|n| (n.to_string(), port.clone())).collect();
+    TopologyConfig { seed: 1, ports, ..TopologyConfig::default() }
+}
+
+/// Two ports and a link `l` with this behaviour both ways.
+fn pair(params: &LinkParams) -> TopologyConfig {
+    let mut config = ports(2);
+    let mut link = link([port(0), port(1)]);
+    link.forward = params.clone();
+    link.backward = params.clone();
+    config.links.insert("l".into(), link);
+    config
+}
+
+fn attach(client: &mut WireClient, config: &TopologyConfig, hosts: &[Host]) {
+    client.apply("t", config.clone()).expect("applied");
+    for (n, host) in hosts.iter().enumerate() {
+        client.attach("t", &n.to_string(), &host.tap).expect("attached");
+    }
+}
+
+fn status(client: &mut WireClient) -> TopologyStatus {
+    client.status(Some("t")).expect("a status").remove("t").expect("it is there")
+}
+
+fn hosts(count: u32) -> Vec<Host> {
+    (1..=count).map(Host::new).collect()
+}
+
+fn delayed(ms: u64) -> LinkParams {
+    LinkParams { delay_ns: ms * MS, ..LinkParams::default() }
+}
+
+#[test]
+fn delay_loss_and_cut_do_what_they_say_while_running() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    attach(&mut client, &pair(&delayed(20)), &hosts);
+    until("the carrier", || hosts[0].has_carrier().then_some(()));
+    hosts[0].ping(&hosts[1], 1); // resolves the address
+    let mut times = hosts[0].ping(&hosts[1], 9);
+    assert_eq!(times.len(), 9, "{times:?}");
+    times.sort_by(f64::total_cmp);
+    assert!(times[0] >= 40.0 && times[4] < 60.0, "{times:?}");
+    // live: shorter, then nothing, then well again
+    client.apply("t", pair(&delayed(5))).expect("applied");
+    let mut times = hosts[0].ping(&hosts[1], 9);
+    times.sort_by(f64::total_cmp);
+    assert!(times.len() == 9 && times[0] >= 10.0 && times[4] < 30.0, "{times:?}");
+    let deaf = LinkParams { loss: Ratio::ALWAYS, ..LinkParams::default() };
+    client.apply("t", pair(&deaf)).expect("applied");
+    assert_eq!(hosts[0].ping(&hosts[1], 2), Vec::<f64>::new());
+    let before = status(&mut client).links["l"].forward.clone();
+    assert!(before.drops.loss >= 2, "{before:?}");
+    client.apply("t", pair(&LinkParams::default())).expect("applied");
+    assert_eq!(hosts[0].ping(&hosts[1], 3).len(), 3);
+    assert!(status(&mut client).links["l"].forward.frames > before.frames);
+    // unplugged: the far side sees it
+    let mut cut = pair(&LinkParams::default());
+    cut.links.get_mut("l").expect("it is there").connected = false;
+    client.apply("t", cut).expect("applied");
+    until("the loss of carrier", || (!hosts[1].has_carrier()).then_some(()));
+    assert_eq!(hosts[0].ping(&hosts[1], 1), Vec::<f64>::new());
+    client.apply("t", pair(&LinkParams::default())).expect("applied");
+    until("the carrier", || hosts[1].has_carrier().then_some(()));
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    wire.stop();
+}
+
+#[test]
+fn a_switch_of_three_joins_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(3);
+    let mut config = ports(3);
+    let switch = BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 };
+    config.bridges = BTreeMap::from([("s".to_owned(), switch)]);
+    for n in 0..3 {
+        let seat = End::Bridge { bridge: "s".into(), port: n.to_string() };
+        config.links.insert(n.to_string(), link([port(n), seat]));
+    }
+    attach(&mut client, &config, &hosts);
+    for from in &hosts {
+        for to in hosts.iter().filter(|to| to.name != from.name) {
+            until("an answer", || (!from.ping(to, 1).is_empty()).then_some(()));
+            assert_eq!(from.ping(to, 3).len(), 3, "{} to {}", from.address, to.address);
+        }
+    }
+    assert_eq!(status(&mut client).bridges["s"].mac_entries, 3);
+    // once learned, the third hears nothing of the others
+    let before = status(&mut client).links["2"].backward.frames;
+    assert_eq!(hosts[0].ping(&hosts[1], 20).len(), 20);
+    assert!(status(&mut client).links["2"].backward.frames < before + 5);
+    wire.stop();
+}
+
+#[test]
+fn a_capture_shows_what_passed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let mut config = pair(&LinkParams::default());
+    let ring = dir.path().join("ring");
+    config.links.get_mut("l").expect("it is there").capture =
+        Some(CaptureConfig { dir: ring.clone(), file_bytes: 1 << 20, files: 4, snaplen: 128 });
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    assert_eq!(hosts[0].ping(&hosts[1], 10).len(), 10);
+    let file = dir.path().join("all.pcapng");
+    let dump = until("the records on disk", || {
+        let mut bytes = Vec::new();
+        read_ring(&ring).ok()?.read_to_end(&mut bytes).ok()?;
+        if bytes.is_empty() {
+            return None; // between the making of the file and its first block
+        }
+        std::fs::write(&file, bytes).expect("there is room");
+        let dump = crate::lab::run(&format!("tcpdump -nr {} icmp", file.display()));
+        (dump.matches("echo reply").count() >= 11).then_some(dump)
+    });
+    assert!(dump.matches("echo request").count() >= 11, "{dump}");
+    wire.stop();
+}
+
+#[test]
+fn a_killed_wire_is_attached_again_by_the_kept_descriptors() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let config = pair(&LinkParams::default());
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    let first = client.welcome();
+    wire.kill();
+    client.ping().expect_err("nobody is there");
+    assert!(hosts[0].has_carrier(), "the kept descriptor keeps the carrier");
+    assert_eq!(hosts[0].ping(&hosts[1], 1), Vec::<f64>::new());
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    assert_ne!(client.welcome().instance, first.instance);
+    assert!(client.list().expect("a list").is_empty());
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    // attached once more while attached: nothing changes for the traffic
+    attach(&mut client, &config, &hosts);
+    assert_eq!(hosts[0].ping(&hosts[1], 5).len(), 5);
+    wire.stop();
+}
+
+#[test]
+fn a_device_that_is_down_comes_back_and_one_that_is_gone_is_reported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    attach(&mut client, &pair(&LinkParams::default()), &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    hosts[1].run("ip link set eth0 down");
+    assert_eq!(hosts[0].ping(&hosts[1], 2), Vec::<f64>::new());
+    let down = status(&mut client);
+    assert!(down.ports["1"].attached, "{:?}", down.ports["1"]);
+    assert!(down.links["l"].forward.drops.port >= 2, "{:?}", down.links["l"].forward);
+    hosts[1].run("ip link set eth0 up");
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    hosts[1].run("ip link del eth0");
+    let error = until("the report", || status(&mut client).ports["1"].error.clone());
+    assert!(error.starts_with("the port's device is gone"), "{error}");
+    assert!(!status(&mut client).ports["1"].attached);
+    wire.stop();
+}
+
+/// No target, only a floor far below what the plain wire does anywhere.
+#[test]
+fn a_plain_wire_carries_tcp() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let mut config = pair(&LinkParams::default());
+    config.links.get_mut("l").expect("it is there").emulate = false;
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    let goodput = hosts[0].tcp_bit_s(&hosts[1], 2);
+    assert!(goodput > 100e6, "{goodput} bit/s");
+    wire.stop();
+}
+
+/// 1448 bytes of every 1538 are payload: Ethernet's 38, IP's 20 and TCP's 32 bytes are not.
+#[test]
+fn tcp_fills_a_rate_and_no_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let params = LinkParams { bandwidth_bit_s: Some(20_000_000), ..delayed(5) };
+    attach(&mut client, &pair(&params), &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    let goodput = hosts[0].tcp_bit_s(&hosts[1], 4) / (20e6 * 1448.0 / 1538.0);
+    assert!((0.95..1.01).contains(&goodput), "{goodput} of what the rate allows");
+    wire.stop();
+}
