@@ -142,9 +142,7 @@ impl WireProcess {
         let program = dir.join("wire");
         let own = std::env::current_exe().expect("the system knows");
         let built = own.ancestors().nth(2).expect("deps has a parent").join("examples/wire");
-        fs::copy(&built, &program).unwrap_or_else(|error| {
-            panic!("{}: {error}; build it with --examples", built.display())
-        });
+        fs::copy(built, &program).expect("the example `wire` is built with the tests");
         let child =
             command(program).arg(&socket).uid(NOBODY).gid(NOBODY).spawn().expect("it starts");
         Self { child, socket }
