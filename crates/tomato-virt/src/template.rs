@@ -45,7 +45,7 @@ pub use store::TemplateStore;
 pub struct Template {
     /// Its name.
     pub name: TemplateName,
-    /// The digest of its files, see [`manifest`].
+    /// The digest of its files, as the module `manifest` says: contents, modes, owners, links, no times.
     pub digest: Digest,
     /// A short name for people.
     pub label: String,
@@ -257,4 +257,11 @@ impl TemplateStore {
     ) -> Result<Imported, TemplateError> {
         self.import(name, Box::new(reader), options, progress)
     }
+}
+
+/// Where the packages of Debian templates come from on this machine, for the probes of the host. `apt` is `/etc/apt`.
+pub(crate) fn debian_uris(apt: &std::path::Path) -> Result<Vec<String>, SourcesError> {
+    let recipe = recipe::find("debian-12").map(|recipe| recipe.suite).unwrap_or_default();
+    let sources = apt::sources_for(apt, &recipe)?;
+    Ok(apt::public_uris(&sources))
 }

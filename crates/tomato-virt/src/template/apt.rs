@@ -3,7 +3,6 @@
 //! Reads `sources.list`, `sources.list.d/*.list` (one line per source) and `sources.list.d/*.sources` (deb822) and
 //! picks the Debian archives among them, whatever release they name; never invents a server.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -241,8 +240,7 @@ pub(super) fn to_deb822(sources: &[Source], credentials: Credentials) -> String 
         let mut field = |name: &str, value: &str| {
             if !value.is_empty() {
                 let separator = if value.starts_with('\n') { "" } else { " " };
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{name}:{separator}{value}");
+                text.push_str(&format!("{name}:{separator}{value}\n"));
             }
         };
         field("Types", "deb");
@@ -254,6 +252,11 @@ pub(super) fn to_deb822(sources: &[Source], credentials: Credentials) -> String 
         text.push('\n');
     }
     text
+}
+
+/// The addresses of the sources, without passwords.
+pub(super) fn public_uris(sources: &[Source]) -> Vec<String> {
+    sources.iter().flat_map(|source| source.uris.iter().map(|uri| anonymous(uri))).collect()
 }
 
 /// The address without a user name and password.

@@ -118,7 +118,7 @@ impl Summing {
         self.field(meta.uid().to_string().as_bytes());
         self.field(meta.gid().to_string().as_bytes());
         self.field(&content);
-        self.field(first.as_deref().unwrap_or(Path::new("")).as_os_str().as_bytes());
+        self.field(first.as_deref().unwrap_or_else(|| Path::new("")).as_os_str().as_bytes());
         let xattrs = xattrs_of(full)?;
         self.field(xattrs.len().to_string().as_bytes());
         for (name, value) in xattrs {

@@ -13,8 +13,8 @@ use super::limits::{HOLDER_BYTES, NAME_BYTES};
 #[serde(try_from = "String", into = "String")]
 pub struct TemplateName(String);
 
-/// A template's digest: `sha256-` and 64 lower-case hex digits. What it covers is said at
-/// [`manifest`](super::manifest).
+/// A template's digest: `sha256-` and 64 lower-case hex digits. The module `manifest`
+/// says what it covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);

@@ -1,10 +1,9 @@
 //! The template directory.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,9 +17,15 @@ use super::manifest::manifest;
 use super::name::{Digest, Holder, TemplateName};
 use super::recipe::{self, Recipe};
 use super::rootfs::Rootfs;
+use building::Building;
+use files::{list_dir, open_lock, remove_tree, rename, sync_dir, write_json};
+
 use super::{
     ImportOptions, Imported, Progress, Step, Template, TemplateError, TemplateInfo, TemplateState,
 };
+
+mod building;
+mod files;
 
 /// Where the boot script of a template is, if it has one.
 const BOOT: &str = "etc/tomato/boot";
@@ -245,6 +250,29 @@ impl TemplateStore {
         self.sweep()
     }
 
+    /// Ends all pins of a lab: those of the holder `lab` and of every `lab.…`.
+    ///
+    /// # Errors
+    /// When the template directory cannot be read or changed.
+    pub fn unpin_all(&self, lab: &Holder) -> Result<(), TemplateError> {
+        {
+            let _lock = self.lock()?;
+            let blobs = self.dir.join("blobs");
+            for blob in list_dir(&blobs)? {
+                let pins = blobs.join(blob).join("pins");
+                for holder in list_dir(&pins)? {
+                    let rest = holder.to_str().and_then(|name| name.strip_prefix(lab.as_str()));
+                    if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+                        let path = pins.join(holder);
+                        fs::remove_file(&path)
+                            .map_err(|source| TemplateError::Write { path, source })?;
+                    }
+                }
+            }
+        }
+        self.sweep()
+    }
+
     /// Removes what dead builders left and all files that no name and no pin holds.
     ///
     /// # Errors
@@ -440,60 +468,6 @@ impl TemplateStore {
     }
 }
 
-/// A build under way. Dropped, it leaves nothing.
-struct Building {
-    dir: PathBuf,
-    /// What becomes the blob.
-    blob: PathBuf,
-    scratch: PathBuf,
-    _lock: File,
-}
-
-impl Building {
-    fn begin(store: &TemplateStore) -> Result<Self, TemplateError> {
-        store.sweep()?;
-        // Held until our own lock is taken, so that nobody sweeps this away before.
-        let _lock = store.lock()?;
-        let mut random = [0; 8];
-        let dir = store.dir.join("building");
-        getrandom::fill(&mut random).map_err(|error| TemplateError::Write {
-            path: dir.clone(),
-            source: io::Error::other(error),
-        })?;
-        let dir = dir.join(format!("{}-{}", std::process::id(), hex::encode(random)));
-        let (blob, scratch) = (dir.join("blob"), dir.join("scratch"));
-        for path in [&dir, &blob, &scratch, &blob.join("pins")] {
-            let made = DirBuilder::new().mode(0o700).create(path);
-            made.map_err(|source| TemplateError::Write { path: path.clone(), source })?;
-        }
-        let path = dir.join("lock");
-        let lock = open_lock(&path)?;
-        lock.lock().map_err(|source| TemplateError::Write { path, source })?;
-        Ok(Self { dir, blob, scratch, _lock: lock })
-    }
-
-    fn rootfs(&self) -> PathBuf {
-        self.blob.join("rootfs")
-    }
-
-    /// Completes the future blob and brings all of it to disk.
-    fn finish(&self, named: &Named) -> Result<(), TemplateError> {
-        write_json(&self.blob.join("meta.json"), named)?;
-        let opened = File::open(&self.blob);
-        let synced = opened.and_then(|dir| rustix::fs::syncfs(&dir).map_err(io::Error::from));
-        synced.map_err(|source| TemplateError::Write { path: self.blob.clone(), source })
-    }
-}
-
-impl Drop for Building {
-    fn drop(&mut self) {
-        if let Err(error) = remove_tree(&self.dir) {
-            // The next one to open the store tries again.
-            tracing::warn!(%error, dir = %self.dir.display(), "cannot remove a finished build directory");
-        }
-    }
-}
-
 fn shipped_info(name: TemplateName, recipe: &Recipe) -> TemplateInfo {
     TemplateInfo {
         name,
@@ -517,81 +491,6 @@ fn check_shell(root: &Rootfs, name: &TemplateName) -> Result<(), TemplateError> 
         Ok(Program::Other | Program::Static | Program::Dynamic) if runs => Ok(()),
         Ok(Program::Other | Program::Static | Program::Dynamic) | Err(_) => Err(missing()),
     }
-}
-
-fn open_lock(path: &Path) -> Result<File, TemplateError> {
-    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map_err(|source| TemplateError::Write { path: path.to_owned(), source })
-}
-
-/// The names in a directory; none if it is not there.
-fn list_dir(dir: &Path) -> Result<Vec<std::ffi::OsString>, TemplateError> {
-    let failed = |source| TemplateError::Read { path: dir.to_owned(), source };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-    let mut names = names.collect::<io::Result<Vec<_>>>().map_err(failed)?;
-    names.sort();
-    Ok(names)
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), TemplateError> {
-    fs::rename(from, to).map_err(|source| TemplateError::Write { path: to.to_owned(), source })
-}
-
-fn remove_tree(dir: &Path) -> Result<(), TemplateError> {
-    let failed = |source| TemplateError::Write { path: dir.to_owned(), source };
-    if is_mounted_below(dir).map_err(failed)? {
-        return Err(failed(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "something is mounted inside; unmount it",
-        )));
-    }
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Whether removing `dir` would reach into another file system.
-fn is_mounted_below(dir: &Path) -> io::Result<bool> {
-    let dir = match dir.canonicalize() {
-        Ok(dir) => dir,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    Ok(points.any(|point| Path::new(&unescaped(point)).starts_with(&dir)))
-}
-
-/// Blanks in a mount table are written in octal.
-fn unescaped(point: &str) -> String {
-    point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-}
-
-/// Writes a file so that it is there as a whole or not at all.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TemplateError> {
-    let text = serde_json::to_vec_pretty(value)
-        .map_err(|source| TemplateError::Parse { path: path.to_owned(), source })?;
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let hidden = format!(".{}", path.file_name().unwrap_or(OsStr::new("new")).to_string_lossy());
-    let temporary = dir.join(hidden);
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(&text)?;
-        file.sync_all()
-    });
-    written.map_err(|source| TemplateError::Write { path: temporary.clone(), source })?;
-    rename(&temporary, path)?;
-    sync_dir(dir)
-}
-
-fn sync_dir(dir: &Path) -> Result<(), TemplateError> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(|source| TemplateError::Write { path: dir.to_owned(), source })
 }
 
 fn cut(mut text: String) -> String {

@@ -1,3 +1,6 @@
+#[cfg(feature = "host-tests")]
+mod debian;
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::Read;
@@ -193,6 +196,21 @@ fn pinned_files_stay() {
 }
 
 #[test]
+fn a_lab_lets_go_of_all_its_pins() {
+    let (_dir, store) = store();
+    let template = import(&store, "mine", "one").unwrap();
+    for holder in ["lab.a", "lab.b", "lab", "lab2.a"] {
+        store.pin(&template.digest, &holder.parse().unwrap()).unwrap();
+    }
+    store.remove(&name("mine")).unwrap();
+    store.unpin_all(&"lab".parse().unwrap()).unwrap();
+    let pins = template.rootfs.with_file_name("pins");
+    assert_eq!(files_in(&pins), ["lab2.a"]);
+    store.unpin_all(&"lab2".parse().unwrap()).unwrap();
+    assert!(!template.rootfs.exists());
+}
+
+#[test]
 fn a_failed_import_leaves_nothing() {
     let (_dir, store) = store();
     let whole = archive(b"#!/bin/true", "x");
@@ -299,8 +317,8 @@ fn the_digest_covers_content_modes_links_and_owners_but_no_times() {
         &|dir| fs::rename(dir.join("d/a"), dir.join("a")).unwrap(),
         &|dir| fs::create_dir(dir.join("e")).unwrap(),
         &|dir| {
-            rustix::fs::setxattr(dir.join("d/a"), "user.x", b"y", rustix::fs::XattrFlags::empty())
-                .unwrap()
+            let none = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(dir.join("d/a"), "user.x", b"y", none).unwrap();
         },
         &|dir| {
             fs::remove_file(dir.join("d/b")).unwrap();
