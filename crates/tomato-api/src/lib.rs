@@ -1,1 +1,5 @@
-//! tomato-api
+//! What can be asked of ToMaTo: the operation table, requests and answers, error codes, the protocol between backend and
+//! hostmanager, and a typed client.
+
+pub mod error;
+pub mod host;

@@ -1,1 +1,11 @@
-//! tomato-model
+//! The pure model of ToMaTo: ids, units, kinds, the topology graph, its life cycle and its file format.
+//!
+//! Invariant: no I/O, no clock, no randomness, no async; the same input gives the same output.
+
+pub mod id;
+pub mod kind;
+pub mod lifecycle;
+pub mod link;
+pub mod role;
+pub mod topology;
+pub mod units;

@@ -1,0 +1,297 @@
+//! The protocol between backend and hostmanager.
+//!
+//! The hostmanager dials the backend (a unix socket on one machine) and then *serves* HTTP/2 on that connection; the
+//! backend is the client. Bodies are JSON but for streams. Routes, all below `/v1`:
+//!
+//! | route | request | answer |
+//! |---|---|---|
+//! | `GET /hello` | - | [`HostHello`] |
+//! | `PUT /topologies/{id}` | [`WantedTopology`] | 204; kept durably before the answer; an older generation than the one known is ignored |
+//! | `DELETE /topologies/{id}` | - | 204; everything of it is removed in the background |
+//! | `GET /topologies` | - | list of [`ObservedTopology`] |
+//! | `GET /observed?after=N&wait_ms=M` | - | [`ObservedPage`]: topologies whose observation changed after sequence N, waiting up to M ms (long poll) |
+//! | `POST /elements/{id}/exec` | [`ExecCall`] | [`ExecAnswer`] |
+//! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
+//! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
+//! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
+//! | `GET /connections/{id}/capture` | - | pcapng stream |
+//! | `GET /topologies/{id}/counters` | - | [`Counters`] |
+//! | `GET /templates` | - | list of [`TemplateInfo`] |
+//! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
+//! | `PUT /templates/{name}?label=TEXT` | rootfs tar stream (plain, gzip, zstd) | [`TemplateInfo`] |
+//!
+//! Errors are [`ApiError`](crate::error::ApiError) bodies with the code's HTTP status.
+//! Calls on an element that is being recovered or started wait for it, at most 30 s.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use tomato_model::kind::Kind;
+use tomato_model::lifecycle::State;
+use tomato_model::link::LinkParams;
+use tomato_model::topology::Route;
+
+/// Version of this protocol; both sides refuse another one in words.
+pub const HOST_PROTOCOL: u32 = 1;
+
+/// First answer of a hostmanager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostHello {
+    /// [`HOST_PROTOCOL`] of the hostmanager.
+    pub protocol: u32,
+    /// Software version.
+    pub version: String,
+    /// Name of the host.
+    pub host: String,
+    /// Random for each process start.
+    pub instance: u64,
+}
+
+/// Everything that one host shall run of one topology. What is missing here is destroyed there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantedTopology {
+    /// The topology.
+    pub id: TopologyId,
+    /// Grows with each change; echoed in the observation once acted upon.
+    pub generation: u64,
+    /// Seed of its random draws.
+    pub seed: u64,
+    /// Elements wanted at least prepared.
+    pub elements: Vec<WantedElement>,
+    /// Connections whose both ends are in `elements`.
+    pub connections: Vec<WantedConnection>,
+    /// Names and addresses of all elements, for `/etc/hosts`.
+    pub host_names: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// An element wanted prepared or started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantedElement {
+    /// Its id.
+    pub id: ElementId,
+    /// Its name, the host name inside.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// `Prepared` or `Started`.
+    pub state: State,
+    /// A started element that ended by itself is started again only when this number has grown.
+    pub start_count: u64,
+    /// Attachment points.
+    pub interfaces: Vec<WantedInterface>,
+    /// Present for containers.
+    pub container: Option<WantedContainer>,
+    /// Ageing time for switches, seconds.
+    pub ageing_s: u32,
+}
+
+/// The container part of an element.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantedContainer {
+    /// Name of the template, built or fetched at need; fixed by digest at prepare.
+    pub template: String,
+    /// Processor share in thousandths of one processor.
+    pub cpu_milli: u32,
+    /// Memory limit.
+    pub memory_bytes: u64,
+    /// Disk limit.
+    pub disk_bytes: u64,
+    /// Limit on processes and threads.
+    pub pids_max: u32,
+    /// Default routes.
+    pub gateways: Vec<IpAddr>,
+    /// Static routes.
+    pub routes: Vec<Route>,
+    /// Forward packets.
+    pub forwarding: bool,
+    /// Files written before each start, by absolute path.
+    pub files: BTreeMap<String, String>,
+}
+
+/// An interface of a wanted element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedInterface {
+    /// Its id.
+    pub id: InterfaceId,
+    /// Name inside the element.
+    pub name: String,
+    /// Address of the card, lower-case with colons.
+    pub mac: String,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Static addresses with prefix length.
+    pub addresses: Vec<String>,
+    /// Ask by DHCP.
+    pub dhcp: bool,
+}
+
+/// A wanted connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WantedConnection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Its two ends; forward is from the first to the second.
+    pub interfaces: [InterfaceId; 2],
+    /// Apply the parameters, or be a plain wire.
+    pub emulation: bool,
+    /// Plugged in.
+    pub connected: bool,
+    /// First to second.
+    pub forward: LinkParams,
+    /// Second to first.
+    pub backward: LinkParams,
+    /// Record frames.
+    pub capturing: bool,
+}
+
+/// What a host sees of one topology.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedTopology {
+    /// The topology.
+    pub id: TopologyId,
+    /// The wanted generation that this observation has taken into account.
+    pub generation: u64,
+    /// True once nothing is left to do for that generation but what failed.
+    pub settled: bool,
+    /// Every element that exists on the host.
+    pub elements: Vec<ObservedElement>,
+    /// Connections that pass frames.
+    pub connections: Vec<ConnectionId>,
+    /// The wire's start id; counters begin anew when it changes.
+    pub wire_instance: Option<u64>,
+}
+
+/// What a host sees of one element.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedElement {
+    /// Its id.
+    pub id: ElementId,
+    /// Its state now.
+    pub state: State,
+    /// Why it is not as wanted, in words.
+    pub error: Option<ObservedError>,
+    /// What is being done, for progress.
+    pub doing: Option<String>,
+}
+
+/// A failure with its code.
+pub type ObservedError = crate::error::ApiError;
+
+/// A page of changed observations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedPage {
+    /// Ask for changes after this next time.
+    pub sequence: u64,
+    /// Changed topologies.
+    pub topologies: Vec<ObservedTopology>,
+    /// Topologies that are gone from the host.
+    pub removed: Vec<TopologyId>,
+}
+
+/// A command to run in an element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecCall {
+    /// Program and arguments; no shell unless named.
+    pub argv: Vec<String>,
+    /// Additional environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// Text for its standard input.
+    #[serde(default)]
+    pub stdin: Option<String>,
+    /// Deadline in milliseconds, 60 000 by default.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ExecAnswer {
+    /// Exit code, none when killed by a signal or the deadline.
+    pub exit_code: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<i32>,
+    /// Standard output, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, invalid UTF-8 replaced.
+    pub stderr: String,
+    /// Ended by the deadline.
+    pub timed_out: bool,
+    /// Output beyond the limit was cut.
+    pub truncated: bool,
+}
+
+/// Status of an executable archive, in the original's words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ArchiveStatus {
+    /// An archive was uploaded and its script begun.
+    pub readable: bool,
+    /// The script has ended.
+    pub done: bool,
+    /// The script runs and shows signs of life.
+    pub is_alive: bool,
+    /// Exit code once done.
+    pub exit_code: Option<i32>,
+    /// Text set by `archive_setstatus`.
+    pub custom: Option<String>,
+    /// Last bytes of its output.
+    pub output_tail: String,
+}
+
+/// Counters of a topology's connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Counters {
+    /// Forward and backward of each connection.
+    pub connections: BTreeMap<String, [DirectionCounters; 2]>,
+}
+
+/// Counters of one direction since the wire's start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DirectionCounters {
+    /// Frames offered to the model.
+    pub offered: u64,
+    /// Frames delivered.
+    pub frames: u64,
+    /// Bytes delivered.
+    pub bytes: u64,
+    /// Frames dropped, by cause.
+    pub drops: BTreeMap<String, u64>,
+    /// Frames delivered twice.
+    pub duplicated: u64,
+    /// Frames changed.
+    pub corrupted: u64,
+}
+
+/// A template as a host has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TemplateInfo {
+    /// Its name.
+    pub name: String,
+    /// A title.
+    pub label: String,
+    /// What is in it.
+    pub description: String,
+    /// Digest once it is on the host.
+    pub digest: Option<String>,
+    /// Whether it is built or imported already.
+    pub ready: bool,
+}
+
+/// Progress of a template build; the last line has `done` or `error`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateProgress {
+    /// What is being done.
+    pub message: String,
+    /// How far.
+    pub percent: Option<u8>,
+    /// The template is there.
+    pub done: bool,
+    /// It failed.
+    pub error: Option<crate::error::ApiError>,
+}

@@ -1,0 +1,152 @@
+//! The objects of a topology as the backend keeps and shows them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use crate::kind::Kind;
+use crate::lifecycle::State;
+use crate::link::LinkParams;
+use crate::role::Role;
+
+/// A topology without its elements and connections.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Topology {
+    /// Its id.
+    pub id: TopologyId,
+    /// Its name, unique for nobody; the CLI accepts it where it is unambiguous.
+    pub name: String,
+    /// Counts changes of this object.
+    pub revision: u64,
+    /// Seed of every random draw on its connections.
+    pub seed: u64,
+    /// Role of each account.
+    pub roles: BTreeMap<String, Role>,
+    /// Data of clients, keys begin with `_`; stored unchecked.
+    #[serde(default)]
+    pub client: BTreeMap<String, serde_json::Value>,
+}
+
+/// An element of a topology.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Element {
+    /// Its id.
+    pub id: ElementId,
+    /// The topology it belongs to.
+    pub topology: TopologyId,
+    /// Its name, unique in the topology; also the host name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Type name it was created with (the old API's names live on); the kind's name by default.
+    pub type_name: String,
+    /// Counts changes of this object.
+    pub revision: u64,
+    /// What the user asked for last.
+    pub wanted: State,
+    /// Counts the starts asked for; a host starts the element once for each.
+    pub start_count: u64,
+    /// What a host reported last.
+    pub state: State,
+    /// What went wrong last, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What it starts from (containers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Its resources (containers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Next hop for everything not routed otherwise (containers), at most one of each family.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<IpAddr>,
+    /// Static routes (containers).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Whether it forwards packets between its interfaces (containers).
+    #[serde(default)]
+    pub forwarding: bool,
+    /// Files written before each start, by absolute path (containers).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// Seconds after which a silent MAC address is forgotten (switches).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ageing_s: Option<u32>,
+    /// Attachment points, in order of creation.
+    pub interfaces: Vec<Interface>,
+    /// Data of clients, keys begin with `_`; stored unchecked.
+    #[serde(default)]
+    pub client: BTreeMap<String, serde_json::Value>,
+}
+
+/// A static route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Destination network, for example `10.1.0.0/16`.
+    pub to: String,
+    /// Next hop.
+    pub via: IpAddr,
+}
+
+/// An attachment point of an element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Interface {
+    /// Its id.
+    pub id: InterfaceId,
+    /// Type name it was created with.
+    pub type_name: String,
+    /// Name inside the element, `eth0` and so on.
+    pub name: String,
+    /// Address of the card, lower-case with colons.
+    pub mac: String,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Static addresses with prefix length, for example `10.0.0.1/24`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Whether the element asks for its address by DHCP.
+    #[serde(default)]
+    pub dhcp: bool,
+    /// The connection it is joined by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
+    /// Data of clients, keys begin with `_`.
+    #[serde(default)]
+    pub client: BTreeMap<String, JsonValue>,
+}
+
+/// JSON that can be compared.
+pub type JsonValue = serde_json::Value;
+
+/// A connection between two interfaces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The topology it belongs to.
+    pub topology: TopologyId,
+    /// Its name, unique in the topology, `a--b` of the elements' names by default.
+    pub name: String,
+    /// Counts changes of this object.
+    pub revision: u64,
+    /// The two ends; forward is from the first to the second.
+    pub interfaces: [InterfaceId; 2],
+    /// Whether the link parameters are applied; off is a plain wire at full speed.
+    pub emulation: bool,
+    /// Whether the cable is plugged in.
+    pub connected: bool,
+    /// From the first end to the second.
+    pub forward: LinkParams,
+    /// From the second end to the first.
+    pub backward: LinkParams,
+    /// Whether frames are being captured.
+    pub capturing: bool,
+    /// Whether it passes frames now: both ends run and the wire has attached them.
+    pub started: bool,
+    /// Data of clients, keys begin with `_`.
+    #[serde(default)]
+    pub client: BTreeMap<String, serde_json::Value>,
+}
