@@ -1,0 +1,36 @@
+# The two commands that matter: `make demo` shows a running network, `make test` checks everything.
+
+CARGO_BIN := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+ifneq ($(wildcard $(CARGO_BIN)/cargo),)
+export PATH := $(CARGO_BIN):$(PATH)
+endif
+
+# The same selection in every step of `test`, so that no crate is compiled twice for one purpose.
+SELECTION := --workspace --locked --features host-tests
+
+.PHONY: all setup build test demo fmt clean
+.NOTPARALLEL:
+
+all: build
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build --release --locked -p tomato-cli --bin tomato
+
+# The test runner comes last: its closing line is the result.
+test: setup
+	cargo fmt --all --check
+	cargo clippy $(SELECTION) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(SELECTION) --no-deps --document-private-items
+	@scripts/run-tests.sh $(SELECTION)
+
+demo: build
+	scripts/demo.sh
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
