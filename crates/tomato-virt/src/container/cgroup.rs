@@ -1,0 +1,187 @@
+//! Control groups, version 1 (also beside an empty version 2 tree) and version 2: reading use, counting kills, removal.
+//!
+//! The runtime makes an element's groups and writes its limits (see `bundle.rs`); this module reads and removes them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::limits::POLL_INTERVAL;
+
+/// A group could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// Mounted hierarchies could not be listed.
+    #[error("read the list of mounts")]
+    ListMounts(#[source] io::Error),
+    /// A file could not be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A group could not be removed.
+    #[error("remove cgroup {path}")]
+    Remove {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// One mounted hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hierarchy {
+    /// Where it is mounted.
+    pub(crate) root: PathBuf,
+    /// Its controllers; `None` for version 2, which has all.
+    pub(crate) controllers: Option<Vec<String>>,
+}
+
+/// The hierarchies mounted on this host.
+pub(crate) fn hierarchies() -> Result<Vec<Hierarchy>, CgroupError> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").map_err(CgroupError::ListMounts)?;
+    Ok(parse_mounts(&mounts))
+}
+
+fn parse_mounts(mounts: &str) -> Vec<Hierarchy> {
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let (_, root, kind, options) =
+                (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+            let controllers = match kind {
+                "cgroup" => Some(options.split(',').map(str::to_owned).collect()),
+                "cgroup2" => None,
+                _ => return None,
+            };
+            Some(Hierarchy { root: PathBuf::from(root), controllers })
+        })
+        .collect()
+}
+
+/// What the groups of one element tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) cpu_ns: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) oom_kills: u64,
+}
+
+/// Reads the groups at `path` (relative to each root); what is not there counts as zero.
+pub(crate) fn read(path: &Path) -> Result<Reading, CgroupError> {
+    let mut reading = Reading::default();
+    for hierarchy in hierarchies()? {
+        let dir = hierarchy.root.join(path);
+        if !dir.is_dir() {
+            continue;
+        }
+        match hierarchy.controllers {
+            None => {
+                let stat = read_text(&dir.join("cpu.stat"))?;
+                reading.cpu_ns += value_of(&stat, "usage_usec").unwrap_or(0) * 1000;
+                reading.memory_bytes += number(&read_text(&dir.join("memory.current"))?);
+                let events = read_text(&dir.join("memory.events"))?;
+                reading.oom_kills += value_of(&events, "oom_kill").unwrap_or(0);
+            }
+            Some(controllers) => {
+                let has = |name: &str| controllers.iter().any(|c| c == name);
+                if has("cpuacct") {
+                    reading.cpu_ns = number(&read_text(&dir.join("cpuacct.usage"))?);
+                }
+                if has("memory") {
+                    reading.memory_bytes = number(&read_text(&dir.join("memory.usage_in_bytes"))?);
+                    let control = read_text(&dir.join("memory.oom_control"))?;
+                    reading.oom_kills = value_of(&control, "oom_kill").unwrap_or(0);
+                }
+            }
+        }
+    }
+    Ok(reading)
+}
+
+/// The text of a control file, empty if the controller is not there.
+fn read_text(path: &Path) -> Result<String, CgroupError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => {
+            Ok(String::new())
+        }
+        Err(source) => Err(CgroupError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or(0)
+}
+
+fn value_of(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// Numbers of the processes in the groups at `path` and below.
+pub(crate) fn processes(path: &Path) -> Result<Vec<u32>, CgroupError> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies()? {
+        for dir in tree(&hierarchy.root.join(path)) {
+            let text = read_text(&dir.join("cgroup.procs"))?;
+            found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    // Version 1 shows processes of other pid namespaces as 0.
+    found.retain(|pid| *pid != 0);
+    Ok(found)
+}
+
+/// Removes the groups at `path` and below in every hierarchy, waiting at most `deadline` for dying processes to leave them.
+pub(crate) fn remove(path: &Path, deadline: Duration) -> Result<(), CgroupError> {
+    let end = Instant::now() + deadline;
+    for hierarchy in hierarchies()? {
+        for dir in tree(&hierarchy.root.join(path)) {
+            loop {
+                match std::fs::remove_dir(&dir) {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                    Err(error)
+                        if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < end =>
+                    {
+                        std::thread::sleep(POLL_INTERVAL);
+                    }
+                    Err(source) => return Err(CgroupError::Remove { path: dir, source }),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the group at `path` itself if it is empty; never an error, another may use it.
+pub(crate) fn remove_if_empty(path: &Path) -> Result<(), CgroupError> {
+    for hierarchy in hierarchies()? {
+        std::fs::remove_dir(hierarchy.root.join(path)).ok();
+    }
+    Ok(())
+}
+
+/// The directory and all below, the deepest first; empty if it does not exist.
+fn tree(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut all: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+        .flat_map(|e| tree(&e.path()))
+        .collect();
+    all.push(dir.to_owned());
+    all
+}
+
+#[cfg(test)]
+mod tests;

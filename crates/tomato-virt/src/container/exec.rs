@@ -1,0 +1,426 @@
+//! Commands in a container, run by its keeper with pipes of ours, and archives, run by the helper.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tomato_model::id::ElementId;
+
+use super::host::{Inner, asked, request_text};
+use super::{
+    ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
+    bundle,
+};
+use crate::helper::{PackRequest, Place, Request};
+use crate::keeper::{Ended, Keeper, KeeperError, Start};
+use crate::limits::{EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX};
+
+impl Inner {
+    pub(super) fn exec(
+        &self,
+        id: &ElementId,
+        request: &ExecRequest,
+    ) -> Result<ExecOutput, ContainerError> {
+        let (state, _) = self.started(id)?;
+        let start = start(&request.argv, &request.env, &request.cwd)?;
+        let mut keeper = self.keeper(id)?;
+        let failed = || ContainerError::file("make a pipe for", "a command");
+        let (stdin, to_stdin) = io::pipe().map_err(failed())?;
+        let (from_stdout, stdout) = io::pipe().map_err(failed())?;
+        let (from_stderr, stderr) = io::pipe().map_err(failed())?;
+        // Inside they are opened again as /dev/stdout and the like, which needs the container's own owner.
+        for pipe in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+            let owner = rustix::fs::Uid::from_raw(state.id_base);
+            let group = rustix::fs::Gid::from_raw(state.id_base);
+            rustix::fs::fchown(pipe, Some(owner), Some(group)).map_err(|e| failed()(e.into()))?;
+        }
+        for pipe in [to_stdin.as_fd(), from_stdout.as_fd(), from_stderr.as_fd()] {
+            rustix::io::ioctl_fionbio(pipe, true).map_err(|e| failed()(e.into()))?;
+        }
+        let serial = keeper
+            .spawn(&start, [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])
+            .map_err(not_started(id, &request.argv))?;
+        drop((stdin, stdout, stderr));
+        keeper.begin_wait(serial).map_err(asked(id))?;
+        let mut run = Run {
+            input: request.stdin.as_ref().map(|bytes| (OwnedFd::from(to_stdin), bytes.as_slice())),
+            outputs: [
+                Output::new(from_stdout.into(), request.output_limit_bytes),
+                Output::new(from_stderr.into(), request.output_limit_bytes),
+            ],
+        };
+        let (ended, timed_out) = match run.until_end(&mut keeper, request.timeout) {
+            Ok(Some(ended)) => (ended, false),
+            Ok(None) => {
+                // The connection that waits is busy, so another one kills.
+                self.keeper(id)?.kill(serial, libc::SIGKILL).map_err(asked(id))?;
+                let ended = run.until_end(&mut keeper, EXEC_KILL_DEADLINE).map_err(asked(id))?;
+                (ended.unwrap_or(Ended::Signalled(libc::SIGKILL)), true)
+            }
+            Err(error) => return Err(asked(id)(error)),
+        };
+        Ok(run.finish(ended, timed_out))
+    }
+
+    pub(super) fn spawn(
+        &self,
+        id: &ElementId,
+        request: &SpawnRequest,
+    ) -> Result<ProcessId, ContainerError> {
+        let (program, output) = (&request.argv, request.output.as_deref());
+        let argv = match output {
+            None => program.clone(),
+            // The file is opened inside, by the container's own right, so no link in its path can lead out.
+            Some(file) => [
+                &["/bin/sh", "-c", "f=$1; shift; exec \"$@\" >>\"$f\" 2>&1", "sh", file]
+                    .map(str::to_owned)[..],
+                program,
+            ]
+            .concat(),
+        };
+        let start = start(&argv, &request.env, &request.cwd)?;
+        let null = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .map_err(ContainerError::file("open", "/dev/null"))?;
+        self.keeper(id)?
+            .spawn(&start, [null.as_fd(); 3])
+            .map(ProcessId)
+            .map_err(not_started(id, program))
+    }
+
+    pub(super) fn console(
+        &self,
+        id: &ElementId,
+        request: &SpawnRequest,
+    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+        let start = start(&request.argv, &request.env, &request.cwd)?;
+        self.keeper(id)?
+            .spawn_on_terminal(&start)
+            .map(|(serial, master)| (ProcessId(serial), master))
+            .map_err(not_started(id, &request.argv))
+    }
+
+    pub(super) fn wait(
+        &self,
+        id: &ElementId,
+        process: ProcessId,
+        timeout: Duration,
+    ) -> Result<ProcessState, ContainerError> {
+        let mut keeper = self.keeper(id)?;
+        let now = keeper.state(process.0).map_err(asked(id))?;
+        if now != Some(Ended::Running) || timeout.is_zero() {
+            return Ok(now.map_or(ProcessState::Unknown, ProcessState::from));
+        }
+        keeper.begin_wait(process.0).map_err(asked(id))?;
+        let mut run = Run { input: None, outputs: [Output::none(), Output::none()] };
+        match run.until_end(&mut keeper, timeout) {
+            Ok(ended) => Ok(ended.map_or(ProcessState::Running, ProcessState::from)),
+            Err(error) => Err(asked(id)(error)),
+        }
+    }
+
+    pub(super) fn kill(
+        &self,
+        id: &ElementId,
+        process: ProcessId,
+        signal: i32,
+    ) -> Result<(), ContainerError> {
+        self.keeper(id)?.kill(process.0, signal).map_err(asked(id))
+    }
+
+    pub(super) fn pack(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        to: &mut dyn Write,
+    ) -> Result<(), ContainerError> {
+        let request = Request::Pack(self.place(id, dir)?);
+        self.archive("packing", &request, |_, stdout| {
+            io::copy(stdout, to).and_then(|_| to.flush()).map_err(ContainerError::CopyArchive)
+        })
+    }
+
+    pub(super) fn unpack(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        from: &mut (dyn Read + Send),
+    ) -> Result<(), ContainerError> {
+        let request = Request::Unpack(self.place(id, dir)?);
+        self.archive("unpacking", &request, |mut stdin, _| match io::copy(from, &mut stdin) {
+            // The helper gave up; it says why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map(|_| ()).map_err(ContainerError::CopyArchive),
+        })
+    }
+
+    fn place(&self, id: &ElementId, dir: &str) -> Result<PackRequest, ContainerError> {
+        if !dir.starts_with('/') || dir.contains('\0') {
+            return Err(ContainerError::Invalid(format!(
+                "directory {dir:?} is not absolute: begin it with a slash"
+            )));
+        }
+        let paths = self.host.element(id);
+        let place = match self.started(id) {
+            Ok((_, process)) => {
+                Place::Started { pid: process.pid, start_ticks: process.start_ticks }
+            }
+            Err(ContainerError::NotStarted(_)) => {
+                fs::create_dir_all(&paths.run)
+                    .map_err(ContainerError::file("make directory", &paths.run))?;
+                Place::Prepared { mapping: self.options.id_mapping }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(PackRequest { paths, place, dir: dir.into() })
+    }
+
+    /// Runs the helper with `copy` at its stdin and stdout.
+    fn archive(
+        &self,
+        action: &'static str,
+        request: &Request,
+        copy: impl FnOnce(
+            std::process::ChildStdin,
+            &mut std::process::ChildStdout,
+        ) -> Result<(), ContainerError>,
+    ) -> Result<(), ContainerError> {
+        let program = &self.options.helper_program;
+        let failed = |source| ContainerError::RunHelper { program: program.clone(), source };
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "data of any size goes through, for as long as it takes, which `cmd` is not made for"
+        )]
+        let mut child = std::process::Command::new(program)
+            .args(&self.options.helper_arguments)
+            .arg(request_text(request))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let stdin = child.stdin.take().expect("asked for above");
+        let mut stdout = child.stdout.take().expect("asked for above");
+        let stderr = child.stderr.take().expect("asked for above");
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let limit = u64::try_from(HELPER_ERROR_MAX).unwrap_or(u64::MAX);
+            stderr.take(limit).read_to_end(&mut text).ok();
+            String::from_utf8_lossy(&text).trim().to_owned()
+        });
+        let copied = copy(stdin, &mut stdout);
+        if copied.is_err() {
+            // The caller's side broke: what was unpacked so far is not the whole.
+            child.kill().map_err(failed)?;
+        }
+        drop(stdout);
+        let status = child.wait().map_err(failed)?;
+        let message = reader.join().unwrap_or_default();
+        copied?;
+        if status.success() {
+            Ok(())
+        } else if message.is_empty() {
+            Err(ContainerError::Helper { action, message: status.to_string() })
+        } else {
+            Err(ContainerError::Helper { action, message })
+        }
+    }
+
+    pub(super) fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
+        let paths = self.host.element(id);
+        if !paths.state_file().exists() {
+            return Err(ContainerError::NotPrepared(id.clone()));
+        }
+        let reading = self.reading(id)?;
+        Ok(ContainerUsage {
+            cpu_ns: reading.cpu_ns,
+            memory_bytes: reading.memory_bytes,
+            disk_bytes: disk_use(&paths.upper()),
+        })
+    }
+}
+
+/// Bytes of all files below a directory; what vanishes meanwhile is not counted.
+fn disk_use(dir: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => meta.blocks() * 512 + disk_use(&entry.path()),
+            Ok(meta) => meta.blocks() * 512 / meta.nlink().max(1),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+impl From<Ended> for ProcessState {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Running => Self::Running,
+            Ended::Exited(code) => Self::Exited(code),
+            Ended::Signalled(signal) => Self::Signalled(signal),
+        }
+    }
+}
+
+fn start(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: &str,
+) -> Result<Start, ContainerError> {
+    let invalid = |text: &str| text.contains('\0');
+    if argv.first().is_none_or(String::is_empty)
+        || argv.iter().any(|a| invalid(a))
+        || env.iter().any(|(n, v)| invalid(n) || invalid(v) || n.is_empty() || n.contains('='))
+        || !cwd.starts_with('/')
+        || invalid(cwd)
+    {
+        return Err(ContainerError::Invalid(
+            "command needs a program, an absolute working directory and texts without zero characters"
+                .to_owned(),
+        ));
+    }
+    let mut all: BTreeMap<String, String> =
+        bundle::ENVIRONMENT.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    all.extend(env.iter().map(|(n, v)| (n.clone(), v.clone())));
+    Ok(Start {
+        argv: argv.to_vec(),
+        env: all.into_iter().map(|(n, v)| format!("{n}={v}")).collect(),
+        cwd: cwd.to_owned(),
+    })
+}
+
+fn not_started(id: &ElementId, argv: &[String]) -> impl FnOnce(KeeperError) -> ContainerError {
+    let (id, program) = (id.clone(), argv.first().cloned().unwrap_or_default());
+    move |error| match error {
+        KeeperError::Refused(source) => ContainerError::StartCommand { id, program, source },
+        source => ContainerError::AskKeeper { id, source },
+    }
+}
+
+/// A command that runs.
+struct Run<'a> {
+    input: Option<(OwnedFd, &'a [u8])>,
+    outputs: [Output; 2],
+}
+
+/// One of its outputs.
+struct Output {
+    from: Option<OwnedFd>,
+    kept: Vec<u8>,
+    limit: usize,
+    truncated: bool,
+}
+
+impl Output {
+    fn new(from: OwnedFd, limit: usize) -> Self {
+        Self { from: Some(from), kept: Vec::new(), limit, truncated: false }
+    }
+
+    fn none() -> Self {
+        Self { from: None, kept: Vec::new(), limit: 0, truncated: false }
+    }
+
+    /// Reads what is there; closes at the end.
+    fn read(&mut self) {
+        let mut buffer = vec![0u8; EXEC_READ_BYTES];
+        while let Some(from) = &self.from {
+            match rustix::io::read(from, &mut buffer) {
+                Ok(n) if n > 0 => {
+                    let room = self.limit.saturating_sub(self.kept.len()).min(n);
+                    self.kept.extend(&buffer[..room]);
+                    self.truncated |= room < n;
+                    if self.kept.len() >= self.limit && n == buffer.len() {
+                        // More may come for ever; the poll loop looks at the time in between.
+                        return;
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(rustix::io::Errno::INTR) => {}
+                _ => self.from = None,
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Moves data until the keeper tells how the command ended; `None` when the time is over.
+    fn until_end(
+        &mut self,
+        keeper: &mut Keeper,
+        timeout: Duration,
+    ) -> Result<Option<Ended>, KeeperError> {
+        let end = Instant::now() + timeout;
+        loop {
+            self.write_input();
+            let left = end.saturating_duration_since(Instant::now());
+            let mut fds = vec![PollFd::from_borrowed_fd(keeper.descriptor(), PollFlags::IN)];
+            for from in self.outputs.iter().filter_map(|o| o.from.as_ref()) {
+                fds.push(PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN));
+            }
+            if let Some((to, _)) = &self.input {
+                fds.push(PollFd::from_borrowed_fd(to.as_fd(), PollFlags::OUT));
+            }
+            match poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(KeeperError::Talk(error.into())),
+                Ok(_) => {}
+            }
+            let told = !fds[0].revents().is_empty();
+            drop(fds);
+            for output in &mut self.outputs {
+                output.read();
+            }
+            if told {
+                return keeper.finish_wait().map(Some);
+            }
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Writes what the command takes now; closes its input at the end or when it takes no more.
+    fn write_input(&mut self) {
+        while let Some((to, bytes)) = &mut self.input {
+            if bytes.is_empty() {
+                self.input = None;
+                return;
+            }
+            match rustix::io::write(&*to, bytes) {
+                Ok(n) => *bytes = &bytes[n..],
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => self.input = None,
+            }
+        }
+    }
+
+    fn finish(mut self, ended: Ended, timed_out: bool) -> ExecOutput {
+        // What it wrote before it ended is in the pipes; processes it left behind may hold them open for ever.
+        for output in &mut self.outputs {
+            output.read();
+        }
+        let [stdout, stderr] = self.outputs;
+        let (exit_code, signal) = match ended {
+            Ended::Running => (None, None),
+            Ended::Exited(code) => (Some(code), None),
+            Ended::Signalled(signal) => (None, Some(signal)),
+        };
+        ExecOutput {
+            exit_code,
+            signal,
+            truncated: stdout.truncated || stderr.truncated,
+            stdout: stdout.kept,
+            stderr: stderr.kept,
+            timed_out,
+        }
+    }
+}

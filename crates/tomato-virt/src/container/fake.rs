@@ -1,0 +1,371 @@
+//! Containers that exist in memory only, for tests of everything above this crate. Kept as true to [`super::LinuxContainers`] as its users can see:
+//! the same states, the same errors, the same idempotence. Clones share their containers, so a clone is what a restarted process finds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tomato_model::id::ElementId;
+
+use super::{
+    ContainerError, ContainerSpec, ContainerUsage, Containers, ExecOutput, ExecRequest, ExitReason,
+    InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
+};
+
+/// Answers commands in place of a container.
+pub type OnExec = Arc<dyn Fn(&ElementId, &ExecRequest) -> ExecOutput + Send + Sync>;
+
+/// How the fake behaves.
+#[derive(Clone, Default)]
+pub struct FakeOptions {
+    /// Every operation that changes something takes this long.
+    pub delay: Duration,
+    /// Answers commands; without it each exits with 0 and writes nothing.
+    pub on_exec: Option<OnExec>,
+}
+
+impl fmt::Debug for FakeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeOptions").field("delay", &self.delay).finish_non_exhaustive()
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct FakeContainers {
+    options: FakeOptions,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    containers: BTreeMap<ElementId, Container>,
+    /// Operation to the messages its next calls fail with.
+    failures: BTreeMap<String, Vec<String>>,
+    calls: Vec<(String, ElementId)>,
+    next_pid: u32,
+}
+
+#[derive(Debug, Default)]
+struct Container {
+    last_exit: Option<ExitReason>,
+    /// Process 1, if it runs.
+    pid: Option<u32>,
+    interfaces: BTreeMap<String, Interface>,
+    network: Option<NetworkSpec>,
+    /// Directory to the archive unpacked there last.
+    archives: BTreeMap<String, Vec<u8>>,
+    processes: BTreeMap<u64, ProcessState>,
+}
+
+#[derive(Debug)]
+struct Interface {
+    ours: OwnedFd,
+    peer: OwnedFd,
+}
+
+impl FakeContainers {
+    /// No containers yet.
+    pub fn new(options: FakeOptions) -> Self {
+        Self { options, world: Arc::default() }
+    }
+
+    /// Makes a later call of the operation (its name in [`Containers`]) fail with this message; several add up.
+    pub fn fail_next(&self, operation: &str, message: &str) {
+        let mut world = self.world();
+        world.failures.entry(operation.to_owned()).or_default().push(message.to_owned());
+    }
+
+    /// A running container dies by itself.
+    pub fn die(&self, id: &ElementId, how: ExitReason) {
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.end(how);
+        }
+    }
+
+    /// A background process ends.
+    pub fn end_process(&self, id: &ElementId, process: ProcessId, how: ProcessState) {
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.processes.insert(process.0, how);
+        }
+    }
+
+    /// The guest's side of an interface: a packet socket whose packets are what the element sends and receives.
+    pub fn guest_side(&self, id: &ElementId, interface: &str) -> Option<OwnedFd> {
+        self.world().containers.get(id)?.interfaces.get(interface)?.peer.try_clone().ok()
+    }
+
+    /// What the container was configured with last.
+    pub fn network(&self, id: &ElementId) -> Option<NetworkSpec> {
+        self.world().containers.get(id)?.network.clone()
+    }
+
+    /// Every changing call so far: operation and element, in order.
+    pub fn calls(&self) -> Vec<(String, ElementId)> {
+        self.world().calls.clone()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A test that panicked has its own message; the data is only a test's.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn begin(&self, operation: &str, id: &ElementId) -> Result<(), ContainerError> {
+        if !self.options.delay.is_zero() {
+            tokio::time::sleep(self.options.delay).await;
+        }
+        let mut world = self.world();
+        world.calls.push((operation.to_owned(), id.clone()));
+        match world.failures.get_mut(operation) {
+            Some(messages) if !messages.is_empty() => {
+                Err(ContainerError::Helper { action: "the fake", message: messages.remove(0) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn with_started<T>(
+        &self,
+        id: &ElementId,
+        work: impl FnOnce(&mut Container) -> Result<T, ContainerError>,
+    ) -> Result<T, ContainerError> {
+        let mut world = self.world();
+        let container = world.prepared(id)?;
+        if container.pid.is_none() {
+            return Err(ContainerError::NotStarted(id.clone()));
+        }
+        work(container)
+    }
+}
+
+impl World {
+    fn prepared(&mut self, id: &ElementId) -> Result<&mut Container, ContainerError> {
+        self.containers.get_mut(id).ok_or_else(|| ContainerError::NotPrepared(id.clone()))
+    }
+}
+
+impl Container {
+    fn end(&mut self, how: ExitReason) {
+        if self.pid.take().is_some() {
+            self.last_exit = Some(how);
+            self.interfaces.clear();
+            self.processes.clear();
+            self.network = None;
+        }
+    }
+
+    fn start_process(&mut self) -> ProcessId {
+        let next = self.processes.keys().last().map_or(1, |last| last + 1);
+        self.processes.insert(next, ProcessState::Running);
+        ProcessId(next)
+    }
+}
+
+#[async_trait]
+impl Containers for FakeContainers {
+    async fn prepare(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        self.begin("prepare", &spec.id).await?;
+        self.world().containers.entry(spec.id.clone()).or_default();
+        Ok(())
+    }
+
+    async fn start(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        self.begin("start", &spec.id).await?;
+        let mut world = self.world();
+        world.next_pid += 1;
+        let pid = world.next_pid;
+        let container = world.containers.entry(spec.id.clone()).or_default();
+        if container.pid.is_none() {
+            container.pid = Some(pid);
+            container.last_exit = None;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, id: &ElementId, _grace: Duration) -> Result<(), ContainerError> {
+        self.begin("stop", id).await?;
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.end(ExitReason::Stopped);
+        }
+        Ok(())
+    }
+
+    async fn destroy(&self, id: &ElementId) -> Result<(), ContainerError> {
+        self.begin("destroy", id).await?;
+        self.world().containers.remove(id);
+        Ok(())
+    }
+
+    async fn observe(&self, id: &ElementId) -> Result<Observed, ContainerError> {
+        Ok(match self.world().containers.get(id) {
+            None => Observed::Absent,
+            Some(Container { pid: Some(pid), .. }) => {
+                Observed::Started { pid: *pid, started_at: 0, oom_kills: 0 }
+            }
+            Some(container) => Observed::Prepared { last_exit: container.last_exit },
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<ElementId>, ContainerError> {
+        Ok(self.world().containers.keys().cloned().collect())
+    }
+
+    async fn plug(
+        &self,
+        id: &ElementId,
+        interface: &InterfaceSpec,
+    ) -> Result<OwnedFd, ContainerError> {
+        self.begin("plug", id).await?;
+        let failed = |source| ContainerError::MakeTap {
+            id: id.clone(),
+            name: interface.name.clone(),
+            source,
+        };
+        self.with_started(id, |container| {
+            if let Some(there) = container.interfaces.get(&interface.name) {
+                return there.ours.try_clone().map_err(failed);
+            }
+            let (ours, peer) = rustix::net::socketpair(
+                rustix::net::AddressFamily::UNIX,
+                rustix::net::SocketType::SEQPACKET,
+                rustix::net::SocketFlags::CLOEXEC,
+                None,
+            )
+            .map_err(|e| failed(e.into()))?;
+            let fd = ours.try_clone().map_err(failed)?;
+            container.interfaces.insert(interface.name.clone(), Interface { ours, peer });
+            Ok(fd)
+        })
+    }
+
+    async fn unplug(&self, id: &ElementId, name: &str) -> Result<(), ContainerError> {
+        self.begin("unplug", id).await?;
+        self.with_started(id, |container| {
+            container.interfaces.remove(name);
+            Ok(())
+        })
+    }
+
+    async fn plugged(&self, id: &ElementId) -> Result<Vec<String>, ContainerError> {
+        self.with_started(id, |container| Ok(container.interfaces.keys().cloned().collect()))
+    }
+
+    async fn configure(&self, id: &ElementId, network: &NetworkSpec) -> Result<(), ContainerError> {
+        self.begin("configure", id).await?;
+        self.with_started(id, |container| {
+            let missing =
+                network.interfaces.iter().find(|i| !container.interfaces.contains_key(&i.name));
+            if let Some(interface) = missing {
+                let name = interface.name.clone();
+                return Err(ContainerError::NoInterface { id: id.clone(), name });
+            }
+            container.network = Some(network.clone());
+            Ok(())
+        })
+    }
+
+    async fn exec(
+        &self,
+        id: &ElementId,
+        request: ExecRequest,
+    ) -> Result<ExecOutput, ContainerError> {
+        self.begin("exec", id).await?;
+        self.with_started(id, |_| Ok(()))?;
+        Ok(match &self.options.on_exec {
+            Some(answer) => answer(id, &request),
+            None => ExecOutput { exit_code: Some(0), ..ExecOutput::default() },
+        })
+    }
+
+    async fn spawn(
+        &self,
+        id: &ElementId,
+        _request: SpawnRequest,
+    ) -> Result<ProcessId, ContainerError> {
+        self.begin("spawn", id).await?;
+        self.with_started(id, |container| Ok(container.start_process()))
+    }
+
+    async fn wait(
+        &self,
+        id: &ElementId,
+        process: ProcessId,
+        _timeout: Duration,
+    ) -> Result<ProcessState, ContainerError> {
+        self.with_started(id, |container| {
+            Ok(container.processes.get(&process.0).copied().unwrap_or(ProcessState::Unknown))
+        })
+    }
+
+    async fn kill(
+        &self,
+        id: &ElementId,
+        process: ProcessId,
+        signal: i32,
+    ) -> Result<(), ContainerError> {
+        self.begin("kill", id).await?;
+        self.with_started(id, |container| {
+            if let Some(state @ ProcessState::Running) = container.processes.get_mut(&process.0) {
+                *state = ProcessState::Signalled(signal);
+            }
+            Ok(())
+        })
+    }
+
+    async fn console(
+        &self,
+        id: &ElementId,
+        _request: SpawnRequest,
+    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+        self.begin("console", id).await?;
+        self.with_started(id, |container| {
+            // What is typed comes back, as from a terminal nobody reads.
+            let failed = |e: nix::Error| ContainerError::RunThread(e.into());
+            let pty = nix::pty::openpty(None, None).map_err(failed)?;
+            Ok((container.start_process(), pty.master))
+        })
+    }
+
+    async fn pack(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        mut to: Box<dyn Write + Send>,
+    ) -> Result<(), ContainerError> {
+        self.begin("pack", id).await?;
+        let archive = self.world().prepared(id)?.archives.get(dir).cloned();
+        let archive = archive.ok_or_else(|| ContainerError::Helper {
+            action: "packing",
+            message: format!("open directory {dir}: No such file or directory (os error 2)"),
+        })?;
+        to.write_all(&archive).map_err(ContainerError::CopyArchive)
+    }
+
+    async fn unpack(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        mut from: Box<dyn Read + Send>,
+    ) -> Result<(), ContainerError> {
+        self.begin("unpack", id).await?;
+        let mut archive = Vec::new();
+        from.read_to_end(&mut archive).map_err(ContainerError::CopyArchive)?;
+        self.world().prepared(id)?.archives.insert(dir.to_owned(), archive);
+        Ok(())
+    }
+
+    async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
+        self.world().prepared(id).map(|_| ContainerUsage::default())
+    }
+
+    fn disk_enforced(&self) -> Result<(), String> {
+        Err("the fake has no disk".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Every limit of this crate by name.
+
+use std::time::Duration;
+
+/// Ids per container: user and group ids 0..65535 inside are mapped to one range of this length outside.
+pub const IDS_PER_CONTAINER: u32 = 65_536;
+/// First id of the first range. Ranges lie between those of `systemd-nspawn` guests and what `useradd` hands out as sub-ids.
+pub const ID_RANGE_FIRST: u32 = 0x2000_0000;
+/// Number of ranges, and so of prepared containers, on one host.
+pub const ID_RANGES: u32 = 16_384;
+/// Length of a path a unix socket can be bound to, without the closing zero.
+pub const SOCKET_PATH_MAX: usize = 107;
+/// The helper process must have created and started a container within this time.
+pub const CREATE_DEADLINE: Duration = Duration::from_secs(30);
+/// A keeper answers every request but a wait within this time.
+pub const KEEPER_DEADLINE: Duration = Duration::from_secs(5);
+/// After its process 1 was killed, a container's last process must be gone within this time.
+pub const KILL_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an operation waits for another operation on the same element.
+pub const LOCK_DEADLINE: Duration = Duration::from_secs(60);
+/// Interval of the polls for conditions that cannot be waited for (a lock, an empty cgroup).
+pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Largest request to or answer from a keeper, in bytes.
+pub const KEEPER_FRAME_MAX: usize = 256 * 1024;
+/// Operations that run at the same time, each on its own thread.
+pub const OPERATIONS_MAX: usize = 512;
+/// Bytes of a helper's error text that are kept.
+pub const HELPER_ERROR_MAX: usize = 4096;
+/// Bytes read at once from a command's output.
+pub const EXEC_READ_BYTES: usize = 64 * 1024;
+/// After a command was killed at its timeout, its end is awaited so long.
+pub const EXEC_KILL_DEADLINE: Duration = Duration::from_secs(5);
+/// Length of an interface name the kernel takes.
+pub const INTERFACE_NAME_MAX: usize = 15;
+/// Shortest period a cpu quota is counted over, in microseconds.
+pub const CPU_PERIOD_US: u64 = 100_000;
+/// Smallest cpu quota the kernel takes, in microseconds per period.
+pub const CPU_QUOTA_MIN_US: i64 = 1_000;
+/// Open files a process of a container may have, if the host allows that many.
+pub const OPEN_FILES_MAX: u64 = 65_536;
+/// Bytes of a container's `/dev/shm`.
+pub const SHM_BYTES: u64 = 64 * 1024 * 1024;
