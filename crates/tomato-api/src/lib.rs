@@ -3,3 +3,6 @@
 
 pub mod error;
 pub mod host;
+pub mod job;
+pub mod operation;
+pub mod request;

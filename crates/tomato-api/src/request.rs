@@ -1,0 +1,279 @@
+//! Arguments and answers of operations that are not objects of the model.
+//!
+//! Attributes of elements, interfaces and connections are the typed patches of `tomato_model::edit`; where they travel beside
+//! other fields they are collected in `attributes` and read by the application, which names the wrong field.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tomato_model::id::{ProfileId, TokenId, TopologyId};
+use tomato_model::role::Role;
+
+/// Attributes by name; keys that begin with `_` are data of the client.
+pub type Attributes = serde_json::Map<String, Value>;
+
+/// A new topology.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopologyCreate {
+    /// Its name; one is made up otherwise.
+    pub name: Option<String>,
+}
+
+/// Changes to a topology.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct TopologyPatch {
+    /// New name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New seed of the random draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Data of clients, keys begin with `_`; null removes one.
+    #[serde(flatten)]
+    pub client: Attributes,
+}
+
+/// A new element.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ElementCreate {
+    /// The topology it belongs to.
+    pub topology: TopologyId,
+    /// Its kind, `container`, `switch` or `hub`.
+    pub kind: tomato_model::kind::Kind,
+    /// Its name; `<kind><n>` otherwise.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Type name to be shown instead of the kind.
+    #[serde(default)]
+    pub type_name: Option<String>,
+    /// Its other attributes.
+    #[serde(flatten)]
+    pub attributes: Attributes,
+}
+
+/// A new interface.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct InterfaceCreate {
+    /// Its name; the next free `eth<n>` otherwise.
+    pub name: Option<String>,
+    /// Type name to be shown.
+    pub type_name: Option<String>,
+    /// Its other attributes.
+    #[serde(flatten)]
+    pub attributes: Attributes,
+}
+
+/// A new connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConnectionCreate {
+    /// The topology of both ends; may be left out when an end is an id.
+    #[serde(default)]
+    pub topology: Option<TopologyId>,
+    /// Ids of interfaces or elements, or names like `alice` and `alice:eth0`. Interfaces are made as needed.
+    pub ends: [String; 2],
+    /// Its other attributes.
+    #[serde(flatten)]
+    pub attributes: Attributes,
+}
+
+/// The role an account shall have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionSet {
+    /// The role, null takes it away.
+    pub role: Option<Role>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PlanStep {
+    /// In words.
+    pub text: String,
+    /// What it concerns, for example `element alice`.
+    pub object: String,
+    /// `create`, `modify`, `restart` or `remove`.
+    pub change: String,
+}
+
+/// What an import did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ImportAnswer {
+    /// The topology; none when a dry run would create one.
+    pub topology: Option<TopologyId>,
+    /// The steps.
+    pub plan: Vec<PlanStep>,
+}
+
+/// A named bundle of resources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Profile {
+    /// Its id.
+    pub id: ProfileId,
+    /// Its name, by which elements use it.
+    pub name: String,
+    /// Counts changes of this object.
+    pub revision: u64,
+    /// A title.
+    pub label: String,
+    /// Processor share in thousandths of one processor.
+    pub cpu_milli: u32,
+    /// Memory limit in bytes.
+    pub memory_bytes: u64,
+    /// Disk limit in bytes.
+    pub disk_bytes: u64,
+    /// Limit on processes and threads.
+    pub pids_max: u32,
+    /// Comes with the product and cannot be changed.
+    pub builtin: bool,
+}
+
+/// A new profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileCreate {
+    /// Its name.
+    pub name: String,
+    /// A title; the name otherwise.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Processor share in thousandths of one processor.
+    pub cpu_milli: u32,
+    /// Memory limit in bytes.
+    pub memory_bytes: u64,
+    /// Disk limit in bytes.
+    pub disk_bytes: u64,
+    /// Limit on processes and threads.
+    pub pids_max: u32,
+}
+
+/// Changes to a profile; elements see them at their next start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfilePatch {
+    /// A title.
+    pub label: Option<String>,
+    /// Processor share in thousandths of one processor.
+    pub cpu_milli: Option<u32>,
+    /// Memory limit in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Disk limit in bytes.
+    pub disk_bytes: Option<u64>,
+    /// Limit on processes and threads.
+    pub pids_max: Option<u32>,
+}
+
+/// A new access token.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenCreate {
+    /// What it is for.
+    pub label: Option<String>,
+    /// Days until it ends; never by default.
+    pub days: Option<u32>,
+}
+
+/// An access token without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Token {
+    /// Its id.
+    pub id: TokenId,
+    /// The account it stands for.
+    pub account: String,
+    /// What it is for.
+    pub label: String,
+    /// Microseconds since the Unix epoch.
+    pub created_at: u64,
+    /// Microseconds since the Unix epoch; none means never.
+    pub expires_at: Option<u64>,
+}
+
+/// A new token with its secret, which is shown this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TokenCreated {
+    /// The token.
+    pub token: Token,
+    /// To be sent as `Authorization: Bearer <secret>`.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for TokenCreated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCreated").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Whether it may do everything.
+    pub admin: bool,
+}
+
+/// What this server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ServerInfo {
+    /// Software version.
+    pub version: String,
+    /// Version of the API.
+    pub api: u32,
+    /// Hosts that are connected now.
+    pub hosts: Vec<HostInfo>,
+}
+
+/// A connected host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HostInfo {
+    /// Its name.
+    pub name: String,
+    /// Its software version.
+    pub version: String,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventObject {
+    /// A topology.
+    Topology,
+    /// An element, its interfaces included.
+    Element,
+    /// A connection.
+    Connection,
+    /// A job.
+    Job,
+}
+
+/// What happened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventChange {
+    /// It is new.
+    Create,
+    /// It changed.
+    Modify,
+    /// It is gone.
+    Remove,
+}
+
+/// Something changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Event {
+    /// Its number; events of one server are numbered upwards.
+    pub seq: u64,
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+    /// The topology concerned.
+    pub topology: TopologyId,
+    /// What it is about.
+    pub object: EventObject,
+    /// What happened.
+    pub change: EventChange,
+    /// Id of the object.
+    pub id: String,
+    /// The object as it is now; null when it is gone.
+    pub value: Value,
+}
