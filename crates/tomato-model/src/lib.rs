@@ -2,10 +2,15 @@
 //!
 //! Invariant: no I/O, no clock, no randomness, no async; the same input gives the same output.
 
+pub mod address;
+pub mod edit;
+pub mod graph;
 pub mod id;
 pub mod kind;
 pub mod lifecycle;
+pub mod limits;
 pub mod link;
+pub mod name;
 pub mod role;
 pub mod topology;
 pub mod units;

@@ -11,7 +11,9 @@
 use serde::{Deserialize, Serialize};
 
 /// How much of an element exists on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nothing on any host.
@@ -23,7 +25,9 @@ pub enum State {
 }
 
 /// What can be asked of an element, or of all elements of a topology at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Make the disk.
@@ -44,10 +48,14 @@ impl Action {
         match (self, from) {
             (Action::Prepare, State::Created | State::Prepared) => Some(State::Prepared),
             (Action::Prepare, State::Started) => None,
-            (Action::Start, State::Created | State::Prepared | State::Started) => Some(State::Started),
+            (Action::Start, State::Created | State::Prepared | State::Started) => {
+                Some(State::Started)
+            }
             (Action::Stop, State::Started | State::Prepared) => Some(State::Prepared),
             (Action::Stop, State::Created) => None,
-            (Action::Destroy, State::Created | State::Prepared | State::Started) => Some(State::Created),
+            (Action::Destroy, State::Created | State::Prepared | State::Started) => {
+                Some(State::Created)
+            }
         }
     }
 }

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Bandwidth, ByteCount, Ratio, Span};
 
 /// The distribution of the jitter around the delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
     /// Uniform in delay ± jitter.
@@ -20,7 +22,9 @@ pub enum Distribution {
 }
 
 /// One direction of a connection's link emulation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkParams {
     /// Rate of the line, frames and their framing included; none means unlimited.
@@ -50,7 +54,9 @@ pub struct LinkParams {
 }
 
 /// Changes to one direction: unnamed values keep theirs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPatch {
     /// New bandwidth; JSON `null` lifts the limit.

@@ -122,6 +122,7 @@ pub struct Interface {
 pub type JsonValue = serde_json::Value;
 
 /// A connection between two interfaces.
+#[allow(clippy::struct_excessive_bools, reason = "four independent switches of a connection")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Connection {
     /// Its id.

@@ -130,7 +130,19 @@ quantity! {
 }
 
 /// A probability as a fraction of 2^64; `u64::MAX` means always, exactly, and 0 never.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("examples" = ["1%"]))]
 pub struct Ratio(pub u64);
@@ -142,9 +154,16 @@ impl Ratio {
     pub const ALWAYS: Ratio = Ratio(u64::MAX);
 
     /// The ratio in percent, rounded to a double.
-    #[allow(clippy::cast_precision_loss, reason = "meant for people and for the old API, which uses doubles")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "meant for people and for the old API, which uses doubles"
+    )]
     pub fn percent(self) -> f64 {
-        if self == Self::ALWAYS { 100.0 } else { self.0 as f64 / 18_446_744_073_709_551_616.0 * 100.0 }
+        if self == Self::ALWAYS {
+            100.0
+        } else {
+            self.0 as f64 / 18_446_744_073_709_551_616.0 * 100.0
+        }
     }
 
     fn from_decimal(value: u128, fraction: u32) -> Option<Self> {
@@ -166,7 +185,11 @@ impl FromStr for Ratio {
         split(text)
             .filter(|(_, _, unit)| *unit == "%")
             .and_then(|(value, fraction, _)| Self::from_decimal(value, fraction))
-            .ok_or_else(|| UnitError { text: text.chars().take(64).collect(), what: "a percentage from 0% to 100%", example: "1%" })
+            .ok_or_else(|| UnitError {
+                text: text.chars().take(64).collect(),
+                what: "a percentage from 0% to 100%",
+                example: "1%",
+            })
     }
 }
 
@@ -183,7 +206,11 @@ impl fmt::Display for Ratio {
             let Some(value) = value else { break };
             if Self::from_decimal(value, u32::try_from(digits).unwrap_or(0)) == Some(*self) {
                 let (whole, rest) = (value / scale, value % scale);
-                return if digits == 0 { write!(f, "{whole}%") } else { write!(f, "{whole}.{rest:0digits$}%") };
+                return if digits == 0 {
+                    write!(f, "{whole}%")
+                } else {
+                    write!(f, "{whole}.{rest:0digits$}%")
+                };
             }
         }
         write!(f, "{:.15}%", self.percent())

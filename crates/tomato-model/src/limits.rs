@@ -1,0 +1,50 @@
+//! Every bound of the model: how large a topology may be and how a value may look.
+
+/// Elements in one topology.
+pub const ELEMENTS_MAX: usize = 4096;
+/// Connections in one topology.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// Interfaces of one element.
+pub const INTERFACES_MAX: usize = 1024;
+/// Addresses of one interface.
+pub const ADDRESSES_MAX: usize = 64;
+/// Static routes of one element.
+pub const ROUTES_MAX: usize = 1024;
+/// Files written into one element.
+pub const FILES_MAX: usize = 256;
+/// Bytes of all files written into one element.
+pub const FILES_BYTES_MAX: usize = 1 << 20;
+/// Bytes of an absolute path inside an element.
+pub const PATH_BYTES_MAX: usize = 1024;
+/// Characters of a topology's name.
+pub const TOPOLOGY_NAME_MAX: usize = 128;
+/// Characters of an element's name, as in a host name's label.
+pub const NAME_MAX: usize = 63;
+/// Characters of a connection's name (two element names and what joins them).
+pub const CONNECTION_NAME_MAX: usize = 160;
+/// Characters of an interface's name, the kernel's limit.
+pub const INTERFACE_NAME_MAX: usize = 15;
+/// Keys of client data on one object.
+pub const CLIENT_KEYS_MAX: usize = 64;
+/// Bytes of one object's client data, as JSON.
+pub const CLIENT_BYTES_MAX: usize = 64 << 10;
+/// Smallest MTU in bytes that IPv4 needs.
+pub const MTU_MIN: u32 = 68;
+/// Largest MTU in bytes.
+pub const MTU_MAX: u32 = 9000;
+/// MTU of a new interface in bytes.
+pub const MTU_DEFAULT: u32 = 1500;
+/// Longest ageing time of a switch in seconds, as in IEEE 802.1D.
+pub const AGEING_S_MAX: u32 = 1_000_000;
+/// Ageing time of a new switch in seconds.
+pub const AGEING_S_DEFAULT: u32 = 300;
+/// Bytes of a topology file.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+/// Nesting of a topology file.
+pub const FILE_DEPTH_MAX: usize = 32;
+/// Values in a topology file, aliases counted as often as they are used.
+pub const FILE_VALUES_MAX: usize = 500_000;
+/// Diagnostics reported for one file; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 100;
+/// Edits between a wrong word and the one suggested.
+pub const SUGGESTION_DISTANCE_MAX: usize = 3;
