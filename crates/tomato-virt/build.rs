@@ -7,8 +7,7 @@ use std::path::PathBuf;
 
 #[allow(clippy::disallowed_methods, reason = "a build script cannot use the crate it builds")]
 fn main() {
-    println!("cargo:rerun-if-changed=init/keeper.rs");
-    println!("cargo:rerun-if-changed=init/seccomp.rs");
+    println!("cargo:rerun-if-changed=init");
     let variable = |name: &str| std::env::var(name).expect("cargo sets it for build scripts");
     let out = PathBuf::from(variable("OUT_DIR")).join("keeper");
     let mut rustc = std::process::Command::new(variable("RUSTC"));

@@ -7,165 +7,27 @@
 //! sends garbage is disconnected and nothing else happens.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod clients;
+mod process;
+mod seccomp;
+mod sys;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{CString, c_char, c_int, c_long, c_uint, c_ulong, c_void};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ffi::{CString, c_int, c_ulong};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use clients::{Client, FRAME_MAX, Fields, flush, receive};
+use process::{Command, boot_command, boot_stdio, duplicate, errno, open_pty, own, start_process};
+use sys::{
+    ECHILD, EINTR, ENOENT, ENOSPC, O_CLOEXEC, O_NONBLOCK, POLLIN, POLLOUT, SIGCHLD, SIGCONT,
+    SIGHUP, SIGTERM,
+};
 
 const LISTENER: RawFd = 3;
 const PROTOCOL_VERSION: u32 = 1;
 const CLIENTS_MAX: usize = 64;
-const FRAME_MAX: usize = 256 * 1024;
-const FDS_PER_CLIENT_MAX: usize = 8;
 const HELD_MAX: usize = 256;
 const FINISHED_MAX: usize = 1024;
-const BOOT_LOG: &str = "/.tomato/boot.log";
-const CHILD_OOM_SCORE: &[u8] = b"500";
-
-mod sys {
-    //! Declarations of the C library, for 64-bit Linux.
-    use super::*;
-
-    #[repr(C)]
-    pub struct PollFd {
-        pub fd: c_int,
-        pub events: i16,
-        pub revents: i16,
-    }
-    #[repr(C)]
-    pub struct IoVec {
-        pub base: *mut c_void,
-        pub len: usize,
-    }
-    #[repr(C)]
-    pub struct MsgHdr {
-        pub name: *mut c_void,
-        pub namelen: u32,
-        pub iov: *mut IoVec,
-        pub iovlen: usize,
-        pub control: *mut c_void,
-        pub controllen: usize,
-        pub flags: c_int,
-    }
-    #[repr(C)]
-    pub struct SockFilter {
-        pub code: u16,
-        pub jt: u8,
-        pub jf: u8,
-        pub k: u32,
-    }
-    #[repr(C)]
-    pub struct SockFprog {
-        pub len: u16,
-        pub filter: *const SockFilter,
-    }
-    /// Size of the C library's `sigset_t`.
-    pub type SigSet = [u64; 16];
-
-    unsafe extern "C" {
-        pub fn poll(fds: *mut PollFd, n: c_ulong, timeout: c_int) -> c_int;
-        pub fn accept4(fd: c_int, addr: *mut c_void, len: *mut c_void, flags: c_int) -> c_int;
-        pub fn recvmsg(fd: c_int, msg: *mut MsgHdr, flags: c_int) -> isize;
-        pub fn sendmsg(fd: c_int, msg: *const MsgHdr, flags: c_int) -> isize;
-        pub fn read(fd: c_int, buf: *mut c_void, n: usize) -> isize;
-        pub fn write(fd: c_int, buf: *const c_void, n: usize) -> isize;
-        pub fn open(path: *const c_char, flags: c_int, ...) -> c_int;
-        pub fn pipe2(fds: *mut c_int, flags: c_int) -> c_int;
-        pub fn dup(fd: c_int) -> c_int;
-        pub fn dup2(old: c_int, new: c_int) -> c_int;
-        pub fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
-        pub fn fork() -> c_int;
-        pub fn setsid() -> c_int;
-        pub fn chdir(path: *const c_char) -> c_int;
-        pub fn execve(path: *const c_char, argv: *const *const c_char, env: *const *const c_char)
-        -> c_int;
-        pub fn _exit(code: c_int) -> !;
-        pub fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-        pub fn kill(pid: c_int, signal: c_int) -> c_int;
-        pub fn sigfillset(set: *mut SigSet) -> c_int;
-        pub fn sigemptyset(set: *mut SigSet) -> c_int;
-        pub fn sigprocmask(how: c_int, set: *const SigSet, old: *mut SigSet) -> c_int;
-        pub fn sigaddset(set: *mut SigSet, signal: c_int) -> c_int;
-        pub fn signal(signal: c_int, handler: usize) -> usize;
-        pub fn signalfd(fd: c_int, set: *const SigSet, flags: c_int) -> c_int;
-        pub fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
-        pub fn prctl(option: c_int, ...) -> c_int;
-        pub fn syscall(number: c_long, ...) -> c_long;
-    }
-}
-
-const POLLIN: i16 = 1;
-const POLLOUT: i16 = 4;
-const O_WRONLY: c_int = 1;
-const O_RDWR: c_int = 2;
-const O_CREAT: c_int = 0o100;
-const O_NOCTTY: c_int = 0o400;
-const O_TRUNC: c_int = 0o1000;
-const O_NONBLOCK: c_int = 0o4000;
-const O_CLOEXEC: c_int = 0o2000000;
-const SIGHUP: c_int = 1;
-const SIGPIPE: c_int = 13;
-const SIGTERM: c_int = 15;
-const SIGCHLD: c_int = 17;
-const SIGCONT: c_int = 18;
-const EINTR: i32 = 4;
-const EAGAIN: i32 = 11;
-const ECHILD: i32 = 10;
-const EINVAL: i32 = 22;
-const ENOENT: i32 = 2;
-const ENOSPC: i32 = 28;
-const MSG_NOSIGNAL: c_int = 0x4000;
-const MSG_DONTWAIT: c_int = 0x40;
-const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
-const MSG_CTRUNC: c_int = 8;
-const TIOCSCTTY: c_ulong = 0x540e;
-const TIOCSPTLCK: c_ulong = 0x4004_5431;
-const TIOCGPTPEER: c_ulong = 0x5441;
-
-fn errno() -> i32 {
-    std::io::Error::last_os_error().raw_os_error().unwrap_or(EINVAL)
-}
-
-/// Takes a descriptor the kernel has just returned, or the error number.
-fn own(fd: c_int) -> Result<OwnedFd, i32> {
-    // SAFETY: the callers pass the result of a call that returns a fresh descriptor or a negative number.
-    if fd < 0 { Err(errno()) } else { Ok(unsafe { OwnedFd::from_raw_fd(fd) }) }
-}
-
-/// Reading side of a request.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        if n > self.0.len() {
-            return None;
-        }
-        let (head, tail) = self.0.split_at(n);
-        self.0 = tail;
-        Some(head)
-    }
-    fn u8(&mut self) -> Option<u8> {
-        self.take(1).map(|b| b[0])
-    }
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-    }
-    fn u64(&mut self) -> Option<u64> {
-        let low = self.u32()?;
-        let high = self.u32()?;
-        Some(u64::from(low) | (u64::from(high) << 32))
-    }
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let n = self.u32()?;
-        self.take(n as usize)
-    }
-    fn c_string(&mut self) -> Option<CString> {
-        CString::new(self.bytes()?).ok()
-    }
-    fn list(&mut self) -> Option<Vec<CString>> {
-        let n = self.u32()?;
-        (0..n).map(|_| self.c_string()).collect()
-    }
-}
 
 #[derive(Clone, Copy)]
 enum State {
@@ -184,20 +46,6 @@ impl State {
         out.push(kind);
         out.extend(code.to_le_bytes());
     }
-}
-
-struct Client {
-    fd: OwnedFd,
-    input: Vec<u8>,
-    fds: VecDeque<OwnedFd>,
-    output: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
-    waits_for: Option<u64>,
-}
-
-struct Command {
-    argv: Vec<CString>,
-    env: Vec<CString>,
-    cwd: CString,
 }
 
 struct Keeper {
@@ -307,12 +155,15 @@ impl Keeper {
         }
         let stdio: Vec<OwnedFd> = fds.drain(..3).collect();
         let raw = [stdio[0].as_raw_fd(), stdio[1].as_raw_fd(), stdio[2].as_raw_fd()];
-        Ok(self
-            .spawn(&command, raw, false)
-            .map(|(serial, pid)| (spawned(serial, pid), Vec::new())))
+        Ok(self.spawn(&command, raw, false).map(|(serial, pid)| (spawned(serial, pid), Vec::new())))
     }
 
-    fn spawn(&mut self, command: &Command, stdio: [RawFd; 3], pty: bool) -> Result<(u64, u32), i32> {
+    fn spawn(
+        &mut self,
+        command: &Command,
+        stdio: [RawFd; 3],
+        pty: bool,
+    ) -> Result<(u64, u32), i32> {
         if self.stopping {
             return Err(ECHILD);
         }
@@ -512,11 +363,6 @@ fn framed(answer: Answer) -> (Vec<u8>, Vec<OwnedFd>) {
     (out, fds)
 }
 
-fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, i32> {
-    // SAFETY: F_DUPFD_CLOEXEC (1030) on an open descriptor returns a fresh one or an error.
-    own(unsafe { sys::fcntl(fd.as_raw_fd(), 1030, 3 as c_int) })
-}
-
 fn send_signal(pid: c_int, signal: c_int) -> Answer {
     // SAFETY: plain system calls; `pid` is a child that has not been reaped, so the number is still its own.
     unsafe {
@@ -525,225 +371,6 @@ fn send_signal(pid: c_int, signal: c_int) -> Answer {
         }
     }
     Ok((Vec::new(), Vec::new()))
-}
-
-fn receive(client: &mut Client) -> bool {
-    let mut buffer = [0u8; 16384];
-    let mut control = [0u64; 64];
-    let mut iov = sys::IoVec { base: buffer.as_mut_ptr().cast(), len: buffer.len() };
-    let mut msg = sys::MsgHdr {
-        name: std::ptr::null_mut(),
-        namelen: 0,
-        iov: &mut iov,
-        iovlen: 1,
-        control: control.as_mut_ptr().cast(),
-        controllen: size_of_val(&control),
-        flags: 0,
-    };
-    // SAFETY: every pointer in `msg` is valid for its length for the duration of the call.
-    let n = unsafe {
-        sys::recvmsg(client.fd.as_raw_fd(), &mut msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
-    };
-    if n < 0 {
-        return matches!(errno(), EAGAIN | EINTR);
-    }
-    take_descriptors(&control, msg.controllen, &mut client.fds);
-    if n == 0 || msg.flags & MSG_CTRUNC != 0 || client.fds.len() > FDS_PER_CLIENT_MAX {
-        return false;
-    }
-    client.input.extend(&buffer[..n as usize]);
-    client.input.len() <= FRAME_MAX + 16384
-}
-
-/// Takes the descriptors out of the control messages (all of them, so that none leaks).
-fn take_descriptors(control: &[u64], used: usize, fds: &mut VecDeque<OwnedFd>) {
-    let mut at = 0;
-    while at + 2 < control.len() && (at * 8) + 16 <= used {
-        let length = control[at] as usize;
-        let (level, kind) = ((control[at + 1] & 0xffff_ffff) as u32, (control[at + 1] >> 32) as u32);
-        if length < 16 || at * 8 + length > used {
-            return;
-        }
-        if level == 1 && kind == 1 {
-            for i in 0..(length - 16) / 4 {
-                let word = control[at + 2 + i / 2];
-                let fd = ((word >> (32 * (i % 2))) & 0xffff_ffff) as u32 as c_int;
-                if let Ok(fd) = own(fd) {
-                    fds.push_back(fd);
-                }
-            }
-        }
-        at += length.div_ceil(8);
-    }
-}
-
-/// Sends queued answers until done or the socket is full; false: the client is gone.
-fn flush(client: &mut Client) -> bool {
-    while let Some((bytes, fds)) = client.output.front_mut() {
-        let mut control = [0u64; 3];
-        let mut iov = sys::IoVec { base: bytes.as_mut_ptr().cast(), len: bytes.len() };
-        let mut msg = sys::MsgHdr {
-            name: std::ptr::null_mut(),
-            namelen: 0,
-            iov: &mut iov,
-            iovlen: 1,
-            control: std::ptr::null_mut(),
-            controllen: 0,
-            flags: 0,
-        };
-        if let Some(fd) = fds.first() {
-            control = [20, 1 | (1 << 32), fd.as_raw_fd() as u32 as u64];
-            msg.control = control.as_mut_ptr().cast();
-            msg.controllen = 24;
-        }
-        // SAFETY: every pointer in `msg` is valid for its length for the duration of the call.
-        let n = unsafe { sys::sendmsg(client.fd.as_raw_fd(), &msg, MSG_DONTWAIT | MSG_NOSIGNAL) };
-        if n < 0 {
-            return matches!(errno(), EAGAIN | EINTR);
-        }
-        let _ = &control;
-        fds.clear();
-        bytes.drain(..n as usize);
-        if bytes.is_empty() {
-            client.output.pop_front();
-        }
-    }
-    true
-}
-
-fn open_pty() -> Result<(OwnedFd, OwnedFd), i32> {
-    // SAFETY: plain system calls on a constant path and on the descriptor just opened.
-    unsafe {
-        let master = own(sys::open(c"/dev/ptmx".as_ptr(), O_RDWR | O_NOCTTY | O_CLOEXEC))?;
-        let unlock: c_int = 0;
-        if sys::ioctl(master.as_raw_fd(), TIOCSPTLCK, &unlock as *const c_int) < 0 {
-            return Err(errno());
-        }
-        let flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
-        let slave = own(sys::ioctl(master.as_raw_fd(), TIOCGPTPEER, flags))?;
-        Ok((master, slave))
-    }
-}
-
-/// Starts a process in its own session. The error number is that of the failed step (no such program, no such directory, ...).
-fn start_process(command: &Command, stdio: [RawFd; 3], pty: bool) -> Result<c_int, i32> {
-    let programs = candidates(command);
-    let argv = pointers(&command.argv);
-    let env = pointers(&command.env);
-    let mut ends = [0 as c_int; 2];
-    // SAFETY: `ends` has room for two descriptors.
-    if unsafe { sys::pipe2(ends.as_mut_ptr(), O_CLOEXEC) } < 0 {
-        return Err(errno());
-    }
-    let (reader, writer) = (own(ends[0])?, own(ends[1])?);
-    // SAFETY: this process has one thread, so the child may run any code.
-    let pid = unsafe { sys::fork() };
-    if pid < 0 {
-        return Err(errno());
-    }
-    if pid == 0 {
-        let failed = become_program(command, &programs, &argv, &env, stdio, pty);
-        let bytes = failed.to_le_bytes();
-        // SAFETY: the buffer is valid; `_exit` ends this child.
-        unsafe {
-            sys::write(writer.as_raw_fd(), bytes.as_ptr().cast(), 4);
-            sys::_exit(127);
-        }
-    }
-    drop(writer);
-    let mut bytes = [0u8; 4];
-    // SAFETY: the buffer is valid for four bytes; the pipe closes when the child has become the program or ended.
-    let n = unsafe { sys::read(reader.as_raw_fd(), bytes.as_mut_ptr().cast(), 4) };
-    if n == 4 { Err(i32::from_le_bytes(bytes)) } else { Ok(pid) }
-}
-
-/// The paths to try: the program itself if it has a slash, else one per directory of the command's PATH.
-fn candidates(command: &Command) -> Vec<CString> {
-    let program = command.argv[0].as_bytes();
-    if program.contains(&b'/') {
-        return vec![command.argv[0].clone()];
-    }
-    let path = command.env.iter().find_map(|e| e.as_bytes().strip_prefix(b"PATH="));
-    path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .split(|b| *b == b':')
-        .filter_map(|dir| CString::new([dir, b"/", program].concat()).ok())
-        .collect()
-}
-
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
-}
-
-/// In the child: never returns if all goes well, else the error number of the failed step.
-fn become_program(
-    command: &Command,
-    programs: &[CString],
-    argv: &[*const c_char],
-    env: &[*const c_char],
-    stdio: [RawFd; 3],
-    pty: bool,
-) -> i32 {
-    // SAFETY: the child of a single-threaded process; every pointer comes from live `CString`s and null-ended arrays.
-    unsafe {
-        sys::setsid();
-        let mut none: sys::SigSet = [0; 16];
-        sys::sigemptyset(&mut none);
-        sys::sigprocmask(2, &none, std::ptr::null_mut());
-        sys::signal(SIGPIPE, 0);
-        raise_oom_score();
-        if sys::chdir(command.cwd.as_ptr()) < 0 {
-            return errno();
-        }
-        // First out of the way of 0..2, then into place: the given numbers may overlap.
-        let high: Vec<c_int> = stdio.iter().map(|fd| sys::fcntl(*fd, 1030, 10 as c_int)).collect();
-        for (target, fd) in high.iter().enumerate() {
-            if *fd < 0 || sys::dup2(*fd, target as c_int) < 0 {
-                return errno();
-            }
-        }
-        if pty {
-            sys::ioctl(0, TIOCSCTTY, 0 as c_int);
-        }
-        let mut failed = ENOENT;
-        for program in programs {
-            sys::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr());
-            if errno() != ENOENT {
-                failed = errno();
-            }
-        }
-        failed
-    }
-}
-
-/// Makes a container that runs out of memory lose a child, not its process 1.
-fn raise_oom_score() {
-    // SAFETY: plain system calls on a constant path and buffer.
-    unsafe {
-        if let Ok(fd) = own(sys::open(c"/proc/self/oom_score_adj".as_ptr(), O_WRONLY | O_CLOEXEC)) {
-            sys::write(fd.as_raw_fd(), CHILD_OOM_SCORE.as_ptr().cast(), CHILD_OOM_SCORE.len());
-        }
-    }
-}
-
-include!("seccomp.rs");
-
-fn boot_command(arguments: Vec<CString>) -> Command {
-    let env = std::env::vars()
-        .filter_map(|(name, value)| CString::new(format!("{name}={value}")).ok())
-        .collect();
-    Command { argv: arguments, env, cwd: c"/".to_owned() }
-}
-
-fn boot_stdio() -> Option<(OwnedFd, OwnedFd)> {
-    let log = CString::new(BOOT_LOG).ok()?;
-    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-    // SAFETY: plain system calls on constant paths.
-    unsafe {
-        let null = own(sys::open(c"/dev/null".as_ptr(), O_RDWR | O_CLOEXEC)).ok()?;
-        let log = own(sys::open(log.as_ptr(), flags, 0o600 as c_uint))
-            .or_else(|_| own(sys::dup(null.as_raw_fd())));
-        Some((null, log.ok()?))
-    }
 }
 
 fn main() {
@@ -767,7 +394,7 @@ fn main() {
         own(sys::signalfd(-1, &taken, O_CLOEXEC | O_NONBLOCK))
     };
     let Ok(signals) = signals else { std::process::exit(111) };
-    if install_seccomp().is_err() {
+    if seccomp::install().is_err() {
         std::process::exit(112);
     }
     let mut keeper = Keeper {

@@ -1,8 +1,13 @@
-// The system call filter of every container, installed by its process 1 and inherited by all others. Included by `keeper.rs`.
-//
-// Calls that reach beyond a container or that change mounts and namespaces answer EPERM (so that the capabilities the container holds in
-// its own user namespace cannot be used for them); `clone3` answers ENOSYS because its flags cannot be read by a filter, libraries then
-// use `clone`, whose namespace flags are refused. Other architectures' call tables are refused as a whole.
+//! The system call filter of every container, installed by its process 1 and inherited by all others.
+//!
+//! Calls that reach beyond a container or that change mounts and namespaces answer EPERM (so that the capabilities the container holds in
+//! its own user namespace cannot be used for them); `clone3` answers ENOSYS because its flags cannot be read by a filter, libraries then
+//! use `clone`, whose namespace flags are refused. Other architectures' call tables are refused as a whole.
+
+use std::ffi::{c_long, c_ulong};
+
+use crate::process::errno;
+use crate::sys;
 
 #[cfg(target_arch = "x86_64")]
 mod calls {
@@ -16,9 +21,9 @@ mod calls {
     /// nfsservctl, open_by_handle_at, open_tree, perf_event_open, pivot_root, process_madvise, query_module, quotactl(_fd), reboot,
     /// request_key, setns, settimeofday, clock_settime, swapoff, swapon, _sysctl, sysfs, syslog, umount2, uselib, userfaultfd, ustat, vhangup
     pub const DENIED: &[u32] = &[
-        163, 248, 321, 300, 313, 431, 432, 430, 433, 176, 174, 175, 425, 426, 427, 173, 172, 312, 246,
-        320, 250, 212, 165, 442, 429, 279, 303, 180, 304, 428, 298, 155, 440, 178, 179, 443, 169, 249,
-        308, 164, 227, 168, 167, 156, 139, 103, 166, 134, 323, 136, 153,
+        163, 248, 321, 300, 313, 431, 432, 430, 433, 176, 174, 175, 425, 426, 427, 173, 172, 312,
+        246, 320, 250, 212, 165, 442, 429, 279, 303, 180, 304, 428, 298, 155, 440, 178, 179, 443,
+        169, 249, 308, 164, 227, 168, 167, 156, 139, 103, 166, 134, 323, 136, 153,
     ];
 }
 
@@ -31,16 +36,17 @@ mod calls {
     pub const SECCOMP: i64 = 277;
     /// The same calls as on the other architecture, as far as they exist here.
     pub const DENIED: &[u32] = &[
-        89, 217, 280, 262, 273, 431, 432, 430, 433, 106, 105, 425, 426, 427, 272, 104, 294, 219, 18, 40,
-        442, 429, 239, 264, 42, 265, 428, 241, 41, 440, 60, 443, 142, 218, 268, 170, 112, 225, 224, 116,
-        39, 282, 58,
+        89, 217, 280, 262, 273, 431, 432, 430, 433, 106, 105, 425, 426, 427, 272, 104, 294, 219,
+        18, 40, 442, 429, 239, 264, 42, 265, 428, 241, 41, 440, 60, 443, 142, 218, 268, 170, 112,
+        225, 224, 116, 39, 282, 58,
     ];
 }
 
 /// CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}.
 const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 
-fn install_seccomp() -> Result<(), i32> {
+/// Installs the filter; needs CAP_SYS_ADMIN in the container's own user namespace.
+pub(crate) fn install() -> Result<(), i32> {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const AT_LEAST: u16 = 0x35;
@@ -75,6 +81,7 @@ fn install_seccomp() -> Result<(), i32> {
     ]);
     let prog = sys::SockFprog { len: program.len() as u16, filter: program.as_ptr() };
     // SAFETY: SECCOMP_SET_MODE_FILTER (1) with a program that outlives the call.
-    let result = unsafe { sys::syscall(calls::SECCOMP as c_long, 1 as c_ulong, 0 as c_ulong, &prog) };
+    let result =
+        unsafe { sys::syscall(calls::SECCOMP as c_long, 1 as c_ulong, 0 as c_ulong, &prog) };
     if result == 0 { Ok(()) } else { Err(errno()) }
 }

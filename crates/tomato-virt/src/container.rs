@@ -8,7 +8,7 @@
 //! - a process is only signalled after its start time was compared, never by number alone;
 //! - no mount is made in the host's mount namespace, so none can be left there.
 //!
-//! Read first: `host.rs` (the operations), `crate::helper` (what happens in the helper process), `crate::keeper` (process 1).
+//! Read first: `life.rs` (the operations), `crate::helper` (what happens in the helper process), `crate::keeper` (process 1).
 
 mod bundle;
 mod cgroup;
@@ -18,6 +18,7 @@ mod fake;
 mod host;
 mod ids;
 mod layout;
+mod life;
 mod lock;
 mod netlink;
 mod network;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tomato_model::id::ElementId;
 
-use super::host::{Inner, asked, request_text};
+use super::host::Inner;
+use super::life::{asked, request_text};
 use super::{
     ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
     bundle,

@@ -10,7 +10,7 @@ use crate::limits::POLL_INTERVAL;
 /// An exclusive lock on a file.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -20,7 +20,7 @@ impl Lock {
         loop {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             match file.try_lock() {
-                Ok(()) if is_at(&file, path) => return Ok(Self { _file: file }),
+                Ok(()) if is_at(&file, path) => return Ok(Self { file }),
                 // Removed and perhaps made again while we waited: the lock of a file nobody else sees is worth nothing.
                 Ok(()) => {}
                 Err(std::fs::TryLockError::Error(error)) => return Err(error),
@@ -32,6 +32,13 @@ impl Lock {
                 }
             }
         }
+    }
+}
+
+impl Lock {
+    /// Lets a program this process becomes hold the lock further.
+    pub(crate) fn keep_over_exec(&self) -> io::Result<()> {
+        rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()).map_err(io::Error::from)
     }
 }
 

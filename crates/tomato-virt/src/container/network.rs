@@ -14,7 +14,8 @@ use nix::sched::{CloneFlags, setns};
 use serde::{Deserialize, Serialize};
 use tomato_model::id::ElementId;
 
-use super::host::{Inner, asked, lock, write_owned};
+use super::host::Inner;
+use super::life::{asked, lock, write_owned};
 use super::netlink::{LinkChange, Netlink, NetlinkError};
 use super::state::{Process, replace_file};
 use super::{Cidr, ContainerError, ExecRequest, InterfaceSpec, NetworkSpec, Route, tap};

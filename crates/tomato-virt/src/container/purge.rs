@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::host::{Inner, LinuxContainers, Options, remove_tree};
+use super::host::{Inner, LinuxContainers, Options};
 use super::layout::HostPaths;
+use super::life::remove_tree;
 use super::{ContainerError, cgroup, ids};
 use crate::limits::KILL_DEADLINE;
 

@@ -44,7 +44,7 @@ pub(crate) fn create(request: &CreateRequest) -> Result<(), HelperError> {
     let paths = &request.paths;
     // Takes number 3 before anything of ours can get it; the keeper's socket is put there below.
     let three = fs::File::open("/dev/null").at("open /dev/null")?;
-    let _lock = Lock::take(&paths.disk_lock(), LOCK_DEADLINE).at("wait for the element's disk")?;
+    let lock = Lock::take(&paths.disk_lock(), LOCK_DEADLINE).at("wait for the element's disk")?;
     mounts::leave_host()?;
     let stage = paths.stage();
     mounts::make_stage(&stage)?;
@@ -63,7 +63,10 @@ pub(crate) fn create(request: &CreateRequest) -> Result<(), HelperError> {
     }
     match &request.runtime {
         RuntimeChoice::Libcontainer => run_built_in(request),
-        RuntimeChoice::Runc(program) => become_runc(request, program),
+        RuntimeChoice::Runc(program) => {
+            lock.keep_over_exec().at("hold the lock of the element's disk")?;
+            become_runc(request, program)
+        }
     }
 }
 

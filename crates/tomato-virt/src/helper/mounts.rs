@@ -65,15 +65,18 @@ pub(crate) fn show_file(from: &Path, to: &Path) -> Result<(), HelperError> {
 pub(crate) fn user_namespace(id_base: u32) -> Result<OwnedFd, HelperError> {
     let action = || "make a user namespace";
     let (mut ready, mut tell_ready) = io::pipe().at(action())?;
-    let (mut wait_end, tell_end) = io::pipe().at(action())?;
+    let parent = nix::unistd::getpid();
     let child = sys::fork(|| {
-        drop(tell_end.try_clone());
-        let done = unshare(CloneFlags::CLONE_NEWUSER).is_ok();
+        // After the unshare, which could take it back.
+        let done = unshare(CloneFlags::CLONE_NEWUSER).is_ok()
+            && nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).is_ok()
+            && nix::unistd::getppid() == parent;
         let told = io::Write::write_all(&mut tell_ready, &[u8::from(done)]);
-        let mut end = [0u8; 1];
-        // Lives until the other process has opened the namespace and kills it.
-        let waited = io::Read::read(&mut wait_end, &mut end);
-        u8::from(told.is_err() || waited.is_err())
+        // Lives until the other process has opened the namespace and kills it, or dies.
+        while done && told.is_ok() {
+            nix::unistd::pause();
+        }
+        1
     })
     .at(action())?;
     let opened = (|| {

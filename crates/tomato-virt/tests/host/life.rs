@@ -288,7 +288,9 @@ async fn killed_container_is_seen_and_started_again() {
     world.containers.start(&spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
     world.ok(id, "true").await;
     // One that does not end when asked is killed.
-    world.ok(id, "(trap '' TERM HUP; while true; do sleep 1; done) >/dev/null 2>&1 &").await;
+    let stubborn = "(trap '' TERM HUP; touch /tmp/ready; while true; do sleep 1; done) >/dev/null 2>&1 & \
+                    while ! test -e /tmp/ready; do sleep 0.01; done";
+    world.ok(id, stubborn).await;
     world.containers.stop(id, Duration::from_millis(200)).await.expect("stopped");
     let killed = Observed::Prepared { last_exit: Some(ExitReason::Killed) };
     assert_eq!(world.containers.observe(id).await.expect("seen"), killed);
@@ -296,9 +298,17 @@ async fn killed_container_is_seen_and_started_again() {
 
 #[tokio::test]
 async fn helper_killed_at_any_moment_leaves_nothing_in_the_way() {
-    let world = World::new();
+    killed_helper(World::new()).await;
+}
+
+#[tokio::test]
+async fn runc_killed_at_any_moment_leaves_nothing_in_the_way() {
+    killed_helper(World::with(runc(), IdMapping::Auto)).await;
+}
+
+async fn killed_helper(world: World) {
     let spec = world.spec(1);
-    for delay_ms in [0u64, 5, 10, 20, 30, 40, 60, 80] {
+    for delay_ms in [0u64, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 35, 45] {
         // The operation goes on in its own thread; only its helper dies, as with a machine out of memory.
         let starting = tokio::spawn({
             let (all, spec) = (world.containers.clone(), spec.clone());
@@ -314,7 +324,7 @@ async fn helper_killed_at_any_moment_leaves_nothing_in_the_way() {
             .await
             .unwrap_or_else(|e| panic!("{delay_ms}: {}", chain(&e)));
         world.ok(&spec.id, "true").await;
-        if delay_ms % 20 == 0 {
+        if delay_ms % 4 == 0 {
             world.containers.destroy(&spec.id).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
         } else {
             world.containers.stop(&spec.id, Duration::from_secs(5)).await.expect("stopped");
@@ -326,12 +336,29 @@ fn kill_helpers(lab: &str) {
     for entry in fs::read_dir("/proc").expect("listed").flatten() {
         let arguments = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
         let program = arguments.split('\0').next().unwrap_or_default();
-        if program.ends_with("tomato-virt-helper") && arguments.contains(lab) {
+        let helper = program.ends_with("tomato-virt-helper") || program.ends_with("runc");
+        if helper && arguments.contains(lab) {
             let pid = entry.file_name().to_string_lossy().parse().expect("a number");
             let pid = rustix::process::Pid::from_raw(pid).expect("positive");
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
         }
     }
+}
+
+#[tokio::test]
+async fn start_that_lost_its_process_is_done_again() {
+    let world = World::new();
+    let spec = world.started(1).await;
+    world.ok(&spec.id, "touch /tmp/first; echo x >/dev/shm/first").await;
+    // What a process leaves that was killed after its helper had finished.
+    let file = world.host.state_dir.join("elements").join(spec.id.as_str()).join("state.json");
+    let text = fs::read_to_string(&file).expect("read");
+    fs::write(&file, text.replace("\"started\"", "\"starting\"")).expect("written");
+    let seen = world.containers.observe(&spec.id).await.expect("seen");
+    assert!(matches!(seen, Observed::Prepared { .. }), "{seen:?}");
+    world.restarted().start(&spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(world.sh(&spec.id, "test -e /dev/shm/first").await.exit_code, Some(1), "a new one");
+    world.ok(&spec.id, "test -e /tmp/first").await;
 }
 
 #[tokio::test]

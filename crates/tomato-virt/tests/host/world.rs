@@ -123,6 +123,8 @@ impl Drop for World {
     fn drop(&mut self) {
         let purged = purge(&self.host);
         let left = self.leftovers();
+        // Another test may use it.
+        fs::remove_dir("/run/tomato-it").ok();
         if !std::thread::panicking() {
             purged.unwrap_or_else(|e| panic!("purge: {}", chain(&e)));
             assert!(left.is_empty(), "left behind: {left:#?}");
