@@ -1,0 +1,217 @@
+//! Executable archives: upload, wait, collect, on many elements at once.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use futures_util::StreamExt;
+use reqwest::Method;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use serde_json::Value;
+use tokio_util::io::ReaderStream;
+use tomato_api::host::ArchiveStatus;
+
+use crate::args::{ArchiveRun, Output};
+use crate::client::Client;
+use crate::resolve::{self, Named};
+use crate::{capture, limits, output};
+
+/// How an archive ended on one element.
+#[derive(Debug, serde::Serialize)]
+struct Outcome {
+    element: String,
+    exit_code: Option<i32>,
+    custom: Option<String>,
+    error: Option<String>,
+    results: Option<PathBuf>,
+}
+
+/// `tomato archive run`.
+pub(crate) async fn run(client: &Client, run: &ArchiveRun, form: Output) -> anyhow::Result<()> {
+    let elements = resolve::elements(client, &run.elements).await?;
+    let archive = pack(&run.archive)?;
+    let archive = &archive;
+    let outcomes: Vec<Outcome> = futures_util::stream::iter(elements)
+        .map(|element| async move {
+            let result = one(client, archive, &element, run).await;
+            let results = run.results.as_ref().map(|dir| dir.join(&element.name));
+            match result {
+                Ok(status) => Outcome {
+                    element: element.label,
+                    exit_code: status.exit_code,
+                    custom: status.custom,
+                    error: None,
+                    results,
+                },
+                Err(error) => Outcome {
+                    element: element.label,
+                    exit_code: None,
+                    custom: None,
+                    error: Some(format!("{error:#}")),
+                    results: None,
+                },
+            }
+        })
+        .buffer_unordered(limits::CALLS_AT_ONCE)
+        .collect()
+        .await;
+    if form == Output::Json {
+        output::json(&outcomes);
+    } else {
+        let row = |outcome: &Outcome| {
+            vec![
+                outcome.element.clone(),
+                outcome.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()),
+                outcome.custom.clone().or_else(|| outcome.error.clone()).unwrap_or_default(),
+            ]
+        };
+        output::table(&["element", "exit code", "says"], outcomes.iter().map(row).collect());
+    }
+    let failed =
+        outcomes.iter().filter(|o| o.error.is_some() || o.exit_code.is_some_and(|c| c != 0));
+    match failed.count() {
+        0 => Ok(()),
+        count => bail!("the archive failed on {count} of {} elements", outcomes.len()),
+    }
+}
+
+async fn one(
+    client: &Client,
+    archive: &File,
+    element: &Named,
+    run: &ArchiveRun,
+) -> anyhow::Result<ArchiveStatus> {
+    put(client, archive, element).await?;
+    let path = format!("/elements/{}/archive/status", element.id);
+    let begun = Instant::now();
+    let status = loop {
+        let status: ArchiveStatus = client.get(&path).await?;
+        if status.done {
+            break status;
+        }
+        if begun.elapsed() > Duration::from_secs(run.timeout) {
+            bail!("the script did not end within {} s", run.timeout);
+        }
+        tokio::time::sleep(limits::ARCHIVE_POLL).await;
+    };
+    if let Some(dir) = &run.results {
+        let dir = dir.join(&element.name);
+        let file = dir.with_extension("tar.gz.tmp");
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let path = format!("/elements/{}/archive", element.id);
+        let mut out = tokio::fs::File::create(&file)
+            .await
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let unpacked = match client.download(&path, &mut out).await {
+            Ok(_) => unpack(&file, &dir),
+            Err(error) => Err(error),
+        };
+        std::fs::remove_file(&file).ok();
+        unpacked?;
+    }
+    Ok(status)
+}
+
+/// Unpacks results; the tar crate writes nothing outside the directory.
+fn unpack(file: &Path, dir: &Path) -> anyhow::Result<()> {
+    let open = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let mut archive = tar::Archive::new(GzDecoder::new(open));
+    archive.set_preserve_permissions(false);
+    archive.unpack(dir).with_context(|| format!("cannot unpack into {}", dir.display()))
+}
+
+/// `tomato archive upload`.
+pub(crate) async fn upload(client: &Client, archive: &Path, element: &str) -> anyhow::Result<()> {
+    let archive = pack(archive)?;
+    for element in resolve::elements(client, element).await? {
+        put(client, &archive, &element).await?;
+    }
+    Ok(())
+}
+
+/// `tomato archive download`.
+pub(crate) async fn download(
+    client: &Client,
+    element: &str,
+    file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let element = single(client, element).await?;
+    capture::to_file(client, &format!("/elements/{}/archive", element.id), file).await
+}
+
+/// `tomato archive status`.
+pub(crate) async fn status(client: &Client, element: &str, form: Output) -> anyhow::Result<()> {
+    let element = single(client, element).await?;
+    let status: Value = client.get(&format!("/elements/{}/archive/status", element.id)).await?;
+    match form {
+        Output::Json => output::json(&status),
+        Output::Text => output::value(&status),
+    }
+    Ok(())
+}
+
+async fn single(client: &Client, text: &str) -> anyhow::Result<Named> {
+    match resolve::elements(client, text).await?.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => bail!("this works on one element; name one"),
+    }
+}
+
+async fn put(client: &Client, archive: &File, element: &Named) -> anyhow::Result<()> {
+    // Each upload reads the file from its own place.
+    let own = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(archive)))
+        .context("cannot read the archive")?;
+    stream(client, &format!("/elements/{}/archive", element.id), &[], own)
+        .await
+        .with_context(|| format!("cannot upload to {}", element.label))?;
+    Ok(())
+}
+
+/// Sends a file as it is.
+pub(crate) async fn stream(
+    client: &Client,
+    path: &str,
+    query: &[(&str, &str)],
+    file: File,
+) -> anyhow::Result<Value> {
+    let length = file.metadata().context("cannot read the file")?.len();
+    let body = reqwest::Body::wrap_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    let request = client
+        .request(Method::PUT, path)
+        .query(query)
+        .header(CONTENT_TYPE, "application/octet-stream")
+        .header(CONTENT_LENGTH, length)
+        .body(body);
+    client.json(request).await
+}
+
+/// The archive as a file: the one given, or a directory packed into one without a name.
+fn pack(path: &Path) -> anyhow::Result<File> {
+    if !path.is_dir() {
+        return File::open(path).with_context(|| format!("cannot open {}", path.display()));
+    }
+    let make = || {
+        let mut file = unnamed()?;
+        let mut tar = tar::Builder::new(GzEncoder::new(&mut file, Compression::default()));
+        tar.follow_symlinks(false);
+        tar.append_dir_all(".", path)?;
+        tar.into_inner()?.finish()?.flush()?;
+        file.rewind()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    make().with_context(|| format!("cannot pack {}", path.display()))
+}
+
+fn unnamed() -> std::io::Result<File> {
+    let name = c"tomato-archive";
+    let descriptor = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(descriptor))
+}
+
+#[cfg(test)]
+mod tests;

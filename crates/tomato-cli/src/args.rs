@@ -1,0 +1,416 @@
+//! What can be typed. Commands of the form `tomato NOUN VERB` that are not here come from the operation table (`generated.rs`).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tomato_model::units::{Bandwidth, ByteCount, Ratio, Span};
+
+/// A virtual network laboratory: draw a topology, start it, get a real running network.
+#[derive(Debug, Parser)]
+#[command(name = "tomato", version, after_help = crate::exit::HELP, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Where the lab answers; by default the one of --data-dir, else http://127.0.0.1:8000
+    #[arg(long, env = "TOMATO_URL", global = true, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Access token; without it the login of `tomato login`, or as root the lab's admin password
+    #[arg(long, env = "TOMATO_TOKEN", global = true, hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Directory of the lab on this machine
+    #[arg(
+        long,
+        env = "TOMATO_DATA_DIR",
+        global = true,
+        value_name = "DIR",
+        default_value = "/var/lib/tomato"
+    )]
+    pub(crate) data_dir: PathBuf,
+    /// How answers are written
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Form of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a lab on this machine (as root)
+    Up(Up),
+    /// Stop the lab on this machine with its elements
+    Down(Down),
+    /// Say what will work on this machine, what will not, and the remedy
+    Doctor(Doctor),
+    /// Create or update the topology of a file and start it; or start an existing topology
+    Start(Start),
+    /// Stop all elements of a topology; their disks stay
+    Stop(Target),
+    /// Make the disks of all elements of a topology
+    Prepare(Target),
+    /// Stop all elements of a topology and remove their disks
+    Destroy(Target),
+    /// Remove a topology with everything in it
+    Remove(Target),
+    /// Show a topology: elements, states, and what its connections are set to and did
+    Show(Target),
+    /// Write a topology as a file
+    Export(Export),
+    /// Run a command in one or many elements
+    Exec(Exec),
+    /// Show or change a connection, while it runs too
+    Link(Link),
+    /// Topologies
+    #[command(subcommand)]
+    Topology(TopologyCommand),
+    /// Connections
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Recorded frames of connections
+    #[command(subcommand)]
+    Capture(CaptureCommand),
+    /// Executable archives
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Templates
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// Keep an access token for a lab
+    Login(Login),
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The control process of a lab (run by `tomato up`)
+    #[command(hide = true)]
+    Backend(BackendRole),
+    /// The host process of a lab (run by `tomato up`)
+    #[command(hide = true)]
+    Hostmanager(HostmanagerRole),
+    /// The data path of a lab (run by `tomato up`)
+    #[command(hide = true)]
+    Wire(WireRole),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Up {
+    /// Where templates are kept; several labs can share one [default: DATA_DIR/templates]
+    #[arg(long, env = "TOMATO_TEMPLATE_DIR", value_name = "DIR")]
+    pub(crate) template_dir: Option<PathBuf>,
+    /// Where to answer
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: SocketAddr,
+    /// Return once the lab answers and leave it running
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Program that makes containers instead of the built-in one
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) runc: Option<PathBuf>,
+    /// The detached half of `--detach`.
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    /// Also remove everything the lab has made on this machine; a directory given by --template-dir at `up` is kept
+    #[arg(long)]
+    pub(crate) purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Where templates are kept [default: DATA_DIR/templates]
+    #[arg(long, env = "TOMATO_TEMPLATE_DIR", value_name = "DIR")]
+    pub(crate) template_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// A topology file (YAML or JSON), or the name or id of a topology
+    pub(crate) topology: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// Name or id of the topology
+    pub(crate) topology: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Name or id of the topology
+    pub(crate) topology: String,
+    /// Form of the file
+    #[arg(long, value_parser = ["yaml", "json"], default_value = "yaml")]
+    pub(crate) format: String,
+    /// Where to; standard output by default
+    #[arg(short = 'o', long = "file", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// TOPOLOGY/ELEMENT, more elements after commas, TOPOLOGY/* for all containers
+    pub(crate) elements: String,
+    /// Seconds after which it is ended
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) timeout: f64,
+    /// Working directory
+    #[arg(long)]
+    pub(crate) cwd: Option<String>,
+    /// Program and arguments; one argument with spaces is run by /bin/sh -c
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// Which way a change is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// From the first end to the second
+    Forward,
+    /// From the second end to the first
+    Backward,
+    /// Both
+    Both,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// TOPOLOGY/CONNECTION, or the connection's id
+    pub(crate) connection: String,
+    /// Which way
+    #[arg(long, value_enum, default_value_t = Direction::Both)]
+    pub(crate) direction: Direction,
+    /// For example 20ms
+    #[arg(long)]
+    pub(crate) delay: Option<Span>,
+    /// For example 2ms
+    #[arg(long)]
+    pub(crate) jitter: Option<Span>,
+    /// How jitter is distributed
+    #[arg(long, value_parser = ["uniform", "normal", "pareto", "paretonormal"])]
+    pub(crate) distribution: Option<String>,
+    /// For example 10Mbit/s, or none
+    #[arg(long, value_parser = bandwidth)]
+    pub(crate) bandwidth: Option<Limit<Bandwidth>>,
+    /// For example 1%
+    #[arg(long)]
+    pub(crate) loss: Option<Ratio>,
+    /// For example 0.1%
+    #[arg(long)]
+    pub(crate) duplicate: Option<Ratio>,
+    /// For example 0.1%
+    #[arg(long)]
+    pub(crate) corrupt: Option<Ratio>,
+    /// For example 64KiB, or none for the usual one
+    #[arg(long, value_parser = queue)]
+    pub(crate) queue: Option<Limit<ByteCount>>,
+    /// Off: a plain wire at full speed
+    #[arg(long, value_enum)]
+    pub(crate) emulation: Option<Switch>,
+    /// Off: the cable is pulled
+    #[arg(long, value_enum)]
+    pub(crate) connected: Option<Switch>,
+    /// Record frames
+    #[arg(long, value_enum)]
+    pub(crate) capturing: Option<Switch>,
+}
+
+/// A value, or none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit<T> {
+    /// No limit.
+    Unlimited,
+    /// This one.
+    Of(T),
+}
+
+fn bandwidth(text: &str) -> Result<Limit<Bandwidth>, tomato_model::units::UnitError> {
+    if text == "none" { Ok(Limit::Unlimited) } else { text.parse().map(Limit::Of) }
+}
+
+fn queue(text: &str) -> Result<Limit<ByteCount>, tomato_model::units::UnitError> {
+    if text == "none" { Ok(Limit::Unlimited) } else { text.parse().map(Limit::Of) }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopologyCommand {
+    /// Check a topology file without a lab
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Create or update the topology of a file without starting it
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Change the topology of that name if there is one
+        #[arg(long)]
+        update: bool,
+    },
+    /// List the topologies
+    List,
+    /// Write the JSON Schema of topology files
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionCommand {
+    /// Show or change a connection, as `tomato link`
+    Set(Link),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaptureCommand {
+    /// Write what was recorded of a connection as pcapng
+    Download {
+        /// TOPOLOGY/CONNECTION, or the connection's id
+        connection: String,
+        /// Where to; standard output by default
+        #[arg(short = 'o', long = "file", value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchiveCommand {
+    /// Run an archive on many elements, wait, and collect what it left
+    Run(ArchiveRun),
+    /// Upload an archive to an element and run it
+    Upload {
+        /// A directory or a tar.gz file
+        archive: PathBuf,
+        /// TOPOLOGY/ELEMENT
+        element: String,
+    },
+    /// Download the archive directory of an element as tar.gz
+    Download {
+        /// TOPOLOGY/ELEMENT
+        element: String,
+        /// Where to; standard output by default
+        #[arg(short = 'o', long = "file", value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Show how the archive of an element goes
+    Status {
+        /// TOPOLOGY/ELEMENT
+        element: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveRun {
+    /// A directory with auto_exec.sh, or a tar.gz file
+    pub(crate) archive: PathBuf,
+    /// TOPOLOGY/ELEMENT, more elements after commas
+    pub(crate) elements: String,
+    /// Directory for the results, one directory per element
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+    /// Seconds to wait
+    #[arg(long, default_value_t = crate::limits::ARCHIVE_S)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TemplateCommand {
+    /// Import a root file system (tar, tar.gz, tar.zst)
+    Upload {
+        /// Name of the template
+        name: String,
+        /// The file
+        file: PathBuf,
+        /// A title
+        #[arg(long)]
+        label: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The account
+    #[arg(long, default_value = "admin")]
+    pub(crate) account: String,
+    /// File with the password; asked for, or read from standard input, by default
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackendRole {
+    /// File of the store
+    #[arg(long)]
+    pub(crate) store: PathBuf,
+    /// Socket for the hostmanager
+    #[arg(long)]
+    pub(crate) host_socket: PathBuf,
+    /// Address, already bound, of the listener at standard input
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostmanagerRole {
+    /// Directory of the lab's elements
+    #[arg(long)]
+    pub(crate) state_dir: PathBuf,
+    /// Directory of sockets
+    #[arg(long)]
+    pub(crate) run_dir: PathBuf,
+    /// Id of the lab
+    #[arg(long)]
+    pub(crate) lab: tomato_model::id::LabId,
+    /// Directory of templates
+    #[arg(long)]
+    pub(crate) template_dir: PathBuf,
+    /// Socket of the backend
+    #[arg(long)]
+    pub(crate) backend_socket: PathBuf,
+    /// Socket of the wire
+    #[arg(long)]
+    pub(crate) wire_socket: PathBuf,
+    /// Account of the wire
+    #[arg(long)]
+    pub(crate) wire_uid: u32,
+    /// Program that makes containers instead of the built-in one
+    #[arg(long)]
+    pub(crate) runc: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WireRole {
+    /// Where controllers connect
+    #[arg(long)]
+    pub(crate) socket: PathBuf,
+}
+
+#[cfg(test)]
+mod tests;

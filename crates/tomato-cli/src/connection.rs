@@ -1,0 +1,90 @@
+//! `tomato link`: showing and changing one connection.
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use tomato_model::topology::Connection;
+
+use crate::args::{Direction, Limit, Link, Output, Switch};
+use crate::client::Client;
+use crate::{output, resolve, topology};
+
+/// Shows the connection, after the change if there is one.
+pub(crate) async fn link(client: &Client, link: &Link, form: Output) -> anyhow::Result<()> {
+    let mut connection = resolve::connection(client, &link.connection).await?;
+    let patch = patch(link);
+    if !patch.is_empty() {
+        let path = format!("/connections/{}", connection.id);
+        connection = client.call(Method::PATCH, &path, &Value::Object(patch)).await?;
+    }
+    if form == Output::Json {
+        output::json(&connection);
+    } else {
+        print(&connection);
+    }
+    Ok(())
+}
+
+fn print(connection: &Connection) {
+    let state = match (connection.connected, connection.started) {
+        (false, _) => "pulled",
+        (true, true) => "passes frames",
+        (true, false) => "does not run",
+    };
+    let capturing = if connection.capturing { ", records" } else { "" };
+    output::line(&format!("{} ({}): {state}{capturing}", connection.name, connection.id));
+    if connection.emulation {
+        output::line(&format!("  forward:  {}", topology::describe(&connection.forward)));
+        output::line(&format!("  backward: {}", topology::describe(&connection.backward)));
+    } else {
+        output::line("  plain wire");
+    }
+}
+
+/// What the options change; a direction's parameters also turn emulation on.
+fn patch(link: &Link) -> Map<String, Value> {
+    let mut params = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            params.insert(name.to_owned(), value);
+        }
+    };
+    put("delay", link.delay.map(|v| json!(v)));
+    put("jitter", link.jitter.map(|v| json!(v)));
+    put("distribution", link.distribution.as_ref().map(|v| json!(v)));
+    put("loss", link.loss.map(|v| json!(v)));
+    put("duplicate", link.duplicate.map(|v| json!(v)));
+    put("corrupt", link.corrupt.map(|v| json!(v)));
+    put("bandwidth", link.bandwidth.map(limit));
+    put("queue", link.queue.map(limit));
+    let mut patch = Map::new();
+    if !params.is_empty() {
+        patch.insert("emulation".to_owned(), Value::Bool(true));
+        if matches!(link.direction, Direction::Forward | Direction::Both) {
+            patch.insert("forward".to_owned(), Value::Object(params.clone()));
+        }
+        if matches!(link.direction, Direction::Backward | Direction::Both) {
+            patch.insert("backward".to_owned(), Value::Object(params));
+        }
+    }
+    let switches = [
+        ("emulation", link.emulation),
+        ("connected", link.connected),
+        ("capturing", link.capturing),
+    ];
+    for (name, switch) in switches {
+        if let Some(switch) = switch {
+            patch.insert(name.to_owned(), Value::Bool(switch == Switch::On));
+        }
+    }
+    patch
+}
+
+fn limit<T: serde::Serialize>(limit: Limit<T>) -> Value {
+    match limit {
+        Limit::Unlimited => Value::Null,
+        Limit::Of(value) => json!(value),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+use clap::Parser;
+
+use super::*;
+use crate::args::{Cli, Command};
+
+fn of(options: &[&str]) -> Value {
+    let line = ["tomato", "link", "t/c"].iter().chain(options);
+    let Command::Link(link) = Cli::try_parse_from(line).unwrap().command else {
+        panic!("not link")
+    };
+    Value::Object(patch(&link))
+}
+
+#[test]
+fn only_what_is_named_is_changed() {
+    assert_eq!(of(&[]), json!({}));
+    assert_eq!(
+        of(&["--delay", "50ms", "--direction", "forward"]),
+        json!({ "emulation": true, "forward": { "delay": "50ms" } })
+    );
+    assert_eq!(of(&["--connected", "off"]), json!({ "connected": false }));
+    assert_eq!(
+        of(&["--bandwidth", "none", "--emulation", "off"]),
+        json!({ "emulation": false, "forward": { "bandwidth": null }, "backward": { "bandwidth": null } })
+    );
+}

@@ -1,0 +1,113 @@
+//! Exit codes, and the one place that prints an error.
+
+use std::process::ExitCode;
+
+use tomato_api::error::{ApiError, ErrorCode};
+
+/// What the help says about exit codes.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line is wrong
+  3  there is no such object
+  4  conflict: busy, changed meanwhile, or not in this state
+  5  not logged in, or not allowed
+  6  no lab answers
+  7  an element of the action failed
+`tomato exec` ends with the command's own code, 124 if its time was over, 128+N for signal N, 125 if it could not be run.";
+
+/// A command could not be carried out, with the exit code that says why.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// No backend answers.
+    #[error("no lab answers at {url}; start one with `tomato up`, or name another with --url")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The job ended with an error.
+    #[error("{action} {state}: {message}")]
+    Job {
+        /// What it did.
+        action: String,
+        /// failed or cancelled.
+        state: String,
+        /// The first error.
+        message: String,
+    },
+    /// No object has this name.
+    #[error("there is no {noun} {name:?}; `tomato {list}` shows what there is")]
+    Unknown {
+        /// What was looked for.
+        noun: &'static str,
+        /// The name.
+        name: String,
+        /// The command that lists them.
+        list: &'static str,
+    },
+    /// Several objects have this name.
+    #[error("{count} topologies are called {name:?}: use the id instead ({ids})")]
+    Ambiguous {
+        /// How many.
+        count: usize,
+        /// The name.
+        name: String,
+        /// Their ids.
+        ids: String,
+    },
+}
+
+/// Prints the error with its causes and gives the exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("tomato: {}", chain(error));
+    if let Some(data) = error.downcast_ref::<ApiError>().map(|api| &api.data)
+        && !data.is_null()
+    {
+        eprintln!("  {data}");
+    }
+    ExitCode::from(code(error))
+}
+
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Some crates repeat their cause in their own text.
+        if !text.ends_with(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text
+}
+
+/// The exit code that fits the error.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    if let Some(cli) = error.downcast_ref::<CliError>() {
+        return match cli {
+            CliError::Unreachable { .. } => 6,
+            CliError::Job { .. } => 7,
+            CliError::Unknown { .. } => 3,
+            CliError::Ambiguous { .. } => 2,
+        };
+    }
+    match error.downcast_ref::<ApiError>().map(|api| api.code) {
+        Some(ErrorCode::EntityDoesNotExist) => 3,
+        Some(ErrorCode::Denied | ErrorCode::NotLoggedIn) => 5,
+        Some(
+            ErrorCode::Conflict
+            | ErrorCode::EntityBusy
+            | ErrorCode::InvalidState
+            | ErrorCode::AlreadyExists
+            | ErrorCode::AlreadyConnected
+            | ErrorCode::NotEmpty,
+        ) => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Commands `tomato NOUN VERB` made from the operation table.
+//!
+//! Parameters of the path are arguments in their order; everything else is `KEY=VALUE`: query parameters by their name, all
+//! others are fields of the body (`forward.delay=20ms` is a field of a field; values are JSON where they can be read as
+//! such, else text). Where an id is wanted, names like those of the other commands work too.
+
+use anyhow::{Context, bail};
+use clap::{Arg, ArgMatches, Command};
+use reqwest::Method;
+use serde_json::{Map, Value};
+use tomato_api::job::Job;
+use tomato_api::operation::{self, Answer, Body, OPERATIONS, Operation};
+
+use crate::args::Output;
+use crate::client::Client;
+use crate::{archive, job, output, resolve};
+
+/// Adds the table's commands to those written by hand, which keep their place where both have one.
+pub(crate) fn extend(mut command: Command) -> Command {
+    for operation in OPERATIONS {
+        let verb = verb(operation);
+        let noun = operation.noun;
+        match command.find_subcommand(noun) {
+            Some(known) if known.find_subcommand(operation.verb).is_some() => {}
+            Some(known) if !known.has_subcommands() => {}
+            Some(_) => command = command.mut_subcommand(noun, |known| known.subcommand(verb)),
+            None => {
+                let about = format!("Operations on {noun}s");
+                let new = Command::new(noun).about(about).subcommand_required(true);
+                command = command.subcommand(new.arg_required_else_help(true).subcommand(verb));
+            }
+        }
+    }
+    command
+}
+
+fn verb(operation: &Operation) -> Command {
+    let mut verb = Command::new(operation.verb).about(operation.doc.trim_end_matches('.'));
+    for param in operation.path_params() {
+        verb = verb.arg(Arg::new(param).value_name(param.to_uppercase()).required(true));
+    }
+    for param in operation.query {
+        let arg = Arg::new(format!("query-{}", param.name)).long(param.name.replace('_', "-"));
+        verb = verb.arg(arg.value_name("VALUE").required(param.required).help(param.doc));
+    }
+    match operation.body {
+        Body::Json(_) => {
+            let help = "Fields; nested ones as A.B=VALUE";
+            verb = verb.arg(Arg::new("fields").value_name("KEY=VALUE").num_args(0..).help(help));
+        }
+        Body::Text | Body::Stream => {
+            verb = verb.arg(Arg::new("file").value_name("FILE").required(true));
+        }
+        Body::None => {}
+    }
+    if matches!(operation.answer, Answer::Stream) {
+        verb = verb.arg(Arg::new("out").short('o').long("file").value_name("FILE"));
+    }
+    verb
+}
+
+/// The operation that the matches are for, unless they are for a command written by hand.
+pub(crate) fn find<'m>(
+    by_hand: &Command,
+    matches: &'m ArgMatches,
+) -> Option<(&'static Operation, &'m ArgMatches)> {
+    let (noun, rest) = matches.subcommand()?;
+    let (verb, rest) = rest.subcommand()?;
+    if by_hand.find_subcommand(noun).is_some_and(|known| known.find_subcommand(verb).is_some()) {
+        return None;
+    }
+    Some((operation::find(&format!("{noun}_{verb}"))?, rest))
+}
+
+/// Calls the operation.
+pub(crate) async fn call(
+    client: &Client,
+    operation: &Operation,
+    matches: &ArgMatches,
+    form: Output,
+) -> anyhow::Result<()> {
+    let path = path(client, operation, matches).await?;
+    let query: Vec<(&str, String)> = operation
+        .query
+        .iter()
+        .filter_map(|param| {
+            Some((param.name, matches.get_one::<String>(&format!("query-{}", param.name))?.clone()))
+        })
+        .collect();
+    if matches!(operation.answer, Answer::Stream) {
+        let out = matches.get_one::<String>("out").map(std::path::Path::new);
+        return crate::capture::to_file(client, &path, out).await;
+    }
+    if matches!(operation.body, Body::Stream) {
+        let file = std::fs::File::open(file(matches)?).context("cannot open the file")?;
+        let query: Vec<(&str, &str)> = query.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        show(&archive::stream(client, &path, &query, file).await?, form);
+        return Ok(());
+    }
+    let request = client.request(method(operation), &path).query(&query);
+    let request = match operation.body {
+        Body::Json(_) => {
+            let given = matches.get_many::<String>("fields").into_iter().flatten();
+            let mut body = fields(given.map(String::as_str))?;
+            names_to_ids(client, &mut body).await?;
+            request.json(&body)
+        }
+        Body::Text => request.body(crate::lab::read_bounded(
+            file(matches)?.as_ref(),
+            crate::limits::TOPOLOGY_FILE_BYTES,
+        )?),
+        Body::None | Body::Stream => request,
+    };
+    match operation.answer {
+        Answer::Text => {
+            let text =
+                client.send(request).await?.text().await.context("cannot read the answer")?;
+            output::text(&text);
+        }
+        Answer::Events => {
+            let mut events = client.send(request).await?;
+            while let Some(chunk) = events.chunk().await.context("the events broke off")? {
+                output::text(&String::from_utf8_lossy(&chunk));
+            }
+        }
+        Answer::None | Answer::Json(_) | Answer::Stream if operation.long => {
+            let begun: Job = client.json(request).await?;
+            job::follow(client, begun, form).await?;
+        }
+        Answer::None | Answer::Json(_) | Answer::Stream => show(&client.json(request).await?, form),
+    }
+    Ok(())
+}
+
+fn file(matches: &ArgMatches) -> anyhow::Result<&String> {
+    matches.get_one::<String>("file").context("name a file")
+}
+
+fn show(value: &Value, form: Output) {
+    match form {
+        Output::Json => output::json(value),
+        Output::Text => output::value(value),
+    }
+}
+
+fn method(operation: &Operation) -> Method {
+    match operation.method {
+        operation::Method::Get => Method::GET,
+        operation::Method::Post => Method::POST,
+        operation::Method::Put => Method::PUT,
+        operation::Method::Patch => Method::PATCH,
+        operation::Method::Delete => Method::DELETE,
+    }
+}
+
+/// The path with its parameters, names resolved.
+async fn path(
+    client: &Client,
+    operation: &Operation,
+    matches: &ArgMatches,
+) -> anyhow::Result<String> {
+    let mut path = operation.path.to_owned();
+    for param in operation.path_params() {
+        let given = matches.get_one::<String>(param).context("an argument is missing")?;
+        let value = match (param, operation.path.split('/').nth(1)) {
+            ("id", Some("topologies")) => resolve::topology(client, given).await?.to_string(),
+            ("id", Some("elements")) if given.contains('/') => {
+                match resolve::elements(client, given).await?.as_slice() {
+                    [one] => one.id.to_string(),
+                    _ => bail!("this works on one element; name one"),
+                }
+            }
+            ("id", Some("connections")) if given.contains('/') => {
+                resolve::connection(client, given).await?.id.to_string()
+            }
+            _ => escape(given),
+        };
+        path = path.replace(&format!("{{{param}}}"), &value);
+    }
+    Ok(path)
+}
+
+/// A path segment with everything but plain characters escaped.
+fn escape(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The body that `KEY=VALUE` words describe.
+fn fields<'a>(words: impl Iterator<Item = &'a str>) -> anyhow::Result<Value> {
+    let mut body = Map::new();
+    for word in words {
+        let Some((key, text)) = word.split_once('=') else {
+            bail!("{word:?} is no field; write KEY=VALUE");
+        };
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        let mut place = &mut body;
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let last = parts.pop().unwrap_or(key);
+        for part in parts {
+            let inner = place.entry(part).or_insert_with(|| Value::Object(Map::new()));
+            place = inner
+                .as_object_mut()
+                .with_context(|| format!("{part:?} has a value already and cannot have fields"))?;
+        }
+        place.insert(last.to_owned(), value);
+    }
+    Ok(Value::Object(body))
+}
+
+/// A topology in a body may be named too.
+async fn names_to_ids(client: &Client, body: &mut Value) -> anyhow::Result<()> {
+    let Some(name) = body.get("topology").and_then(Value::as_str) else { return Ok(()) };
+    let id = resolve::topology(client, name).await?;
+    body["topology"] = Value::String(id.to_string());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

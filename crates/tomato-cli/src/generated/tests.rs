@@ -1,0 +1,42 @@
+use clap::CommandFactory;
+use serde_json::json;
+
+use super::*;
+use crate::args::Cli;
+
+#[test]
+fn every_operation_can_be_typed() {
+    let command = extend(Cli::command());
+    command.clone().debug_assert();
+    for operation in OPERATIONS {
+        let noun = command.find_subcommand(operation.noun);
+        let verb = noun.and_then(|noun| noun.find_subcommand(operation.verb));
+        assert!(verb.is_some(), "{} has no command", operation.name);
+    }
+}
+
+#[test]
+fn fields_nest_and_are_json_where_they_can_be() {
+    let words = ["forward.delay=20ms", "forward.loss=1%", "emulation=true", "name=wan", "mtu=1500"];
+    let expected = json!({
+        "forward": { "delay": "20ms", "loss": "1%" }, "emulation": true, "name": "wan", "mtu": 1500
+    });
+    assert_eq!(fields(words.into_iter()).unwrap(), expected);
+    fields(["plain"].into_iter()).unwrap_err();
+    fields(["a=1", "a.b=2"].into_iter()).unwrap_err();
+}
+
+#[test]
+fn segments_are_escaped() {
+    assert_eq!(escape("a/b c"), "a%2Fb%20c");
+}
+
+#[test]
+fn commands_written_by_hand_come_first() {
+    let by_hand = Cli::command();
+    let typed = |line: &[&str]| extend(Cli::command()).try_get_matches_from(line).unwrap();
+    let matches = typed(&["tomato", "topology", "check", "x.yaml"]);
+    assert!(find(&by_hand, &matches).is_none());
+    let matches = typed(&["tomato", "topology", "create", "name=x"]);
+    assert_eq!(find(&by_hand, &matches).unwrap().0.name, "topology_create");
+}

@@ -1,0 +1,44 @@
+//! Every bound and period of the command line and the supervisor.
+
+use std::time::Duration;
+
+/// First pause before a role that ended is started again; doubles each time.
+pub(crate) const RESTART_FIRST: Duration = Duration::from_millis(200);
+/// Longest pause before a role is started again.
+pub(crate) const RESTART_LONGEST: Duration = Duration::from_secs(10);
+/// A role that ran this long begins with the first pause again.
+pub(crate) const RESTART_FORGIVEN: Duration = Duration::from_secs(30);
+/// How long a role may take to end by itself.
+pub(crate) const ROLE_GRACE: Duration = Duration::from_secs(10);
+/// How long the supervisor may take to end its roles.
+pub(crate) const SUPERVISOR_GRACE: Duration = Duration::from_secs(25);
+/// How long `tomato up` waits for the lab to answer.
+pub(crate) const READY: Duration = Duration::from_secs(60);
+/// Between two looks at something that is waited for.
+pub(crate) const POLL: Duration = Duration::from_millis(100);
+/// Between two looks at the size of the logs.
+pub(crate) const LOG_CHECK: Duration = Duration::from_secs(5);
+/// A log beyond this size, in bytes, is put aside; one old one is kept.
+pub(crate) const LOG_BYTES: u64 = 8 << 20;
+/// How long the processes of an element may take to end by themselves at `tomato down`.
+pub(crate) const ELEMENT_GRACE: Duration = Duration::from_secs(3);
+/// Elements stopped at once at `tomato down`.
+pub(crate) const ELEMENTS_AT_ONCE: usize = 8;
+/// How long connecting to the backend may take.
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+/// Between two looks at a job.
+pub(crate) const JOB_POLL: Duration = Duration::from_millis(250);
+/// Between two looks at the status of an archive.
+pub(crate) const ARCHIVE_POLL: Duration = Duration::from_secs(1);
+/// How long the script of an archive may run unless said otherwise, in seconds.
+pub(crate) const ARCHIVE_S: u64 = 3600;
+/// The largest topology file that is read, in bytes.
+pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
+/// The largest answer that is kept in memory, in bytes, when it is an error.
+pub(crate) const ERROR_BYTES: usize = 1 << 20;
+/// Calls made at once.
+pub(crate) const CALLS_AT_ONCE: usize = 16;
+/// Unprivileged accounts of the roles: two numbers per lab from here on, above those of any account and below those of the containers.
+pub(crate) const ROLE_UID_FIRST: u32 = 0x1000_0000;
+/// Pairs of such numbers.
+pub(crate) const ROLE_UID_PAIRS: u32 = 0x10_0000;

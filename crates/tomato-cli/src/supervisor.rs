@@ -1,0 +1,354 @@
+//! `tomato up`: starts backend, hostmanager and wire, and starts them again when they end.
+//!
+//! Invariants: one supervisor per lab (a lock on the run directory); the listening socket is bound here and handed to each
+//! backend at its standard input, so that connections wait while a backend is restarted; the wire and the elements are
+//! never ended here, a later `up` takes them over.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::args::{Global, Up};
+use crate::lab::{self, Lab};
+use crate::process::{self, Process};
+use crate::{limits, output};
+
+/// Tells the starting half of `--detach` that the lab answers.
+const READY_LINE: &str = "READY";
+
+/// A role of the lab and how to start it.
+struct Role {
+    name: &'static str,
+    uid: Option<u32>,
+    arguments: Vec<std::ffi::OsString>,
+    /// Its standard input, for the backend.
+    listener: Option<TcpListener>,
+    /// The first password, for the backend.
+    password: Option<String>,
+    /// Whether it lives on when the supervisor ends.
+    lasting: bool,
+    record: PathBuf,
+    log: PathBuf,
+}
+
+/// Runs `tomato up`.
+pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
+    if !rustix::process::geteuid().is_root() {
+        bail!(
+            "`tomato up` makes network interfaces and containers and must be run as root: try `sudo tomato up`"
+        );
+    }
+    if options.detach && !options.detached {
+        return detach(global, options);
+    }
+    let lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
+    let lock = lock(&lab)?;
+    let listener = TcpListener::bind(options.listen).with_context(|| {
+        format!("cannot listen at {}: choose another port with --listen", options.listen)
+    })?;
+    listener.set_nonblocking(true).context("cannot prepare the listening socket")?;
+    log_to(options.detached.then(|| lab.log_dir().join("supervisor.log")).as_deref())?;
+    let signals = signals()?;
+    let own = i32::try_from(std::process::id()).context("this process has no number")?;
+    process::record(own, &process::file(&lab.run_dir(), "supervisor"))?;
+    let roles = roles(&lab, options, listener)?;
+    let stopping = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        for role in &roles {
+            scope.spawn(|| keep(role, &stopping));
+        }
+        let outcome = watch(&lab, options, &roles, &signals);
+        stopping.store(true, Ordering::Release);
+        outcome
+    });
+    std::fs::remove_file(process::file(&lab.run_dir(), "supervisor")).ok();
+    drop(lock);
+    outcome
+}
+
+/// Waits until the lab answers, says so, then until a signal ends it.
+fn watch(lab: &Lab, options: &Up, roles: &[Role], signals: &SignalFd) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let mut announced = false;
+    let mut looked = Instant::now();
+    loop {
+        if let Ok(Some(signal)) = signals.read_signal() {
+            tracing::info!(signal = signal.ssi_signo, "stopping");
+            if !options.detached {
+                println!("Elements run on: `tomato up` takes them over, `tomato down` stops them.");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !announced {
+            if is_ready(lab) {
+                announced = true;
+                announce(lab, options.detached);
+            } else if begun.elapsed() > limits::READY {
+                bail!(
+                    "the lab does not answer after {} s; look into {}",
+                    limits::READY.as_secs(),
+                    lab.log_dir().display()
+                );
+            }
+        }
+        if looked.elapsed() > limits::LOG_CHECK {
+            looked = Instant::now();
+            for log in roles.iter().map(|role| &role.log) {
+                bound(log);
+            }
+            bound(&lab.log_dir().join("supervisor.log"));
+        }
+        std::thread::sleep(limits::POLL);
+    }
+}
+
+fn announce(lab: &Lab, detached: bool) {
+    let password = lab.dir.join("admin-password");
+    println!("The lab runs at {} (login: admin, password in {})", lab.url(), password.display());
+    if detached {
+        println!("{READY_LINE}");
+    } else {
+        println!("Ctrl-C ends the control processes; elements run on until `tomato down`.");
+    }
+    tracing::info!(url = lab.url(), "ready");
+}
+
+/// Keeps one role running until told to stop.
+fn keep(role: &Role, stopping: &AtomicBool) {
+    let mut pause = limits::RESTART_FIRST;
+    while !stopping.load(Ordering::Acquire) {
+        let begun = Instant::now();
+        match role.obtain() {
+            Ok(mut process) => {
+                while !process.ended_within(limits::POLL) {
+                    if stopping.load(Ordering::Acquire) {
+                        if !role.lasting {
+                            let how = process.stop(limits::ROLE_GRACE);
+                            tracing::info!(role = role.name, how, "stopped");
+                        }
+                        return;
+                    }
+                }
+                let how = process.reap();
+                tracing::warn!(
+                    role = role.name,
+                    pid = process.pid,
+                    how,
+                    "ended, will be started again"
+                );
+            }
+            Err(error) => tracing::error!(role = role.name, error = format!("{error:#}"), "start"),
+        }
+        if begun.elapsed() > limits::RESTART_FORGIVEN {
+            pause = limits::RESTART_FIRST;
+        }
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !stopping.load(Ordering::Acquire) {
+            std::thread::sleep(limits::POLL.min(pause));
+        }
+        pause = (pause * 2).min(limits::RESTART_LONGEST);
+    }
+}
+
+impl Role {
+    /// The role's process: the one that runs already if it is a lasting one, else a new one.
+    fn obtain(&self) -> anyhow::Result<Process> {
+        if let Some(mut process) = Process::recorded(&self.record) {
+            if self.lasting {
+                tracing::info!(role = self.name, pid = process.pid, "taken over");
+                return Ok(process);
+            }
+            // Left by a supervisor that was killed.
+            process.stop(limits::ROLE_GRACE);
+        }
+        let log = append(&self.log)?;
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a role lives on without a deadline and under another account; no shell is involved"
+        )]
+        let mut command =
+            Command::new(std::env::current_exe().context("cannot find this program")?);
+        command.arg(self.name).args(&self.arguments).process_group(0).current_dir("/");
+        command.env_remove("TOMATO_ADMIN_PASSWORD").env_remove("TOMATO_TOKEN");
+        command.stdout(log.try_clone().context("cannot share the log")?).stderr(log);
+        match &self.listener {
+            Some(listener) => {
+                let copy = listener.try_clone().context("cannot share the listening socket")?;
+                command.stdin(OwnedFd::from(copy));
+            }
+            None => {
+                command.stdin(Stdio::null());
+            }
+        }
+        if let Some(password) = &self.password {
+            command.env("TOMATO_ADMIN_PASSWORD", password);
+        }
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
+        let process = Process::spawn(&mut command, &self.record)?;
+        tracing::info!(role = self.name, pid = process.pid, "started");
+        Ok(process)
+    }
+}
+
+fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<Role>> {
+    let role = |name: &'static str, uid, arguments: &[(&str, PathBuf)]| Role {
+        name,
+        uid,
+        arguments: arguments
+            .iter()
+            .flat_map(|(option, value)| [(*option).into(), value.clone().into_os_string()])
+            .collect(),
+        listener: None,
+        password: None,
+        lasting: false,
+        record: process::file(&lab.run_dir(), name),
+        log: lab.log_dir().join(format!("{name}.log")),
+    };
+    let mut wire = role("wire", Some(lab.wire_uid), &[("--socket", lab.wire_socket())]);
+    wire.lasting = true;
+    let mut backend = role(
+        "backend",
+        Some(lab.backend_uid),
+        &[
+            ("--store", lab.backend_dir().join("store.db")),
+            ("--host-socket", lab.host_socket()),
+            ("--listen", lab.listen.to_string().into()),
+        ],
+    );
+    backend.listener = Some(listener);
+    backend.password = Some(lab::first_password(&lab.dir)?);
+    let mut host = vec![
+        ("--state-dir", lab.host_dir()),
+        ("--run-dir", lab.run_dir()),
+        ("--lab", lab.id.as_str().into()),
+        ("--template-dir", lab.template_dir.clone()),
+        ("--backend-socket", lab.host_socket()),
+        ("--wire-socket", lab.wire_socket()),
+        ("--wire-uid", lab.wire_uid.to_string().into()),
+    ];
+    if let Some(program) = &options.runc {
+        host.push(("--runc", program.clone()));
+    }
+    Ok(vec![wire, backend, role("hostmanager", None, &host)])
+}
+
+/// Whether the backend answers and its host is connected.
+fn is_ready(lab: &Lab) -> bool {
+    let Some(address) = lab.url().strip_prefix("http://").and_then(|rest| rest.parse().ok()) else {
+        return false;
+    };
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let host = address.to_string();
+        write!(stream, "GET /api/v1/server HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.take(1 << 16).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask().is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.contains("\"hosts\":[{"))
+}
+
+fn lock(lab: &Lab) -> anyhow::Result<File> {
+    let path = lab.run_dir().join("supervisor.lock");
+    let file = append(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!(
+                "this lab runs already (data directory {}); stop it with `tomato down`",
+                lab.dir.display()
+            )
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn signals() -> anyhow::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        set.add(signal);
+    }
+    set.thread_block().context("cannot block signals")?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .context("cannot await signals")
+}
+
+fn append(path: &Path) -> anyhow::Result<File> {
+    File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// Puts a log that has grown too large aside, keeping the file its writers have open.
+fn bound(log: &Path) {
+    if !log.metadata().is_ok_and(|meta| meta.len() > limits::LOG_BYTES) {
+        return;
+    }
+    let put_aside = std::fs::copy(log, log.with_extension("log.1"))
+        .and_then(|_| File::options().write(true).open(log))
+        .and_then(|file| file.set_len(0));
+    if let Err(error) = put_aside {
+        tracing::warn!(log = %log.display(), %error, "cannot bound the log");
+    }
+}
+
+fn log_to(file: Option<&Path>) -> anyhow::Result<()> {
+    match file {
+        Some(path) => output::log_to_file(append(path)?),
+        None => output::log_to_stderr("warn"),
+    }
+    Ok(())
+}
+
+/// Starts the supervisor in a session of its own and returns once the lab answers.
+fn detach(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
+    let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the supervisor lives on without a deadline; no shell is involved"
+    )]
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
+    command.arg("up").arg("--detached");
+    command
+        .arg("--data-dir")
+        .arg(std::path::absolute(&global.data_dir).context("cannot find the data directory")?);
+    command.arg("--listen").arg(options.listen.to_string());
+    if let Some(dir) = &options.template_dir {
+        command
+            .arg("--template-dir")
+            .arg(std::path::absolute(dir).context("cannot find the template directory")?);
+    }
+    if let Some(program) = &options.runc {
+        command.arg("--runc").arg(program);
+    }
+    command.stdin(Stdio::null()).stdout(writer.try_clone().context("cannot share a pipe")?);
+    command.stderr(writer).process_group(0).current_dir("/");
+    let mut child = command.spawn().context("cannot start the supervisor")?;
+    drop(command);
+    for line in BufReader::new(reader).lines() {
+        let line = line.context("cannot follow the supervisor")?;
+        if line == READY_LINE {
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("{line}");
+    }
+    let status = child.wait().context("cannot follow the supervisor")?;
+    bail!("the lab did not start ({status})")
+}
