@@ -147,7 +147,11 @@ impl Put {
 }
 
 fn encode<T: Serialize>(kind: EntityKind, id: &str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| StoreError::Encode { kind, id: id.to_owned(), source })
+    serde_json::to_string(value).map_err(|source| StoreError::Encode {
+        kind,
+        id: id.to_owned(),
+        source,
+    })
 }
 
 /// Removes an entity.

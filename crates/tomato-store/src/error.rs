@@ -18,7 +18,9 @@ pub enum StoreError {
         current: Option<Box<Row>>,
     },
     /// The file system is full; nothing was changed.
-    #[error("the disk with the state file is full, nothing was changed: free some space and repeat")]
+    #[error(
+        "the disk with the state file is full, nothing was changed: free some space and repeat"
+    )]
     DiskFull(#[source] sqlx::Error),
     /// The account's name is taken.
     #[error("account {0:?} exists already: choose another name")]
@@ -92,7 +94,8 @@ const SQLITE_FULL: i32 = 13;
 impl StoreError {
     /// The error for a failed statement; a full disk is told apart.
     pub(crate) fn statement(action: &'static str, source: sqlx::Error) -> Self {
-        let code = source.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok());
+        let code =
+            source.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok());
         if code.is_some_and(|c| c & 0xff == SQLITE_FULL) {
             Self::DiskFull(source)
         } else {

@@ -11,6 +11,8 @@
 //! Read [`store`] first.
 
 pub mod account;
+#[cfg(test)]
+mod conformance;
 pub mod entity;
 pub mod error;
 pub mod event;

@@ -8,11 +8,13 @@ mod token;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use sqlx::Connection as _;
+use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::SqlSafeStr as _;
 use tokio::sync::watch;
 
 use crate::account::Account;
@@ -80,6 +82,24 @@ impl SqliteStore {
         Ok(Self { writer, readers, newest: watch::Sender::new(newest), events_kept, events_slack })
     }
 
+    async fn apply(
+        &self,
+        conn: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut tx = conn
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(|e| StoreError::statement("begin a change", e))?;
+        entity::apply(&mut tx, batch).await?;
+        let sequences = event::record(&mut tx, &batch.events).await?;
+        if let Some(&newest) = sequences.last() {
+            event::prune(&mut tx, newest, self.events_kept, self.events_slack).await?;
+        }
+        tx.commit().await.map_err(|e| StoreError::statement("commit a change", e))?;
+        Ok(sequences)
+    }
+
     /// Waits for running statements and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -94,10 +114,10 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         })
         .collect();
-    Migrator::with_migrations(steps)
-        .run(writer)
-        .await
-        .map_err(|source| StoreError::Migrate { path: PathBuf::from(path), source: Box::new(source) })
+    Migrator::with_migrations(steps).run(writer).await.map_err(|source| StoreError::Migrate {
+        path: PathBuf::from(path),
+        source: Box::new(source),
+    })
 }
 
 /// A number as a column holds it.
@@ -113,7 +133,11 @@ fn number(what: &'static str, value: i64) -> Result<u64, StoreError> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn get(&self, kind: EntityKind, id: &str) -> Result<Option<Row>, StoreError> {
-        let mut conn = self.readers.acquire().await.map_err(|e| StoreError::statement("get a connection", e))?;
+        let mut conn = self
+            .readers
+            .acquire()
+            .await
+            .map_err(|e| StoreError::statement("get a connection", e))?;
         entity::get(&mut conn, kind, id).await
     }
 
@@ -122,17 +146,14 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Vec<u64>, StoreError> {
-        let mut tx = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(|e| StoreError::statement("begin a change", e))?;
-        entity::apply(&mut tx, &batch).await?;
-        let sequences = event::record(&mut tx, &batch.events).await?;
-        if let Some(&newest) = sequences.last() {
-            event::prune(&mut tx, newest, self.events_kept, self.events_slack).await?;
+        let failed = |e| StoreError::statement("begin a change", e);
+        let mut conn = self.writer.acquire().await.map_err(failed)?;
+        let done = self.apply(&mut conn, &batch).await;
+        if matches!(done, Err(StoreError::DiskFull(_) | StoreError::Statement { .. })) {
+            // SQLite may have rolled back by itself, which sqlx does not notice: begin anew on another connection.
+            conn.close_on_drop();
         }
-        tx.commit().await.map_err(|e| StoreError::statement("commit a change", e))?;
+        let sequences = done?;
         if let Some(&newest) = sequences.last() {
             // Two commits may arrive here in the other order than they were made.
             self.newest.send_if_modified(|seen| {

@@ -50,15 +50,16 @@ pub(super) async fn create(pool: &SqlitePool, account: &Account) -> Result<(), S
 }
 
 pub(super) async fn modify(pool: &SqlitePool, account: &Account) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query("UPDATE account SET password_hash = ?, flags = ?, attributes = ? WHERE name = ?")
-            .bind(&account.password_hash)
-            .bind(flags(account))
-            .bind(attributes(account))
-            .bind(&account.name)
-            .execute(pool)
-            .await
-            .map_err(|e| StoreError::statement(WRITE, e))?;
+    let done = sqlx::query(
+        "UPDATE account SET password_hash = ?, flags = ?, attributes = ? WHERE name = ?",
+    )
+    .bind(&account.password_hash)
+    .bind(flags(account))
+    .bind(attributes(account))
+    .bind(&account.name)
+    .execute(pool)
+    .await
+    .map_err(|e| StoreError::statement(WRITE, e))?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -86,7 +87,8 @@ fn decode(row: &SqliteRow) -> Result<Account, StoreError> {
     Ok(Account {
         name: row.try_get("name").map_err(failed)?,
         password_hash: row.try_get("password_hash").map_err(failed)?,
-        flags: serde_json::from_str(&flags).map_err(|e| failed(sqlx::Error::Decode(Box::new(e))))?,
+        flags: serde_json::from_str(&flags)
+            .map_err(|e| failed(sqlx::Error::Decode(Box::new(e))))?,
         attributes: serde_json::from_str(&attributes)
             .map_err(|e| failed(sqlx::Error::Decode(Box::new(e))))?,
         created_at_us: row.try_get("created_at_us").map_err(failed)?,

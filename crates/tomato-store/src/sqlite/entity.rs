@@ -15,12 +15,13 @@ pub(super) async fn get(
     kind: EntityKind,
     id: &str,
 ) -> Result<Option<Row>, StoreError> {
-    let row = sqlx::query("SELECT id, topology, revision, body FROM entity WHERE kind = ? AND id = ?")
-        .bind(kind.as_str())
-        .bind(id)
-        .fetch_optional(conn)
-        .await
-        .map_err(|e| StoreError::statement(READ, e))?;
+    let row =
+        sqlx::query("SELECT id, topology, revision, body FROM entity WHERE kind = ? AND id = ?")
+            .bind(kind.as_str())
+            .bind(id)
+            .fetch_optional(conn)
+            .await
+            .map_err(|e| StoreError::statement(READ, e))?;
     row.map(|row| decode(kind, &row)).transpose()
 }
 
@@ -29,7 +30,8 @@ pub(super) async fn list(
     kind: EntityKind,
     topology: Option<&str>,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut query = QueryBuilder::new("SELECT id, topology, revision, body FROM entity WHERE kind = ");
+    let mut query =
+        QueryBuilder::new("SELECT id, topology, revision, body FROM entity WHERE kind = ");
     query.push_bind(kind.as_str());
     if let Some(topology) = topology {
         query.push(" AND topology = ").push_bind(topology);
@@ -56,7 +58,8 @@ async fn remove(conn: &mut SqliteConnection, delete: &Delete) -> Result<(), Stor
     if let Some(revision) = delete.expected {
         query.push(" AND revision = ").push_bind(column("revision", revision)?);
     }
-    let done = query.build().execute(&mut *conn).await.map_err(|e| StoreError::statement(WRITE, e))?;
+    let done =
+        query.build().execute(&mut *conn).await.map_err(|e| StoreError::statement(WRITE, e))?;
     if done.rows_affected() == 0 && delete.expected.is_some() {
         return Err(conflict(conn, delete.kind, &delete.id).await?);
     }
@@ -65,9 +68,9 @@ async fn remove(conn: &mut SqliteConnection, delete: &Delete) -> Result<(), Stor
 
 async fn write(conn: &mut SqliteConnection, put: &Put) -> Result<(), StoreError> {
     let revision = column("revision", put.revision)?;
-    let done = match put.expected {
-        None => {
-            sqlx::query(
+    let done =
+        match put.expected {
+            None => sqlx::query(
                 "INSERT INTO entity (kind, id, topology, revision, body) VALUES (?, ?, ?, ?, ?) \
                  ON CONFLICT (kind, id) DO NOTHING",
             )
@@ -77,23 +80,22 @@ async fn write(conn: &mut SqliteConnection, put: &Put) -> Result<(), StoreError>
             .bind(revision)
             .bind(&put.body)
             .execute(&mut *conn)
-            .await
-        }
-        Some(expected) => {
-            sqlx::query(
-                "UPDATE entity SET topology = ?, revision = ?, body = ? \
+            .await,
+            Some(expected) => {
+                sqlx::query(
+                    "UPDATE entity SET topology = ?, revision = ?, body = ? \
                  WHERE kind = ? AND id = ? AND revision = ?",
-            )
-            .bind(&put.topology)
-            .bind(revision)
-            .bind(&put.body)
-            .bind(put.kind.as_str())
-            .bind(&put.id)
-            .bind(column("revision", expected)?)
-            .execute(&mut *conn)
-            .await
-        }
-    };
+                )
+                .bind(&put.topology)
+                .bind(revision)
+                .bind(&put.body)
+                .bind(put.kind.as_str())
+                .bind(&put.id)
+                .bind(column("revision", expected)?)
+                .execute(&mut *conn)
+                .await
+            }
+        };
     if done.map_err(|e| StoreError::statement(WRITE, e))?.rows_affected() == 0 {
         return Err(conflict(conn, put.kind, &put.id).await?);
     }

@@ -75,10 +75,11 @@ pub(super) async fn after(
 }
 
 pub(super) async fn last(pool: &SqlitePool) -> Result<u64, StoreError> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
-        .fetch_optional(pool)
-        .await
-        .map_err(|e| StoreError::statement(READ, e))?;
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+            .fetch_optional(pool)
+            .await
+            .map_err(|e| StoreError::statement(READ, e))?;
     number("event number", last.unwrap_or(0))
 }
 
