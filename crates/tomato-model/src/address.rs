@@ -20,6 +20,14 @@ fn net_of(address: Ipv4Addr) -> Net24 {
 /// Gives addresses to the interfaces that need one and returns those. Addresses that are there stay.
 /// Does nothing for an interface whose segment is full or when all 256 networks of `10.0.0.0/16` are used.
 pub fn fill(graph: &mut Graph) -> Vec<InterfaceId> {
+    fill_where(graph, |_| true)
+}
+
+/// [`fill`] for those interfaces only for which `wanted` holds.
+pub(crate) fn fill_where(
+    graph: &mut Graph,
+    wanted: impl Fn(&InterfaceId) -> bool,
+) -> Vec<InterfaceId> {
     let mut filled = Vec::new();
     let mut used: BTreeSet<Ipv4Addr> = BTreeSet::new();
     for interface in graph.elements.iter().flat_map(|element| &element.interfaces) {
@@ -33,7 +41,9 @@ pub fn fill(graph: &mut Graph) -> Vec<InterfaceId> {
             segment.interfaces.iter().filter_map(|id| graph.interface(id)).collect();
         let needy: Vec<InterfaceId> = members
             .iter()
-            .filter(|(element, i)| element.kind.is_device() && i.addresses.is_empty() && !i.dhcp)
+            .filter(|(element, i)| {
+                element.kind.is_device() && i.addresses.is_empty() && !i.dhcp && wanted(&i.id)
+            })
             .map(|(_, interface)| interface.id.clone())
             .collect();
         if needy.is_empty() {

@@ -403,7 +403,7 @@ pub fn remove_interface(graph: &mut Graph, id: &InterfaceId) -> Result<Removed, 
     Ok(removed)
 }
 
-/// Joins two ends: makes interfaces and a name where there are none, and fills addresses of devices that lack one.
+/// Joins two ends: makes interfaces and a name where there are none, and gives addresses to the ends that lack one.
 ///
 /// # Errors
 /// An end does not exist or is joined already, the two cannot be joined, the name is taken, or a value is wrong.
@@ -416,7 +416,10 @@ pub fn connect(
     let mut work = graph.clone();
     let id = connect_unfilled(&mut work, ids, ends, patch)?;
     let before = work.clone();
-    crate::address::fill(&mut work);
+    let joined = work.connection(&id).map(|connection| connection.interfaces.clone());
+    crate::address::fill_where(&mut work, |id| {
+        joined.as_ref().is_some_and(|ends| ends.contains(id))
+    });
     for (element, old) in work.elements.iter_mut().zip(&before.elements) {
         let known = graph.element(&old.id).map(|element| element.revision);
         if element.interfaces != old.interfaces && known == Some(element.revision) {

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod edit;
+pub mod file;
 pub mod graph;
 pub mod id;
 pub mod kind;
@@ -11,6 +12,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod link;
 pub mod name;
+pub mod plan;
 pub mod role;
 pub mod topology;
 pub mod units;

@@ -43,7 +43,7 @@ pub const FILE_BYTES_MAX: usize = 16 << 20;
 /// Nesting of a topology file.
 pub const FILE_DEPTH_MAX: usize = 32;
 /// Values in a topology file, aliases counted as often as they are used.
-pub const FILE_VALUES_MAX: usize = 500_000;
+pub const FILE_VALUES_MAX: usize = 200_000;
 /// Diagnostics reported for one file; the rest is counted.
 pub const DIAGNOSTICS_MAX: usize = 100;
 /// Edits between a wrong word and the one suggested.

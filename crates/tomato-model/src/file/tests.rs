@@ -1,0 +1,176 @@
+use super::*;
+use crate::graph::Graph;
+use crate::plan;
+
+const CAMPUS: &str = r"
+tomato: 1
+name: campus
+seed: 42
+elements:
+  alice:
+    kind: container
+    template: debian-12
+    gateways: [10.0.1.1]
+    routes: [{to: 10.2.0.0/16, via: 10.0.1.2}]
+    files: {/etc/motd: 'hi: there'}
+    interfaces: {eth0: {addresses: [10.0.1.10/24]}}
+    _pos: {x: 0.1, y: 0.2}
+  no: {kind: container, template: debian-12, interfaces: {eth0: {addresses: []}}}
+  sw1: {kind: switch, ageing_s: 30}
+connections:
+  lan-a: {between: ['alice:eth0', sw1], capturing: true}
+  lan-b: {between: [no, sw1], both: {delay: 20ms, bandwidth: 10Mbit/s, loss: 1%}}
+";
+
+fn graph(text: &str) -> Graph {
+    let file = parse(text).unwrap();
+    plan::plan(None, &file, "admin", &mut CountingIds::default()).unwrap().graph
+}
+
+#[test]
+fn exporting_importing_and_exporting_gives_the_same_bytes() {
+    let yaml = export(&graph(CAMPUS)).to_yaml().unwrap();
+    assert_eq!(export(&graph(&yaml)).to_yaml().unwrap(), yaml);
+    let json = export(&graph(&yaml)).to_json().unwrap();
+    assert_eq!(export(&graph(&json)).to_json().unwrap(), json);
+    assert!(yaml.contains("20ms") && yaml.contains("ageing_s: 30"), "{yaml}");
+}
+
+#[test]
+fn what_a_file_says_arrives() {
+    let graph = graph(CAMPUS);
+    let wan = graph.connection_by_name("lan-b").unwrap();
+    assert_eq!((wan.forward, wan.forward.delay.0), (wan.backward, 20_000_000));
+    let no = graph.element_by_name("no").unwrap();
+    assert!(no.interfaces[0].addresses.is_empty());
+    assert_eq!(graph.topology.seed, 42);
+    assert_eq!(graph.element_by_name("alice").unwrap().client["_pos"]["x"], 0.1);
+}
+
+#[test]
+fn mistakes_are_found_with_line_and_remedy() {
+    let text = "tomato: 1
+elements:
+  a: {kind: container, tmplate: x, template: x}
+  b:
+    kind: swich
+  c:
+    kind: container
+    template: x
+    interfaces:
+      eth0:
+        mtu: 4
+connections:
+  l: {between: [a, cc], forward: {delay: 20}}
+";
+    let found = parse(text).unwrap_err();
+    let lines: Vec<(u64, &str)> = found.iter().map(|d| (d.line, d.remedy.as_str())).collect();
+    assert_eq!(
+        lines,
+        [(3, "did you mean template?"), (5, "did you mean switch?"), (13, "write it like 20ms")]
+    );
+    let fixed = text
+        .replace("tmplate: x, ", "")
+        .replace("swich", "switch")
+        .replace("delay: 20", "delay: 20ms");
+    let found = parse(&fixed).unwrap_err();
+    assert_eq!(found.iter().map(|d| d.line).collect::<Vec<_>>(), [13]);
+    let found = parse(&fixed.replace("cc]", "c]")).unwrap_err();
+    assert_eq!((found[0].line, found[0].path.as_str()), (11, "elements.c.interfaces.eth0.mtu"));
+}
+
+#[test]
+fn doubled_keys_and_broken_text_have_their_line() {
+    let found = parse("tomato: 1\nname: a\nname: b\n").unwrap_err();
+    assert_eq!(found[0].line, 3, "{found:?}");
+    parse("tomato: [").unwrap_err();
+    let deep = format!("tomato: {}1{}", "[".repeat(5000), "]".repeat(5000));
+    parse(&deep).unwrap_err();
+    let laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned()
+        + &(1..9)
+            .map(|n| {
+                format!(
+                    "_{n}: &b{n} [{}]\n",
+                    vec![if n == 1 { "*a".to_owned() } else { format!("*b{}", n - 1) }; 9]
+                        .join(",")
+                )
+            })
+            .collect::<String>();
+    parse(&laughs).unwrap_err();
+}
+
+#[test]
+fn the_schema_knows_every_field() {
+    let schema = json_schema();
+    assert!(schema.pointer("/$defs/FileConnection/properties/both").is_some());
+    assert!(schema.pointer("/$defs/FileElement/properties/template").is_some(), "{schema}");
+}
+
+/// Numbers from a fixed start (Knuth's MMIX generator), so that a failure can be repeated.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+fn random_graph(draw: &mut Draw) -> Graph {
+    use crate::edit::{self, End};
+    let mut ids = CountingIds { last: draw.below(1000) };
+    let mut graph = graph("{tomato: 1, name: 'yes', _note: \"a: #b\\n\\tc\"}");
+    let mut made = Vec::new();
+    for at in 0..draw.below(8) {
+        let json = match draw.below(3) {
+            0 => serde_json::json!({"kind": "switch", "name": format!("{at}")}),
+            1 => serde_json::json!({"kind": "hub", "_k": [null, 1.5, {"a": "~"}]}),
+            _ => {
+                serde_json::json!({"kind": "container", "template": ["true", "1e3", "null", "t"][usize::try_from(draw.below(4)).unwrap()],
+                "files": {"/a": "#!/bin/sh\n\nx: \"y\" \\ \u{e9}\n  \n", "/b": "", "/c": " lead\ntrail \n\n"}, "name": ["on", "No", "0x1", "1-2", "1e5", "null", "y", "n"][usize::try_from(at).unwrap()]})
+            }
+        };
+        made.push(
+            edit::add_element(&mut graph, &mut ids, &serde_json::from_value(json).unwrap())
+                .unwrap(),
+        );
+    }
+    for _ in 0..draw.below(12) {
+        if made.is_empty() {
+            break;
+        }
+        let mut end =
+            || End::Element(made[usize::try_from(draw.below(made.len() as u64)).unwrap()].clone());
+        let ends = [end(), end()];
+        let json = serde_json::json!({"emulation": draw.below(2) == 0, "connected": draw.below(2) == 0,
+            "forward": {"delay": format!("{}us", draw.below(10_000)), "loss": format!("{}.{}%", draw.below(99), draw.below(1000))},
+            "backward": {"bandwidth": format!("{}kbit/s", 1 + draw.below(100_000)), "distribution": "pareto"}});
+        let patch = serde_json::from_value(json).unwrap();
+        // two ends on one switch are refused, which leaves the graph as it was
+        if let Ok(id) = edit::connect(&mut graph, &mut ids, &ends, &patch)
+            && draw.below(4) == 0
+        {
+            edit::disconnect(&mut graph, &id).unwrap();
+        }
+    }
+    graph
+}
+
+#[test]
+fn any_graph_survives_export_and_import() {
+    let mut draw = Draw(1);
+    for round in 0..200 {
+        let made = random_graph(&mut draw);
+        let yaml = export(&made).to_yaml().unwrap();
+        let file = parse(&yaml).unwrap_or_else(|found| panic!("round {round}: {found:?}\n{yaml}"));
+        assert_eq!(file, export(&made), "{yaml}");
+        let mut ids = CountingIds { last: 5000 };
+        let again = plan::plan(None, &file, "x", &mut ids).unwrap().graph;
+        assert_eq!(export(&again).to_yaml().unwrap(), yaml, "round {round}");
+        let json = export(&made).to_json().unwrap();
+        assert_eq!(parse(&json).unwrap(), file);
+        let same = plan::plan(Some(&made), &file, "x", &mut ids).unwrap();
+        assert_eq!((same.steps, same.graph), (Vec::new(), made), "round {round}: {yaml}");
+    }
+}

@@ -1,0 +1,151 @@
+//! A YAML or JSON text as a tree in which every value knows its line and column.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+
+use super::Diagnostic;
+use crate::limits::{FILE_BYTES_MAX, FILE_DEPTH_MAX, FILE_VALUES_MAX};
+use crate::topology::JsonValue;
+
+/// Line and column, both from 1; 0 where unknown.
+pub(super) type Position = (u64, u64);
+
+/// A value and where it is.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) at: Position,
+    pub(super) value: Value,
+}
+
+/// What a value is.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Number(serde_json::Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+fn position(location: Location) -> Position {
+    (location.line(), location.column())
+}
+
+impl From<Spanned<Value>> for Node {
+    fn from(spanned: Spanned<Value>) -> Self {
+        Self { at: position(spanned.referenced), value: spanned.value }
+    }
+}
+
+impl Node {
+    /// The value without positions.
+    pub(super) fn json(&self) -> JsonValue {
+        match &self.value {
+            Value::Null => JsonValue::Null,
+            Value::Bool(value) => JsonValue::Bool(*value),
+            Value::Number(value) => JsonValue::Number(value.clone()),
+            Value::Text(value) => JsonValue::String(value.clone()),
+            Value::List(values) => values.iter().map(Node::json).collect(),
+            Value::Map(entries) => JsonValue::Object(
+                entries.iter().map(|(key, node)| (key.clone(), node.json())).collect(),
+            ),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Values)
+    }
+}
+
+struct Values;
+
+impl<'de> Visitor<'de> for Values {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(serde_json::Number::from_f64(value)
+            .map_or_else(|| Value::Text(value.to_string()), Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element::<Spanned<Value>>()? {
+            values.push(value.into());
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let mut node: Node = map.next_value::<Spanned<Value>>()?.into();
+            // the key is what a reader looks for
+            node.at = position(key.referenced);
+            entries.push((key.value, node));
+        }
+        Ok(Value::Map(entries))
+    }
+}
+
+/// Reads a text.
+pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
+    if text.len() > FILE_BYTES_MAX {
+        return Err(Diagnostic {
+            line: 0,
+            column: 0,
+            path: String::new(),
+            message: format!("the file has {} bytes", text.len()),
+            remedy: format!("use at most {FILE_BYTES_MAX} bytes"),
+        });
+    }
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        budget: serde_saphyr::budget! {
+            max_depth: FILE_DEPTH_MAX,
+            max_nodes: FILE_VALUES_MAX,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: FILE_VALUES_MAX },
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options) {
+        Ok(value) => Ok(value.into()),
+        Err(error) => {
+            let (line, column) = error.location().map_or((0, 0), position);
+            let message = error.without_snippet().to_string();
+            let remedy = "write valid YAML or JSON, each key once".to_owned();
+            Err(Diagnostic { line, column, path: String::new(), message, remedy })
+        }
+    }
+}

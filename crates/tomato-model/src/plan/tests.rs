@@ -1,0 +1,71 @@
+use super::*;
+use crate::file::{export, parse};
+use crate::graph::CountingIds;
+
+const BASE: &str = "
+tomato: 1
+elements:
+  a: {kind: container, template: t}
+  b: {kind: container, template: t}
+  s: {kind: switch}
+connections:
+  x: {between: [a, s]}
+  y: {between: [b, s]}
+";
+
+fn planned(current: Option<&Graph>, text: &str, ids: &mut CountingIds) -> Plan {
+    plan(current, &parse(text).unwrap(), "admin", ids).unwrap()
+}
+
+#[test]
+fn a_file_makes_a_topology_and_the_same_file_changes_nothing() {
+    let mut ids = CountingIds::default();
+    let first = planned(None, BASE, &mut ids);
+    assert_eq!(first.graph.topology.roles["admin"], Role::Owner);
+    assert_eq!(first.graph.element_by_name("b").unwrap().interfaces[0].addresses, ["10.0.0.2/24"]);
+    let again = planned(Some(&first.graph), BASE, &mut ids);
+    assert_eq!((again.steps, &again.graph), (Vec::new(), &first.graph));
+    let exported = export(&first.graph).to_yaml().unwrap();
+    let again = planned(Some(&first.graph), &exported, &mut ids);
+    assert_eq!((again.steps, &again.graph), (Vec::new(), &first.graph));
+}
+
+#[test]
+fn only_what_differs_is_touched() {
+    let mut ids = CountingIds::default();
+    let mut first = planned(None, BASE, &mut ids).graph;
+    for element in &mut first.elements {
+        (element.state, element.wanted, element.start_count) = (State::Started, State::Started, 1);
+    }
+    let text = BASE
+        .replace("x: {between: [a, s]}", "x: {between: [a, s], forward: {delay: 5ms}}")
+        .replace("b: {kind: container, template: t}", "b: {kind: container, template: u}");
+    let next = planned(Some(&first), &text, &mut ids);
+    let changes: Vec<(&str, Change)> =
+        next.steps.iter().map(|s| (s.object.as_str(), s.change)).collect();
+    assert_eq!(
+        changes,
+        [
+            ("elements.b", Change::Restart),
+            ("connections.x", Change::Modify),
+            ("connections.y", Change::Create)
+        ]
+    );
+    let (old, new) =
+        (first.element_by_name("a").unwrap(), next.graph.element_by_name("a").unwrap());
+    assert_eq!(old, new);
+    let b = next.graph.element_by_name("b").unwrap();
+    assert_eq!((b.state, b.wanted), (State::Created, State::Started));
+    assert_eq!(next.graph.connection_by_name("x").unwrap().revision, 2);
+}
+
+#[test]
+fn what_the_file_does_not_name_goes() {
+    let mut ids = CountingIds::default();
+    let first = planned(None, BASE, &mut ids).graph;
+    let text = "tomato: 1\nelements: {a: {kind: container, template: t}, s: {kind: switch}}\n";
+    let next = planned(Some(&first), text, &mut ids);
+    assert!(next.graph.connections.is_empty());
+    assert!(next.graph.element_by_name("a").unwrap().interfaces.is_empty());
+    assert!(next.steps.iter().any(|s| s.object == "elements.b" && s.change == Change::Remove));
+}
