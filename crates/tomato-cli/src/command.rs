@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match cli.command {
         // These need no lab, or are one; they come before any runtime and its threads.
         Command::Wire(wire) => role::wire(&wire),
-        Command::Backend(backend) => role::backend(&backend),
+        Command::Backend(backend) => role::backend(backend),
         Command::Hostmanager(host) => role::hostmanager(host),
         Command::Up(up) => supervisor::up(global, &up),
         Command::Down(options) => {

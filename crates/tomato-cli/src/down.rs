@@ -89,7 +89,7 @@ fn remove(lab: &Lab) -> anyhow::Result<()> {
     remove_dir(&lab.run_dir())?;
     // Others may have a lab.
     fs::remove_dir("/run/tomato").ok();
-    for name in ["admin-password", "lab.json", "lab.new", "admin-password.new"] {
+    for name in ["admin-password", "supervisor.lock", "lab.new", "admin-password.new", "lab.json"] {
         match fs::remove_file(lab.dir.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {name}"));

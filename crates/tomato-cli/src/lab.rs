@@ -55,7 +55,7 @@ impl Lab {
         Ok(Some(lab))
     }
 
-    /// The lab of a directory, made if there is none, with the options of this start.
+    /// The lab of a directory, made if there is none, with the options of this start; kept by [`Lab::save`] only.
     pub(crate) fn open(
         dir: &Path,
         listen: SocketAddr,
@@ -77,7 +77,6 @@ impl Lab {
             lab.template_dir_given = true;
         }
         lab.make_directories()?;
-        lab.save()?;
         Ok(lab)
     }
 
@@ -125,7 +124,8 @@ impl Lab {
         make_dir(&self.run_dir().join("wire"), self.wire_uid, 0o711)
     }
 
-    fn save(&self) -> anyhow::Result<()> {
+    /// Writes `lab.json`; the caller holds the lab's lock.
+    pub(crate) fn save(&self) -> anyhow::Result<()> {
         let text = serde_json::to_vec_pretty(self).context("cannot write lab.json")?;
         write_file(&self.dir.join("lab.json"), &text, 0o644)
     }

@@ -1,6 +1,6 @@
 //! `tomato up`: starts backend, hostmanager and wire, and starts them again when they end.
 //!
-//! Invariants: one supervisor per lab (a lock on the run directory); the listening socket is bound here and handed to each
+//! Invariants: one supervisor per lab (a lock on the data directory); the listening socket is bound here and handed to each
 //! backend at its standard input, so that connections wait while a backend is restarted; the wire and the elements are
 //! never ended here, a later `up` takes them over.
 
@@ -53,10 +53,17 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     }
     let lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
     let lock = lock(&lab)?;
+    for role in ["backend", "hostmanager"] {
+        // Left by a supervisor that was killed; they would keep the port.
+        if let Some(mut left) = Process::recorded(&process::file(&lab.run_dir(), role)) {
+            left.stop(limits::ROLE_GRACE);
+        }
+    }
     let listener = TcpListener::bind(options.listen).with_context(|| {
         format!("cannot listen at {}: choose another port with --listen", options.listen)
     })?;
     listener.set_nonblocking(true).context("cannot prepare the listening socket")?;
+    lab.save()?;
     log_to(options.detached.then(|| lab.log_dir().join("supervisor.log")).as_deref())?;
     let signals = signals()?;
     let own = i32::try_from(std::process::id()).context("this process has no number")?;
@@ -262,7 +269,7 @@ fn is_ready(lab: &Lab) -> bool {
 }
 
 fn lock(lab: &Lab) -> anyhow::Result<File> {
-    let path = lab.run_dir().join("supervisor.lock");
+    let path = lab.dir.join("supervisor.lock");
     let file = append(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
