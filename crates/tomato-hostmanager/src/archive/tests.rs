@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::*;
+
+fn status_tgz(files: &[(&str, &str)]) -> Vec<u8> {
+    let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gz);
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, format!("./{path}"), content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn a_running_script_is_alive_until_its_sign_of_life_is_old() {
+    let tgz = status_tgz(&[("running", "1000\n"), ("custom", "half\n"), ("out", "hello")]);
+    let status = read_status(tgz.as_slice(), 1599).unwrap();
+    assert!(status.readable && status.is_alive && !status.done);
+    assert_eq!(status.custom.as_deref(), Some("half"));
+    assert_eq!(status.output_tail, "hello");
+    assert!(!read_status(tgz.as_slice(), 1600).unwrap().is_alive);
+}
+
+#[test]
+fn an_ended_script_has_its_exit_code_and_the_tail_of_its_output() {
+    let long = "x".repeat(10_000) + "end";
+    let tgz = status_tgz(&[("running", "1000"), ("done", "3\n"), ("out", &long)]);
+    let status = read_status(tgz.as_slice(), 1001).unwrap();
+    assert!(status.done && !status.is_alive);
+    assert_eq!(status.exit_code, Some(3));
+    assert_eq!(status.output_tail.len(), 4096);
+    assert!(status.output_tail.ends_with("xend"));
+}
+
+#[test]
+fn scripts_among_the_files_may_be_executed() {
+    let files = BTreeMap::from([
+        ("/etc/a".to_owned(), "text".to_owned()),
+        ("/usr/bin/b".to_owned(), "#!/bin/sh\n".to_owned()),
+    ]);
+    let tar = files_tar(&files).unwrap();
+    let mut seen = Vec::new();
+    for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        seen.push((path, entry.header().mode().unwrap(), text));
+    }
+    assert_eq!(seen[0], ("etc/a".to_owned(), 0o644, "text".to_owned()));
+    assert_eq!(seen[1], ("usr/bin/b".to_owned(), 0o755, "#!/bin/sh\n".to_owned()));
+}
+
+#[test]
+fn a_directory_outside_is_refused() {
+    for dir in ["", "/", "//", "mnt", "/mnt/../etc"] {
+        assert_eq!(check_dir(dir).unwrap_err().code, ErrorCode::InvalidValue, "{dir}");
+    }
+    assert_eq!(check_dir("/mnt/nlXTP"), Ok(()));
+}

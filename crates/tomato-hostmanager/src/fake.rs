@@ -1,0 +1,193 @@
+//! A wire and templates that exist in memory only, for tests of everything above them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::TemplateInfo;
+use tomato_model::id::ElementId;
+use tomato_wire::config::TopologyConfig;
+use tomato_wire::status::{LinkStatus, TopologyStatus};
+
+use crate::host::lock;
+use crate::ledger::PinnedTemplate;
+use crate::templates::{OnProgress, Templates};
+use crate::wire::{Applied, WireControl, WireFault};
+
+/// A wire that only remembers. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct FakeWire {
+    state: Arc<Mutex<WireState>>,
+}
+
+#[derive(Debug, Default)]
+struct WireState {
+    instance: u64,
+    is_away: bool,
+    topologies: BTreeMap<String, (TopologyConfig, BTreeMap<String, OwnedFd>)>,
+    attaches: Vec<String>,
+}
+
+impl FakeWire {
+    /// It dies and another one comes: everything is forgotten.
+    pub fn restart(&self) {
+        let mut state = lock(&self.state);
+        state.instance += 1;
+        state.topologies.clear();
+    }
+
+    /// It answers no call while `away`.
+    pub fn set_away(&self, away: bool) {
+        lock(&self.state).is_away = away;
+    }
+
+    /// What a topology was configured with last.
+    pub fn config(&self, topology: &str) -> Option<TopologyConfig> {
+        lock(&self.state).topologies.get(topology).map(|(config, _)| config.clone())
+    }
+
+    /// Ports that have a descriptor.
+    pub fn attached(&self, topology: &str) -> BTreeSet<String> {
+        let state = lock(&self.state);
+        let ports = state.topologies.get(topology).map(|(_, ports)| ports.keys().cloned());
+        ports.into_iter().flatten().collect()
+    }
+
+    /// Every port attached so far, in order.
+    pub fn attaches(&self) -> Vec<String> {
+        lock(&self.state).attaches.clone()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut WireState) -> T) -> Result<T, WireFault> {
+        let mut state = lock(&self.state);
+        if state.is_away { Err(WireFault::Away("the fake is away".to_owned())) } else { Ok(work(&mut state)) }
+    }
+}
+
+#[async_trait]
+impl WireControl for FakeWire {
+    async fn apply(&self, topology: &str, config: TopologyConfig) -> Result<Applied, WireFault> {
+        config.check().map_err(|error| WireFault::Refused(error.to_string()))?;
+        self.with(|state| {
+            let instance = state.instance;
+            let entry = state.topologies.entry(topology.to_owned()).or_default();
+            entry.1.retain(|port, _| config.ports.contains_key(port));
+            let missing = config.ports.keys().filter(|port| !entry.1.contains_key(*port));
+            let unattached = missing.cloned().collect();
+            entry.0 = config;
+            Applied { unattached, instance }
+        })
+    }
+
+    async fn attach(
+        &self,
+        topology: &str,
+        port: &str,
+        descriptor: OwnedFd,
+    ) -> Result<(), WireFault> {
+        self.with(|state| {
+            let Some((config, ports)) = state.topologies.get_mut(topology) else {
+                return Err(WireFault::Refused(format!("no topology {topology}")));
+            };
+            if !config.ports.contains_key(port) {
+                return Err(WireFault::Refused(format!("no port {port}")));
+            }
+            ports.insert(port.to_owned(), descriptor);
+            state.attaches.push(port.to_owned());
+            Ok(())
+        })?
+    }
+
+    async fn remove(&self, topology: &str) -> Result<(), WireFault> {
+        self.with(|state| {
+            state.topologies.remove(topology);
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<String>, WireFault> {
+        self.with(|state| state.topologies.keys().cloned().collect())
+    }
+
+    async fn status(&self, topology: &str) -> Result<TopologyStatus, WireFault> {
+        self.with(|state| {
+            let mut status = TopologyStatus::default();
+            if let Some((config, _)) = state.topologies.get(topology) {
+                let links = config.links.keys().map(|key| (key.clone(), LinkStatus::default()));
+                status.links = links.collect();
+            }
+            status
+        })
+    }
+
+    async fn instance(&self) -> Result<u64, WireFault> {
+        self.with(|state| state.instance)
+    }
+}
+
+/// Templates without files: any name but those beginning with `no-` exists.
+#[derive(Debug, Clone, Default)]
+pub struct FakeTemplates {
+    pins: Arc<Mutex<BTreeSet<(String, ElementId)>>>,
+}
+
+impl FakeTemplates {
+    /// Digest and holder of every pin.
+    pub fn pins(&self) -> BTreeSet<(String, ElementId)> {
+        lock(&self.pins).clone()
+    }
+}
+
+#[async_trait]
+impl Templates for FakeTemplates {
+    async fn ensure(
+        &self,
+        name: &str,
+        holder: Option<&ElementId>,
+        progress: OnProgress,
+    ) -> Result<PinnedTemplate, ApiError> {
+        progress(format!("build {name}"), Some(50));
+        if name.starts_with("no-") {
+            let message = format!("there is no template {name}");
+            return Err(ApiError::new(ErrorCode::EntityDoesNotExist, message));
+        }
+        let digest = format!("sha256-{name}");
+        if let Some(holder) = holder {
+            lock(&self.pins).insert((digest.clone(), holder.clone()));
+        }
+        Ok(PinnedTemplate { digest, rootfs: PathBuf::from("/templates").join(name), boot: Vec::new() })
+    }
+
+    async fn unpin(&self, digest: &str, holder: &ElementId) -> Result<(), ApiError> {
+        lock(&self.pins).remove(&(digest.to_owned(), holder.clone()));
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<TemplateInfo>, ApiError> {
+        Ok(vec![info("debian-12", "Debian 12")])
+    }
+
+    async fn import(
+        &self,
+        name: &str,
+        label: &str,
+        mut reader: Box<dyn Read + Send>,
+    ) -> Result<TemplateInfo, ApiError> {
+        let read = std::io::copy(&mut reader, &mut std::io::sink());
+        read.map_err(|error| ApiError::new(ErrorCode::InvalidValue, error.to_string()))?;
+        Ok(info(name, label))
+    }
+}
+
+fn info(name: &str, label: &str) -> TemplateInfo {
+    TemplateInfo {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        description: String::new(),
+        digest: Some(format!("sha256-{name}")),
+        ready: true,
+    }
+}

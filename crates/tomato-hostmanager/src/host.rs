@@ -1,0 +1,342 @@
+//! The state of one hostmanager: its parts, its topologies, and the board of observations that pollers read.
+//!
+//! Invariants: a record changes only through [`Topology::update`], which writes it to the ledger first; the board's sequence grows
+//! with each change of any observation.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::{ObservedElement, ObservedPage, ObservedTopology, WantedTopology};
+use tomato_model::id::{ConnectionId, ElementId, TopologyId};
+use tomato_model::lifecycle::State;
+use tomato_virt::container::{Containers, NetworkSpec};
+
+use crate::error::of_host;
+use crate::ledger::{Ledger, LedgerError, Record};
+use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
+use crate::reconcile;
+use crate::templates::Templates;
+use crate::wire::WireControl;
+
+/// What a hostmanager works with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Makes containers.
+    pub containers: Arc<dyn Containers>,
+    /// Moves frames.
+    pub wire: Arc<dyn WireControl>,
+    /// Root file systems.
+    pub templates: Arc<dyn Templates>,
+    /// Directory for the ledger, pending archives and captures.
+    pub state_dir: PathBuf,
+    /// User id that capture directories are handed to.
+    pub wire_uid: Option<u32>,
+}
+
+/// One hostmanager without its listener. Cheap to clone through [`Arc`].
+#[derive(Debug)]
+pub struct Host {
+    pub(crate) parts: Parts,
+    pub(crate) ledger: Ledger,
+    pub(crate) parallel: Semaphore,
+    pub(crate) stop: CancellationToken,
+    /// Elements whose archive is being unpacked.
+    pub(crate) unpacking: Mutex<std::collections::BTreeSet<ElementId>>,
+    topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
+    /// Held while a topology is added, so that it is added once.
+    adding: tokio::sync::Mutex<()>,
+    board: Mutex<Board>,
+    sequence: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    shown: BTreeMap<TopologyId, (u64, ObservedTopology)>,
+    removed: BTreeMap<TopologyId, u64>,
+}
+
+/// One topology on this host.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    pub(crate) id: TopologyId,
+    pub(crate) wake: Notify,
+    pub(crate) live: Mutex<Live>,
+    record: tokio::sync::Mutex<Record>,
+}
+
+/// What was seen last.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) generation: u64,
+    pub(crate) is_settled: bool,
+    pub(crate) elements: BTreeMap<ElementId, LiveElement>,
+    pub(crate) connections: Vec<ConnectionId>,
+    pub(crate) wire_instance: Option<u64>,
+}
+
+/// What was seen last of one element.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LiveElement {
+    pub(crate) state: Option<State>,
+    pub(crate) error: Option<ApiError>,
+    pub(crate) wire_error: Option<ApiError>,
+    pub(crate) doing: Option<String>,
+    /// Process 1 of the running container with all its interfaces plugged.
+    pub(crate) plugged_pid: Option<u32>,
+    /// What that process was configured with.
+    pub(crate) configured: Option<(u32, NetworkSpec)>,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only plain values are behind these locks, each whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Topology {
+    fn new(record: Record) -> Arc<Self> {
+        let live = Live::default();
+        Arc::new(Self {
+            id: record.wanted.id.clone(),
+            wake: Notify::new(),
+            live: Mutex::new(live),
+            record: tokio::sync::Mutex::new(record),
+        })
+    }
+
+    pub(crate) async fn record(&self) -> Record {
+        self.record.lock().await.clone()
+    }
+
+    /// Changes the record, on disk first.
+    pub(crate) async fn update(
+        &self,
+        ledger: &Ledger,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), LedgerError> {
+        let mut record = self.record.lock().await;
+        let mut changed = record.clone();
+        change(&mut changed);
+        if changed != *record {
+            save(ledger, changed.clone()).await?;
+            *record = changed;
+        }
+        Ok(())
+    }
+}
+
+async fn save(ledger: &Ledger, record: Record) -> Result<(), LedgerError> {
+    let ledger = ledger.clone();
+    let saved = tokio::task::spawn_blocking(move || ledger.save(&record)).await;
+    saved.unwrap_or_else(|error| {
+        let source = std::io::Error::other(error);
+        Err(LedgerError::File { action: "write", path: PathBuf::from("ledger"), source })
+    })
+}
+
+impl Host {
+    /// Reads the ledger and takes up work on every topology in it.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read. Must be called inside a tokio runtime.
+    pub fn open(parts: Parts) -> Result<Arc<Self>, LedgerError> {
+        let ledger = Ledger::open(parts.state_dir.join("host").join("ledger"))?;
+        let records = ledger.load()?;
+        let host = Arc::new(Self {
+            parts,
+            ledger,
+            parallel: Semaphore::new(ELEMENTS_AT_ONCE),
+            stop: CancellationToken::new(),
+            unpacking: Mutex::default(),
+            topologies: Mutex::default(),
+            adding: tokio::sync::Mutex::default(),
+            board: Mutex::default(),
+            sequence: watch::Sender::new(0),
+        });
+        for record in records {
+            host.take_up(Topology::new(record));
+        }
+        tokio::spawn(reconcile::watch_wire(Arc::clone(&host)));
+        tokio::spawn(reconcile::remove_orphans(Arc::clone(&host)));
+        Ok(host)
+    }
+
+    /// Ends all work at its next pause; elements run on.
+    pub fn shut_down(&self) {
+        self.stop.cancel();
+    }
+
+    fn take_up(self: &Arc<Self>, topology: Arc<Topology>) {
+        lock(&self.topologies).insert(topology.id.clone(), Arc::clone(&topology));
+        tokio::spawn(reconcile::run(Arc::clone(self), topology));
+    }
+
+    /// Keeps what is wanted and begins to work on it. An older generation than the one known is ignored.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub async fn want(self: &Arc<Self>, wanted: WantedTopology) -> Result<(), ApiError> {
+        let failed = |e: LedgerError| of_host("keep what is wanted", &e);
+        let _adding = self.adding.lock().await;
+        if let Some(topology) = self.topology(&wanted.id) {
+            let change = |record: &mut Record| {
+                if wanted.generation >= record.wanted.generation {
+                    record.is_removing = false;
+                    record.wanted = wanted;
+                }
+            };
+            topology.update(&self.ledger, change).await.map_err(failed)?;
+            lock(&topology.live).is_settled = false;
+            topology.wake.notify_one();
+            return Ok(());
+        }
+        let record = Record { wanted, is_removing: false, elements: BTreeMap::new() };
+        save(&self.ledger, record.clone()).await.map_err(failed)?;
+        self.take_up(Topology::new(record));
+        Ok(())
+    }
+
+    /// Removes everything of a topology, in the background. An unknown one is fine.
+    ///
+    /// # Errors
+    /// If the wish cannot be kept.
+    pub async fn remove(&self, id: &TopologyId) -> Result<(), ApiError> {
+        let _adding = self.adding.lock().await;
+        if let Some(topology) = self.topology(id) {
+            let change = |record: &mut Record| {
+                record.is_removing = true;
+                record.wanted.elements.clear();
+                record.wanted.connections.clear();
+            };
+            let updated = topology.update(&self.ledger, change).await;
+            updated.map_err(|e| of_host("keep what is wanted", &e))?;
+            topology.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Forgets a topology of which nothing is left; false if it is wanted again.
+    pub(crate) async fn forget(&self, topology: &Topology) -> bool {
+        let _adding = self.adding.lock().await;
+        let record = topology.record().await;
+        if !record.is_removing || !record.elements.is_empty() {
+            return false;
+        }
+        if let Err(error) = self.ledger.remove(&topology.id) {
+            tracing::warn!(error = crate::error::chain(&error), "cannot forget a topology");
+            return false;
+        }
+        lock(&self.topologies).remove(&topology.id);
+        let mut board = lock(&self.board);
+        board.shown.remove(&topology.id);
+        self.sequence.send_modify(|n| *n += 1);
+        let now = *self.sequence.borrow();
+        board.removed.insert(topology.id.clone(), now);
+        while board.removed.len() > REMOVED_MAX {
+            board.removed.pop_first();
+        }
+        true
+    }
+
+    pub(crate) fn topology(&self, id: &TopologyId) -> Option<Arc<Topology>> {
+        lock(&self.topologies).get(id).cloned()
+    }
+
+    pub(crate) fn topologies(&self) -> Vec<Arc<Topology>> {
+        lock(&self.topologies).values().cloned().collect()
+    }
+
+    /// Shows what is live of a topology to pollers, if it changed.
+    pub(crate) fn publish(&self, topology: &Topology) {
+        let live = lock(&topology.live);
+        let elements = live.elements.iter().map(|(id, element)| ObservedElement {
+            id: id.clone(),
+            state: element.state.unwrap_or(State::Created),
+            error: element.error.clone().or_else(|| element.wire_error.clone()),
+            doing: element.doing.clone(),
+        });
+        let observed = ObservedTopology {
+            id: topology.id.clone(),
+            generation: live.generation,
+            settled: live.is_settled,
+            elements: elements.collect(),
+            connections: live.connections.clone(),
+            wire_instance: live.wire_instance,
+        };
+        let mut board = lock(&self.board);
+        if board.shown.get(&topology.id).is_some_and(|(_, shown)| *shown == observed) {
+            return;
+        }
+        board.removed.remove(&topology.id);
+        // Counted and shown under one lock: a poller that sees the number sees the observation.
+        self.sequence.send_modify(|n| *n += 1);
+        let now = *self.sequence.borrow();
+        board.shown.insert(topology.id.clone(), (now, observed));
+    }
+
+    /// Every topology as it was seen last.
+    pub fn observed(&self) -> Vec<ObservedTopology> {
+        lock(&self.board).shown.values().map(|(_, shown)| shown.clone()).collect()
+    }
+
+    /// What changed after `after`, waiting at most `wait` for something to.
+    pub async fn observed_after(&self, after: u64, wait: Duration) -> ObservedPage {
+        let mut sequence = self.sequence.subscribe();
+        // A number from before our start says nothing: show everything.
+        let after = if after > *sequence.borrow() { 0 } else { after };
+        let waited = sequence.wait_for(|now| *now > after);
+        tokio::select! {
+            _ = tokio::time::timeout(wait, waited) => {}
+            () = self.stop.cancelled() => {}
+        }
+        let board = lock(&self.board);
+        let topologies = board.shown.values().filter(|(at, _)| *at > after);
+        let removed = board.removed.iter().filter(|(_, at)| **at > after);
+        ObservedPage {
+            sequence: *self.sequence.borrow(),
+            topologies: topologies.map(|(_, shown)| shown.clone()).collect(),
+            removed: removed.map(|(id, _)| id.clone()).collect(),
+        }
+    }
+
+    /// The topology that an element belongs to.
+    pub(crate) async fn topology_of(&self, id: &ElementId) -> Result<Arc<Topology>, ApiError> {
+        for topology in self.topologies() {
+            let record = topology.record().await;
+            if record.wanted.elements.iter().any(|e| e.id == *id) {
+                return Ok(topology);
+            }
+        }
+        let message = format!("there is no element {id} on this host; prepare it first");
+        Err(ApiError::new(ErrorCode::EntityDoesNotExist, message))
+    }
+
+    /// Waits until nothing is being done to an element, at most [`READY_WAIT`], and returns its state.
+    ///
+    /// # Errors
+    /// If it is not here, or still busy then.
+    pub async fn ready(&self, id: &ElementId) -> Result<State, ApiError> {
+        let topology = self.topology_of(id).await?;
+        let mut sequence = self.sequence.subscribe();
+        let state = || {
+            let live = lock(&topology.live);
+            let element = live.elements.get(id)?;
+            if element.doing.is_some() { None } else { element.state }
+        };
+        let wait = async {
+            // Not `wait_for`: it would hold the number's lock while asking for the other.
+            while state().is_none() && sequence.changed().await.is_ok() {}
+        };
+        if tokio::time::timeout(READY_WAIT, wait).await.is_err() {
+            tracing::debug!(%id, "element is still busy");
+        }
+        state().ok_or_else(|| {
+            let message = format!("element {id} is still being worked on; try again");
+            ApiError::new(ErrorCode::EntityBusy, message)
+        })
+    }
+}

@@ -1,0 +1,342 @@
+//! The host protocol of [`tomato_api::host`] as a router.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use http::{StatusCode, header};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::{
+    ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
+    ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress, WantedTopology,
+};
+use tomato_model::id::{ConnectionId, ElementId, TopologyId};
+use tomato_virt::container::ExecRequest;
+use tomato_wire::capture::read_ring;
+use tomato_wire::status::DirectionStatus;
+
+use crate::archive;
+use crate::error::{of_container, of_host};
+use crate::host::Host;
+use crate::limits::{
+    ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
+    STREAM_CHUNK_BYTES, STREAM_CHUNKS,
+};
+
+/// An error as an answer.
+#[derive(Debug)]
+struct Refused(ApiError);
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.http_status());
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
+    }
+}
+
+type Answer<T> = Result<T, Refused>;
+type App = State<Arc<Host>>;
+
+/// Random for each process start.
+static INSTANCE: LazyLock<u64> = LazyLock::new(|| {
+    // Without randomness from the kernel the clock still differs from start to start.
+    getrandom::u64().unwrap_or_else(|_| now().subsec_nanos().into())
+});
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Every route of the protocol, on `host`.
+pub fn router(host: Arc<Host>) -> Router {
+    let v1 = Router::new()
+        .route("/hello", get(hello))
+        .route("/topologies", get(topologies))
+        .route("/topologies/{id}", put(want).delete(remove))
+        .route("/topologies/{id}/counters", get(counters))
+        .route("/observed", get(observed))
+        .route("/elements/{id}/exec", post(exec))
+        .route("/elements/{id}/archive", put(upload).get(download))
+        .route("/elements/{id}/archive/status", get(archive_status))
+        .route("/connections/{id}/capture", get(capture))
+        .route("/templates", get(templates))
+        .route("/templates/{name}/ensure", post(ensure))
+        .route("/templates/{name}", put(import))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(host);
+    Router::new().nest("/v1", v1)
+}
+
+fn id<T: std::str::FromStr>(text: &str) -> Answer<T> {
+    text.parse().ok().ok_or_else(|| {
+        let message = format!("there is nothing with the id {text:?} on this host");
+        Refused(ApiError::new(ErrorCode::EntityDoesNotExist, message))
+    })
+}
+
+async fn hello() -> Json<HostHello> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Json(HostHello {
+        protocol: HOST_PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: name.trim().to_owned(),
+        instance: *INSTANCE,
+    })
+}
+
+async fn topologies(State(host): App) -> Json<Vec<ObservedTopology>> {
+    Json(host.observed())
+}
+
+async fn want(
+    State(host): App,
+    Path(path): Path<String>,
+    Json(wanted): Json<WantedTopology>,
+) -> Answer<StatusCode> {
+    if id::<TopologyId>(&path)? != wanted.id {
+        let message = format!("id: the body is about {}, the path about {path}", wanted.id);
+        return Err(ApiError::new(ErrorCode::InvalidValue, message).into());
+    }
+    host.want(wanted).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove(State(host): App, Path(path): Path<String>) -> Answer<StatusCode> {
+    host.remove(&id(&path)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+async fn observed(State(host): App, Query(ask): Query<After>) -> Json<ObservedPage> {
+    let wait = Duration::from_millis(ask.wait_ms).min(POLL_MAX);
+    Json(host.observed_after(ask.after, wait).await)
+}
+
+async fn exec(
+    State(host): App,
+    Path(path): Path<String>,
+    Json(call): Json<ExecCall>,
+) -> Answer<Json<ExecAnswer>> {
+    let element: ElementId = id(&path)?;
+    host.ready(&element).await?;
+    let timeout = call.timeout_ms.map_or(EXEC_DEFAULT, Duration::from_millis).min(EXEC_MAX);
+    let request = ExecRequest {
+        argv: call.argv,
+        env: call.env,
+        cwd: call.cwd.unwrap_or_else(|| "/".to_owned()),
+        stdin: call.stdin.map(String::into_bytes),
+        timeout,
+        output_limit_bytes: EXEC_OUTPUT_BYTES,
+    };
+    let output = host.parts.containers.exec(&element, request).await;
+    let output = output.map_err(|e| of_container(&e))?;
+    Ok(Json(ExecAnswer {
+        exit_code: output.exit_code,
+        signal: output.signal,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        timed_out: output.timed_out,
+        truncated: output.truncated,
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+struct ArchiveQuery {
+    #[serde(default = "default_dir")]
+    dir: String,
+    #[serde(default)]
+    run: bool,
+}
+
+fn default_dir() -> String {
+    archive::DEFAULT_DIR.to_owned()
+}
+
+async fn upload(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<ArchiveQuery>,
+    body: Body,
+) -> Answer<StatusCode> {
+    let element = id(&path)?;
+    archive::check_dir(&query.dir)?;
+    let file = receive(&host, body).await?;
+    archive::upload(&host, &element, (query.dir, query.run), file).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Writes a body to a temporary file that stands at its beginning.
+async fn receive(host: &Arc<Host>, body: Body) -> Answer<File> {
+    let failed = |e: io::Error| Refused(of_host("receive the archive", &e));
+    let mut file = archive::spool(host).map_err(failed)?;
+    let mut chunks = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| failed(io::Error::other(e)))?;
+        bytes += chunk.len() as u64;
+        if bytes > ARCHIVE_BYTES {
+            let message = format!("the archive is longer than {ARCHIVE_BYTES} bytes; make it smaller");
+            return Err(ApiError::new(ErrorCode::InvalidValue, message).into());
+        }
+        let written = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
+        file = written.await.map_err(|e| failed(io::Error::other(e)))?.map_err(failed)?;
+    }
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+async fn download(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<ArchiveQuery>,
+) -> Answer<Response> {
+    let mut file = archive::download(&host, &id(&path)?, &query.dir).await?;
+    let length = archive::length(&mut file).map_err(|e| of_host("read the archive", &e))?;
+    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    let headers =
+        [(header::CONTENT_TYPE, "application/gzip".to_owned()), (header::CONTENT_LENGTH, length.to_string())];
+    Ok((headers, body).into_response())
+}
+
+async fn archive_status(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<ArchiveQuery>,
+) -> Answer<Json<ArchiveStatus>> {
+    Ok(Json(archive::status(&host, &id(&path)?, &query.dir, now().as_secs()).await?))
+}
+
+async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response> {
+    let connection: ConnectionId = id(&path)?;
+    let dir = host.parts.state_dir.join("captures").join(connection.as_str());
+    let opened = tokio::task::spawn_blocking(move || read_ring(&dir)).await;
+    let opened = opened.map_err(|e| of_host("read the capture", &e))?;
+    let reader = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let message = "nothing was captured on this connection; set capturing first";
+            ApiError::new(ErrorCode::NoDataAvailable, message)
+        }
+        _ => of_host("read the capture", &error),
+    })?;
+    let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
+    Ok((headers, stream(reader)).into_response())
+}
+
+/// A body from a blocking reader.
+fn stream(mut reader: impl Read + Send + 'static) -> Body {
+    let (send, receive) = mpsc::channel::<io::Result<Bytes>>(STREAM_CHUNKS);
+    tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; STREAM_CHUNK_BYTES];
+        loop {
+            let chunk = match reader.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(len) => Ok(Bytes::copy_from_slice(&buffer[..len])),
+                Err(error) => Err(error),
+            };
+            let is_last = chunk.is_err();
+            if send.blocking_send(chunk).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Body::from_stream(ReceiverStream::new(receive))
+}
+
+async fn counters(State(host): App, Path(path): Path<String>) -> Answer<Json<Counters>> {
+    let topology: TopologyId = id(&path)?;
+    let status = host.parts.wire.status(topology.as_str()).await;
+    let status = status.map_err(|e| of_host("read the counters", &e))?;
+    let links = status.links.into_iter();
+    let connections = links.map(|(key, l)| (key, [direction(&l.forward), direction(&l.backward)]));
+    Ok(Json(Counters { connections: connections.collect() }))
+}
+
+fn direction(status: &DirectionStatus) -> DirectionCounters {
+    let drops = &status.drops;
+    let by_cause = [
+        ("loss", drops.loss),
+        ("queue", drops.queue),
+        ("disconnected", drops.disconnected),
+        ("overload", drops.overload),
+        ("detached", drops.detached),
+        ("port", drops.port),
+        ("malformed", drops.malformed),
+    ];
+    DirectionCounters {
+        offered: status.offered,
+        frames: status.frames,
+        bytes: status.bytes,
+        drops: by_cause.into_iter().map(|(cause, n)| (cause.to_owned(), n)).collect(),
+        duplicated: status.duplicated,
+        corrupted: status.corrupted,
+    }
+}
+
+async fn templates(State(host): App) -> Answer<Json<Vec<TemplateInfo>>> {
+    Ok(Json(host.parts.templates.list().await?))
+}
+
+async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
+    let (send, receive) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(PROGRESS_LINES);
+    let line = |progress: &TemplateProgress| {
+        let mut line = serde_json::to_vec(progress).unwrap_or_default();
+        line.push(b'\n');
+        Ok(Bytes::from(line))
+    };
+    tokio::spawn(async move {
+        let lines = send.clone();
+        let tell = Arc::new(move |message: String, percent: Option<u8>| {
+            let progress = TemplateProgress { message, percent, done: false, error: None };
+            // A slow reader misses steps, never the end.
+            lines.try_send(line(&progress)).ok();
+        });
+        let error = host.parts.templates.ensure(&name, None, tell).await.err();
+        let message = error.as_ref().map_or_else(|| "ready".to_owned(), |e| e.message.clone());
+        let done = error.is_none();
+        let last = TemplateProgress { message, percent: done.then_some(100), done, error };
+        send.send(line(&last)).await.ok();
+    });
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    (headers, Body::from_stream(ReceiverStream::new(receive))).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+struct Label {
+    #[serde(default)]
+    label: String,
+}
+
+async fn import(
+    State(host): App,
+    Path(name): Path<String>,
+    Query(query): Query<Label>,
+    body: Body,
+) -> Answer<Json<TemplateInfo>> {
+    let chunks = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
+    let reader = SyncIoBridge::new(StreamReader::new(chunks));
+    Ok(Json(host.parts.templates.import(&name, &query.label, Box::new(reader)).await?))
+}

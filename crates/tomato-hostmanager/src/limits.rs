@@ -1,0 +1,54 @@
+//! Every bound of the hostmanager, by name.
+
+use std::time::Duration;
+
+/// Elements worked on at the same time, all topologies together.
+pub const ELEMENTS_AT_ONCE: usize = 8;
+/// Every element is looked at again after this time, whatever happens.
+pub const RECHECK: Duration = Duration::from_secs(5);
+/// How often the wire is asked whether it lives.
+pub const WIRE_PING: Duration = Duration::from_secs(1);
+/// How long one call of the wire may take.
+pub const WIRE_CALL: Duration = Duration::from_secs(20);
+/// How often things nobody wants are searched for and removed.
+pub const ORPHAN_SEARCH: Duration = Duration::from_secs(60);
+/// What processes of a container get to end by themselves when it is stopped.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long a call on an element waits for its start or recovery.
+pub const READY_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait of a long poll.
+pub const POLL_MAX: Duration = Duration::from_secs(60);
+/// Deadline of a command if the caller names none.
+pub const EXEC_DEFAULT: Duration = Duration::from_secs(60);
+/// Longest deadline of a command.
+pub const EXEC_MAX: Duration = Duration::from_secs(3600);
+/// Bytes kept of each output of a command.
+pub const EXEC_OUTPUT_BYTES: usize = 1 << 20;
+/// Longest JSON body of a request, in bytes.
+pub const BODY_BYTES: usize = 32 << 20;
+/// Longest archive, in bytes.
+pub const ARCHIVE_BYTES: u64 = 4 << 30;
+/// Bytes of an archive's output that its status shows.
+pub const ARCHIVE_TAIL_BYTES: u64 = 4096;
+/// Bytes of the text of `archive_setstatus`.
+pub const ARCHIVE_CUSTOM_BYTES: u64 = 4096;
+/// A script whose sign of life is older counts as crashed.
+pub const ARCHIVE_ALIVE_S: u64 = 600;
+/// Files of a capture's ring.
+pub const CAPTURE_FILES: u32 = 5;
+/// Bytes of one file of a capture's ring.
+pub const CAPTURE_FILE_BYTES: u64 = 10_000_000;
+/// Bytes recorded of each frame.
+pub const CAPTURE_SNAPLEN: u32 = 65_535;
+/// Chunks that may wait between a blocking side and a stream.
+pub const STREAM_CHUNKS: usize = 16;
+/// Bytes of one chunk.
+pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
+/// Progress lines that may wait for their reader; more are dropped.
+pub const PROGRESS_LINES: usize = 64;
+/// Removed topologies remembered for pollers.
+pub const REMOVED_MAX: usize = 4096;
+/// First wait after the backend could not be reached; doubled each time.
+pub const DIAL_FIRST: Duration = Duration::from_millis(100);
+/// Longest wait between two tries to reach the backend.
+pub const DIAL_MAX: Duration = Duration::from_secs(5);

@@ -1,0 +1,369 @@
+//! The loop of one topology, and what watches over all of them: the wire and orphans.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::{WantedElement, WantedTopology};
+use tomato_model::id::ElementId;
+use tomato_model::kind::Kind;
+use tomato_model::lifecycle::State;
+use tomato_wire::config::{End, TopologyConfig};
+
+use crate::archive;
+use crate::element::Look;
+use crate::error::chain;
+use crate::host::{Host, Topology, lock};
+use crate::ledger::Record;
+use crate::limits::{ORPHAN_SEARCH, RECHECK, WIRE_PING};
+use crate::translate;
+use crate::wire::WireFault;
+
+type HostNames = Arc<BTreeMap<String, Vec<IpAddr>>>;
+/// What a look was begun with.
+type Aim = (Option<WantedElement>, HostNames);
+
+/// What the loop of one topology knows between its turns.
+#[derive(Default)]
+struct Turn {
+    looks: JoinSet<()>,
+    running: BTreeMap<Id, ElementId>,
+    /// What each element was looked at for last.
+    done: BTreeMap<ElementId, Aim>,
+    /// Elements to look at whatever was done.
+    due: BTreeSet<ElementId>,
+    host_names: HostNames,
+    /// Process 1 of the container that a port's descriptor was handed over from.
+    attached: BTreeMap<String, u32>,
+    /// The wire holds, or may hold, something of this topology.
+    is_in_wire: bool,
+}
+
+/// Works on one topology until nothing is left of it.
+pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>) {
+    let mut turn = Turn { is_in_wire: true, ..Turn::default() };
+    let mut timer = interval(RECHECK);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer.reset();
+    loop {
+        let record = topology.record().await;
+        turn.begin_looks(&host, &topology, &record);
+        let wired = turn.wire(&host, &topology, &record).await;
+        if record.is_removing && record.elements.is_empty() && turn.running.is_empty() && wired {
+            if host.forget(&topology).await {
+                if let Err(error) = orphan_captures(&host).await {
+                    tracing::warn!(%error, "cannot remove captures");
+                }
+                return;
+            }
+        }
+        let is_settled = turn.is_settled(&record) && wired;
+        {
+            let mut live = lock(&topology.live);
+            live.generation = record.wanted.generation;
+            live.is_settled = is_settled;
+        }
+        host.publish(&topology);
+        if is_settled {
+            archive::run_pending(&host, &topology);
+        }
+        tokio::select! {
+            () = host.stop.cancelled() => return,
+            () = topology.wake.notified() => {}
+            _ = timer.tick() => turn.due.extend(record.elements.keys().cloned()),
+            Some(ended) = turn.looks.join_next_with_id(), if !turn.looks.is_empty() => {
+                turn.ended(ended);
+            }
+        }
+    }
+}
+
+impl Turn {
+    fn begin_looks(&mut self, host: &Arc<Host>, topology: &Arc<Topology>, record: &Record) {
+        if *self.host_names != record.wanted.host_names {
+            self.host_names = Arc::new(record.wanted.host_names.clone());
+        }
+        let aims = self.aims(record);
+        let is_kept = |id: &ElementId| {
+            aims.contains_key(id) || self.running.values().any(|running| running == id)
+        };
+        lock(&topology.live).elements.retain(|id, _| is_kept(id));
+        self.done.retain(|id, _| aims.contains_key(id));
+        for (id, aim) in aims {
+            let is_running = self.running.values().any(|running| *running == id);
+            let is_done = self.done.get(&id) == Some(&aim) && !self.due.contains(&id);
+            if is_running || is_done {
+                continue;
+            }
+            lock(&topology.live).elements.entry(id.clone()).or_default();
+            let look = Look {
+                host: Arc::clone(host),
+                topology: Arc::clone(topology),
+                id: id.clone(),
+                wanted: aim.0.clone(),
+                host_names: Arc::clone(&aim.1),
+            };
+            self.due.remove(&id);
+            self.done.insert(id.clone(), aim);
+            let handle = self.looks.spawn(look.run());
+            self.running.insert(handle.id(), id);
+        }
+    }
+
+    fn aims(&self, record: &Record) -> BTreeMap<ElementId, Aim> {
+        let gone = record.elements.keys().map(|id| (id.clone(), (None, Arc::default())));
+        let mut aims: BTreeMap<ElementId, Aim> = gone.collect();
+        for element in &record.wanted.elements {
+            let aim = (Some(element.clone()), Arc::clone(&self.host_names));
+            aims.insert(element.id.clone(), aim);
+        }
+        aims
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "work on an element broke off; it is tried again");
+                error.id()
+            }
+        };
+        self.running.remove(&id);
+    }
+
+    fn is_settled(&self, record: &Record) -> bool {
+        self.running.is_empty()
+            && self.aims(record).iter().all(|(id, aim)| self.done.get(id) == Some(aim))
+    }
+
+    /// Tells the wire its part and hands over descriptors it lacks; false if it must be tried again.
+    async fn wire(&mut self, host: &Host, topology: &Topology, record: &Record) -> bool {
+        let wanted = &record.wanted;
+        let plugged: BTreeMap<ElementId, u32> = {
+            let live = lock(&topology.live);
+            let pid = |(id, e): (&ElementId, &crate::host::LiveElement)| Some((id.clone(), e.plugged_pid?));
+            live.elements.iter().filter_map(pid).collect()
+        };
+        let running: BTreeSet<ElementId> = plugged.keys().cloned().collect();
+        let captures = host.parts.state_dir.join("captures");
+        let config = translate::wire_config(wanted, &running, &captures);
+        self.attached.retain(|port, _| config.ports.contains_key(port));
+        let done = if config.ports.is_empty() && config.bridges.is_empty() {
+            self.clear_wire(host, topology).await
+        } else {
+            make_capture_dirs(host, &config);
+            self.is_in_wire = true;
+            self.apply(host, topology, wanted, &plugged, &config).await
+        };
+        let mut live = lock(&topology.live);
+        let (detached, error) = match done {
+            Ok(detached) => (detached, None),
+            Err(WireFault::Refused(message)) => {
+                let error = ApiError::new(ErrorCode::InvalidConfiguration, message);
+                (config.ports.keys().cloned().collect(), Some(error))
+            }
+            Err(error @ WireFault::Away(_)) => {
+                tracing::warn!(%error, topology = %topology.id, "the wire is tried again");
+                live.connections.clear();
+                live.wire_instance = None;
+                return false;
+            }
+        };
+        let is_up = error.is_none();
+        for element in &wanted.elements {
+            let Some(seen) = live.elements.get_mut(&element.id) else { continue };
+            seen.wire_error.clone_from(&error);
+            if element.kind != Kind::Container {
+                let on = is_up && element.state == State::Started;
+                seen.state = Some(if on { State::Started } else { State::Prepared });
+            }
+        }
+        let passes = |end: &End| !matches!(end, End::Port(port) if detached.contains(port));
+        let passing = wanted.connections.iter().filter(|connection| {
+            let link = config.links.get(connection.id.as_str());
+            is_up && link.is_some_and(|link| link.connected && link.ends.iter().all(passes))
+        });
+        live.connections = passing.map(|connection| connection.id.clone()).collect();
+        true
+    }
+
+    async fn clear_wire(
+        &mut self,
+        host: &Host,
+        topology: &Topology,
+    ) -> Result<BTreeSet<String>, WireFault> {
+        if self.is_in_wire {
+            host.parts.wire.remove(topology.id.as_str()).await?;
+            self.is_in_wire = false;
+        }
+        Ok(BTreeSet::new())
+    }
+
+    /// Ports that still have no descriptor.
+    async fn apply(
+        &mut self,
+        host: &Host,
+        topology: &Topology,
+        wanted: &WantedTopology,
+        plugged: &BTreeMap<ElementId, u32>,
+        config: &TopologyConfig,
+    ) -> Result<BTreeSet<String>, WireFault> {
+        let wire = &host.parts.wire;
+        let key = topology.id.as_str();
+        let applied = wire.apply(key, config.clone()).await?;
+        lock(&topology.live).wire_instance = Some(applied.instance);
+        let mut detached: BTreeSet<String> = applied.unattached.into_iter().collect();
+        for element in wanted.elements.iter().filter(|e| e.kind == Kind::Container) {
+            let Some(pid) = plugged.get(&element.id) else { continue };
+            for interface in &element.interfaces {
+                let port = interface.id.to_string();
+                if !config.ports.contains_key(&port) {
+                    continue;
+                }
+                let is_other = self.attached.get(&port).is_some_and(|former| former != pid);
+                if !is_other && !detached.contains(&port) {
+                    self.attached.insert(port, *pid);
+                    continue;
+                }
+                let Ok(spec) = translate::interface_spec(interface) else { continue };
+                let descriptor = match host.parts.containers.plug(&element.id, &spec).await {
+                    Ok(descriptor) => descriptor,
+                    Err(error) => {
+                        tracing::warn!(id = %element.id, error = chain(&error), "cannot get a port");
+                        self.due.insert(element.id.clone());
+                        continue;
+                    }
+                };
+                wire.attach(key, &port, descriptor).await?;
+                detached.remove(&port);
+                self.attached.insert(port, *pid);
+            }
+        }
+        Ok(detached)
+    }
+}
+
+/// Makes the directories of captures and hands them to the wire's user.
+fn make_capture_dirs(host: &Host, config: &TopologyConfig) {
+    for capture in config.links.values().filter_map(|link| link.capture.as_ref()) {
+        if let Err(error) = make_capture_dir(&capture.dir, host.parts.wire_uid) {
+            tracing::warn!(%error, dir = %capture.dir.display(), "cannot make a capture's directory");
+        }
+    }
+}
+
+fn make_capture_dir(dir: &Path, owner: Option<u32>) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, chown};
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o711).create(parent)?;
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    chown(dir, owner, owner)
+}
+
+/// Removes captures of connections that nobody wants.
+async fn orphan_captures(host: &Host) -> std::io::Result<()> {
+    let dir = host.parts.state_dir.join("captures");
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    let found: Vec<_> = std::fs::read_dir(&dir)?.collect::<Result<_, _>>()?;
+    let mut known = BTreeSet::new();
+    for topology in host.topologies() {
+        let connections = topology.record().await.wanted.connections;
+        known.extend(connections.into_iter().map(|connection| connection.id.to_string()));
+    }
+    for entry in found {
+        if entry.file_name().to_str().is_none_or(|name| !known.contains(name)) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Wakes every topology when the wire was lost or replaced.
+pub(crate) async fn watch_wire(host: Arc<Host>) {
+    let mut last: Option<u64> = None;
+    let mut lost: Option<Instant> = None;
+    let mut timer = interval(WIRE_PING);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = host.stop.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        match host.parts.wire.instance().await {
+            Ok(instance) => {
+                let was_lost = lost.take();
+                if was_lost.is_some() || last.is_some_and(|last| last != instance) {
+                    let ms = was_lost.map_or(0, |at| at.elapsed().as_millis());
+                    tracing::warn!(ms, instance, "the wire is back; links are made again");
+                    wake_all(&host);
+                }
+                last = Some(instance);
+            }
+            Err(error) if lost.is_none() => {
+                tracing::warn!(%error, "the wire is lost");
+                lost = Some(Instant::now());
+                wake_all(&host);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn wake_all(host: &Host) {
+    for topology in host.topologies() {
+        topology.wake.notify_one();
+    }
+}
+
+/// Removes containers, wire topologies and captures that no record names, now and then.
+pub(crate) async fn remove_orphans(host: Arc<Host>) {
+    let mut timer = interval(ORPHAN_SEARCH);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = host.stop.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        if let Err(error) = orphan_containers(&host).await {
+            tracing::warn!(error = chain(&error), "cannot search for orphans");
+        }
+        if let Err(error) = orphan_captures(&host).await {
+            tracing::warn!(%error, "cannot remove captures");
+        }
+        if let Ok(found) = host.parts.wire.list().await {
+            for key in found {
+                let is_known = key.parse().is_ok_and(|id| host.topology(&id).is_some());
+                if !is_known && host.parts.wire.remove(&key).await.is_ok() {
+                    tracing::info!(key, "removed a topology from the wire that nobody wants");
+                }
+            }
+        }
+    }
+}
+
+async fn orphan_containers(host: &Host) -> Result<(), tomato_virt::container::ContainerError> {
+    // In this order: what is made meanwhile is in a record before it is on the host.
+    let found = host.parts.containers.list().await?;
+    let mut known = BTreeSet::new();
+    for topology in host.topologies() {
+        let record = topology.record().await;
+        known.extend(record.elements.into_keys());
+        known.extend(record.wanted.elements.into_iter().map(|element| element.id));
+    }
+    for id in found.into_iter().filter(|id| !known.contains(id)) {
+        tracing::warn!(%id, "remove an element that nobody wants");
+        host.parts.containers.destroy(&id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Templates as the reconciler sees them: a trait and the real store behind it.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::TemplateInfo;
+use tomato_model::id::{ElementId, LabId};
+use tomato_virt::template::{
+    self, Digest, Holder, ImportOptions, Progress, TemplateError, TemplateName, TemplateState,
+    TemplateStore,
+};
+
+use crate::error::chain;
+use crate::ledger::PinnedTemplate;
+
+/// Takes progress: a sentence and percent.
+pub type OnProgress = Arc<dyn Fn(String, Option<u8>) + Send + Sync>;
+
+/// What the reconciler asks of templates.
+#[async_trait]
+pub trait Templates: Send + Sync + std::fmt::Debug {
+    /// The template of that name, built first if needed, and pinned for `holder` if one is named.
+    async fn ensure(
+        &self,
+        name: &str,
+        holder: Option<&ElementId>,
+        progress: OnProgress,
+    ) -> Result<PinnedTemplate, ApiError>;
+
+    /// Ends the pin of [`Templates::ensure`]; none is fine.
+    async fn unpin(&self, digest: &str, holder: &ElementId) -> Result<(), ApiError>;
+
+    /// All templates, built or not.
+    async fn list(&self) -> Result<Vec<TemplateInfo>, ApiError>;
+
+    /// Imports a root file system.
+    async fn import(
+        &self,
+        name: &str,
+        label: &str,
+        reader: Box<dyn Read + Send>,
+    ) -> Result<TemplateInfo, ApiError>;
+}
+
+/// The template directory of this host.
+#[derive(Debug, Clone)]
+pub struct StoreTemplates {
+    store: TemplateStore,
+    lab: LabId,
+}
+
+impl StoreTemplates {
+    /// Templates of `store`, pinned for elements of `lab`.
+    pub fn new(store: TemplateStore, lab: LabId) -> Self {
+        Self { store, lab }
+    }
+
+    fn holder(&self, element: &ElementId) -> Result<Holder, ApiError> {
+        format!("{}.{element}", self.lab).parse().map_err(|e| invalid(&e))
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&TemplateStore) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        done.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
+    }
+}
+
+fn invalid(error: &template::NameError) -> ApiError {
+    ApiError::new(ErrorCode::InvalidValue, chain(error))
+}
+
+fn failed(error: &TemplateError) -> ApiError {
+    let code = match error {
+        TemplateError::Find { .. } => ErrorCode::EntityDoesNotExist,
+        TemplateError::Shipped { .. } => ErrorCode::AlreadyExists,
+        TemplateError::Import { .. }
+        | TemplateError::Shell { .. }
+        | TemplateError::Machine { .. } => ErrorCode::InvalidValue,
+        _ => ErrorCode::HostError,
+    };
+    ApiError::new(code, chain(error))
+}
+
+fn info(found: &template::TemplateInfo) -> TemplateInfo {
+    TemplateInfo {
+        name: found.name.to_string(),
+        label: found.label.clone(),
+        description: found.description.clone(),
+        digest: found.built.as_ref().map(|built| built.digest.to_string()),
+        ready: matches!(found.state, TemplateState::Built | TemplateState::Imported),
+    }
+}
+
+#[async_trait]
+impl Templates for StoreTemplates {
+    async fn ensure(
+        &self,
+        name: &str,
+        holder: Option<&ElementId>,
+        progress: OnProgress,
+    ) -> Result<PinnedTemplate, ApiError> {
+        let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
+        let holder = holder.map(|element| self.holder(element)).transpose()?;
+        self.run(move |store| {
+            let tell = |p: Progress| progress(p.message, p.percent);
+            let found = store.ensure(&name, &tell).map_err(|e| failed(&e))?;
+            if let Some(holder) = holder {
+                store.pin(&found.digest, &holder).map_err(|e| failed(&e))?;
+            }
+            let digest = found.digest.to_string();
+            Ok(PinnedTemplate { digest, rootfs: found.rootfs, boot: found.boot })
+        })
+        .await
+    }
+
+    async fn unpin(&self, digest: &str, holder: &ElementId) -> Result<(), ApiError> {
+        let digest: Digest = digest.parse().map_err(|e| invalid(&e))?;
+        let holder = self.holder(holder)?;
+        self.run(move |store| store.unpin(&digest, &holder).map_err(|e| failed(&e))).await
+    }
+
+    async fn list(&self) -> Result<Vec<TemplateInfo>, ApiError> {
+        self.run(|store| Ok(store.list().map_err(|e| failed(&e))?.iter().map(info).collect())).await
+    }
+
+    async fn import(
+        &self,
+        name: &str,
+        label: &str,
+        reader: Box<dyn Read + Send>,
+    ) -> Result<TemplateInfo, ApiError> {
+        let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
+        let options = ImportOptions { label: label.to_owned(), ..ImportOptions::default() };
+        self.run(move |store| {
+            store.import_tar(&name, reader, options, &|_| ()).map_err(|e| failed(&e))?;
+            store.info(&name).map(|found| info(&found)).map_err(|e| failed(&e))
+        })
+        .await
+    }
+}

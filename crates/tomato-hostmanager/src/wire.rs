@@ -1,0 +1,160 @@
+//! The wire as the reconciler sees it: a trait, the real one and what it says when it cannot.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tomato_wire::client::{ClientError, WireClient};
+use tomato_wire::config::TopologyConfig;
+use tomato_wire::status::TopologyStatus;
+
+use crate::error::chain;
+use crate::limits::WIRE_CALL;
+
+/// The wire did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireFault {
+    /// It does not answer; it is tried again.
+    #[error("the wire is away: {0}")]
+    Away(String),
+    /// It answered no.
+    #[error("the wire refused: {0}")]
+    Refused(String),
+}
+
+/// What [`WireControl::apply`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Ports that have no descriptor.
+    pub unattached: Vec<String>,
+    /// Start id of the wire that did it.
+    pub instance: u64,
+}
+
+/// What the reconciler asks of the wire. Every call may be repeated.
+#[async_trait]
+pub trait WireControl: Send + Sync + std::fmt::Debug {
+    /// Makes a topology as described, touching only what differs.
+    async fn apply(&self, topology: &str, config: TopologyConfig) -> Result<Applied, WireFault>;
+
+    /// Gives a port its descriptor.
+    async fn attach(
+        &self,
+        topology: &str,
+        port: &str,
+        descriptor: OwnedFd,
+    ) -> Result<(), WireFault>;
+
+    /// Ends a topology; an unknown one is fine.
+    async fn remove(&self, topology: &str) -> Result<(), WireFault>;
+
+    /// All topologies.
+    async fn list(&self) -> Result<Vec<String>, WireFault>;
+
+    /// Counters of one topology; empty if it is unknown.
+    async fn status(&self, topology: &str) -> Result<TopologyStatus, WireFault>;
+
+    /// The wire's start id, if it lives.
+    async fn instance(&self) -> Result<u64, WireFault>;
+}
+
+/// The real wire behind its control socket; connects anew whenever the conversation broke off.
+#[derive(Debug, Clone)]
+pub struct SocketWire {
+    path: PathBuf,
+    client: Arc<Mutex<Option<WireClient>>>,
+}
+
+impl SocketWire {
+    /// The wire that listens at `path`. Connects at the first call.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, client: Arc::default() }
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut WireClient) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, WireFault> {
+        let (path, client) = (self.path.clone(), Arc::clone(&self.client));
+        let done = tokio::task::spawn_blocking(move || {
+            let mut slot = client.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_connected = slot.is_some();
+            let mut result = once(&mut slot, &path, &work);
+            if was_connected && matches!(result, Err(WireFault::Away(_))) {
+                // The wire was replaced since the last call: the new one may be there already.
+                result = once(&mut slot, &path, &work);
+            }
+            result
+        });
+        done.await.unwrap_or_else(|error| Err(WireFault::Away(error.to_string())))
+    }
+}
+
+fn once<T>(
+    slot: &mut Option<WireClient>,
+    path: &std::path::Path,
+    work: &impl Fn(&mut WireClient) -> Result<T, ClientError>,
+) -> Result<T, WireFault> {
+    let connected = match slot.take() {
+        Some(client) => Ok(client),
+        None => WireClient::connect(path, WIRE_CALL),
+    };
+    let mut client = connected.map_err(|error| WireFault::Away(chain(&error)))?;
+    match work(&mut client) {
+        Ok(value) => {
+            *slot = Some(client);
+            Ok(value)
+        }
+        Err(ClientError::Refused(refusal)) => {
+            *slot = Some(client);
+            Err(WireFault::Refused(refusal.message))
+        }
+        Err(error) => Err(WireFault::Away(chain(&error))),
+    }
+}
+
+#[async_trait]
+impl WireControl for SocketWire {
+    async fn apply(&self, topology: &str, config: TopologyConfig) -> Result<Applied, WireFault> {
+        let topology = topology.to_owned();
+        self.call(move |client| {
+            let unattached = client.apply(&topology, config.clone())?;
+            Ok(Applied { unattached, instance: client.welcome().instance })
+        })
+        .await
+    }
+
+    async fn attach(
+        &self,
+        topology: &str,
+        port: &str,
+        descriptor: OwnedFd,
+    ) -> Result<(), WireFault> {
+        let (topology, port) = (topology.to_owned(), port.to_owned());
+        self.call(move |client| client.attach(&topology, &port, &descriptor)).await
+    }
+
+    async fn remove(&self, topology: &str) -> Result<(), WireFault> {
+        let topology = topology.to_owned();
+        self.call(move |client| client.remove(&topology)).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, WireFault> {
+        self.call(WireClient::list).await
+    }
+
+    async fn status(&self, topology: &str) -> Result<TopologyStatus, WireFault> {
+        let topology = topology.to_owned();
+        let asked = topology.clone();
+        match self.call(move |client| client.status(Some(&asked))).await {
+            Ok(mut all) => Ok(all.remove(&topology).unwrap_or_default()),
+            Err(WireFault::Refused(_)) => Ok(TopologyStatus::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn instance(&self) -> Result<u64, WireFault> {
+        self.call(|client| client.hello().map(|welcome| welcome.instance)).await
+    }
+}
