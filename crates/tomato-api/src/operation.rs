@@ -4,6 +4,8 @@
 //! beside it. Paths are below [`PREFIX`]. A missing role is refused; an invisible object is not found.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use tomato_model::edit::{ConnectionPatch, ElementPatch, InterfacePatch};
+use tomato_model::graph::Graph;
 use tomato_model::role::Role;
 use tomato_model::topology::{Connection, Element, Interface, Topology};
 
@@ -177,7 +179,7 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Topology(Role::User),
         query: &[],
         body: Body::None,
-        answer: Answer::Json(schema::<serde_json::Value>),
+        answer: Answer::Json(schema::<Graph>),
         doc: "Show a topology with its elements and connections.",
         long: false,
     },
@@ -309,7 +311,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/elements/{id}",
         access: Access::Topology(Role::Manager),
         query: &[],
-        body: Body::Json(schema::<request::Attributes>),
+        body: Body::Json(schema::<ElementPatch>),
         answer: Answer::Json(schema::<Element>),
         doc: "Change attributes of an element; unnamed ones keep their values.",
         long: false,
@@ -413,7 +415,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/interfaces/{id}",
         access: Access::Topology(Role::Manager),
         query: &[],
-        body: Body::Json(schema::<request::Attributes>),
+        body: Body::Json(schema::<InterfacePatch>),
         answer: Answer::Json(schema::<Interface>),
         doc: "Change attributes of an interface.",
         long: false,
@@ -465,7 +467,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/connections/{id}",
         access: Access::Topology(Role::Manager),
         query: &[],
-        body: Body::Json(schema::<request::Attributes>),
+        body: Body::Json(schema::<ConnectionPatch>),
         answer: Answer::Json(schema::<Connection>),
         doc: "Change a connection, also while it passes frames.",
         long: false,

@@ -1,1 +1,18 @@
-//! tomato-backend
+//! The backend: accounts, topologies, jobs, and the interfaces to them. It keeps what is wanted; the hostmanager that dials
+//! in makes it so and reports what it observes.
+//!
+//! Read [`app`] first. Invariant: only `http` and `xmlrpc` know how calls arrive, only `hostlink` how hosts are reached.
+
+pub mod app;
+mod clock;
+pub mod hostlink;
+pub mod http;
+pub mod limits;
+pub mod openapi;
+pub mod page;
+pub mod serve;
+mod wanted;
+pub mod xmlrpc;
+
+pub use app::{App, Caller};
+pub use serve::{Config, ServeError, serve};

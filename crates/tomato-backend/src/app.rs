@@ -1,0 +1,139 @@
+//! The application: every operation as an async function that takes who calls and answers a value or an [`ApiError`].
+//! It knows neither HTTP nor XML-RPC.
+//!
+//! Invariants: a change is in the store before anyone sees it; roles are checked here and nowhere else; the backend writes
+//! `wanted` by users' calls and `state` by observations only.
+
+pub mod account;
+pub mod archive;
+pub mod caller;
+pub mod commit;
+pub mod connection;
+pub mod element;
+pub mod event;
+pub mod import;
+pub mod interface;
+pub mod job;
+pub mod observe;
+pub mod profile;
+pub mod run;
+pub mod server;
+pub mod slot;
+pub mod template;
+pub mod token;
+pub mod topology;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::job::Job;
+use tomato_api::request::{Event, Profile};
+use tomato_model::id::JobId;
+use tomato_store::SqliteStore;
+
+pub use crate::app::caller::Caller;
+use crate::app::account::PasswordCache;
+use crate::app::job::JobHandle;
+use crate::app::slot::Slots;
+use crate::hostlink::HostLink;
+use crate::limits::{EVENTS_BEHIND_MAX, PASSWORD_CHECKS};
+
+/// The result of an operation.
+pub type Answer<T> = Result<T, ApiError>;
+
+/// The application; clones share everything.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: SqliteStore,
+    pub(crate) slots: RwLock<Slots>,
+    pub(crate) profiles: RwLock<BTreeMap<String, Profile>>,
+    pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
+    pub(crate) events: broadcast::Sender<Event>,
+    /// Woken after each commit that a host must hear of.
+    pub(crate) push: Notify,
+    pub(crate) host: HostLink,
+    pub(crate) passwords: Mutex<PasswordCache>,
+    pub(crate) password_checks: Semaphore,
+}
+
+impl App {
+    /// The application on `store`, with everything in it loaded. Call [`App::resume`] once a host may dial in.
+    pub async fn open(store: SqliteStore, host: HostLink) -> Answer<App> {
+        let slots = slot::load(&store).await?;
+        let profiles = profile::load(&store).await?;
+        let jobs = job::load(&store).await?;
+        let inner = Inner {
+            store,
+            slots: RwLock::new(slots),
+            profiles: RwLock::new(profiles),
+            jobs: Mutex::new(jobs),
+            events: broadcast::channel(EVENTS_BEHIND_MAX).0,
+            push: Notify::new(),
+            host,
+            passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
+            password_checks: Semaphore::new(PASSWORD_CHECKS),
+        };
+        Ok(App { inner: Arc::new(inner) })
+    }
+
+    /// The link to the host.
+    pub fn host(&self) -> &HostLink {
+        &self.inner.host
+    }
+
+    pub(crate) fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<JobId, JobHandle>> {
+        self.inner.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn profiles(&self) -> BTreeMap<String, Profile> {
+        self.inner.profiles.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The jobs as they are now, for tests and restarts.
+    pub(crate) fn running_jobs(&self) -> Vec<Job> {
+        self.jobs().values().map(JobHandle::job).filter(|job| !job.is_over()).collect()
+    }
+}
+
+/// Not found, said the same for what is unknown, malformed and invisible.
+pub(crate) fn not_found(entity: &str, id: &str) -> ApiError {
+    ApiError::new(ErrorCode::EntityDoesNotExist, format!("no {entity} {id:?} exists, or it is not yours"))
+        .with(serde_json::json!({"entity": entity, "id": id}))
+}
+
+/// A fault of ours, logged with its chain.
+pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        chain.push_str(": ");
+        chain.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    tracing::error!(doing, error = chain, "internal error");
+    ApiError::new(ErrorCode::Internal, format!("{doing} failed: {chain}"))
+}
+
+/// Reads a typed value out of JSON, naming the wrong field.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
+    serde_json::from_value(value).map_err(|error| {
+        let text = error.to_string();
+        let code = if text.starts_with("unknown field") || text.starts_with("unknown attribute") { ErrorCode::UnsupportedAttribute } else { ErrorCode::InvalidValue };
+        ApiError::new(code, text)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Connections and what was captured on them.
+
+use serde_json::{Value, json};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::ConnectionCreate;
+use tomato_model::edit::{self, ConnectionPatch, End};
+use tomato_model::graph::Graph;
+use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use tomato_model::role::Role;
+use tomato_model::topology::Connection;
+
+use crate::app::slot::Part;
+use crate::app::topology::check_revision;
+use crate::app::commit::edit_error;
+use crate::app::{Answer, App, Caller, not_found, read};
+use crate::clock::SystemIds;
+use crate::hostlink::ByteStream;
+
+impl App {
+    /// Connects two elements or interfaces.
+    pub async fn connection_create(&self, caller: &Caller, args: ConnectionCreate) -> Answer<Connection> {
+        let patch: ConnectionPatch = read(Value::Object(args.attributes))?;
+        let topology = match args.topology {
+            Some(id) => id,
+            None => self.topology_of_end(&args.ends[0])?,
+        };
+        self.edit(caller, Part::Topology(&topology), Role::Manager, |graph| {
+            let ends = [end(graph, &args.ends[0])?, end(graph, &args.ends[1])?];
+            let id = edit::connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)?;
+            found(graph, &id)
+        })
+        .await
+    }
+
+    /// A connection.
+    pub async fn connection_info(&self, caller: &Caller, id: &ConnectionId) -> Answer<Connection> {
+        found(&self.view(caller, Part::Connection(id), Role::User).await?, id)
+    }
+
+    /// Changes a connection, also while it passes frames.
+    pub async fn connection_modify(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        patch: ConnectionPatch,
+        expected: Option<u64>,
+    ) -> Answer<Connection> {
+        self.edit(caller, Part::Connection(id), Role::Manager, |graph| {
+            let current = found(graph, id)?;
+            check_revision(expected, current.revision, &current)?;
+            edit::modify_connection(graph, id, &patch).map_err(edit_error)?;
+            found(graph, id)
+        })
+        .await
+    }
+
+    /// Removes a connection.
+    pub async fn connection_remove(&self, caller: &Caller, id: &ConnectionId) -> Answer<()> {
+        self.edit(caller, Part::Connection(id), Role::Manager, |graph| {
+            edit::disconnect(graph, id).map_err(edit_error)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What was captured (pcapng).
+    pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
+        self.connection_info(caller, id).await?;
+        self.inner.host.download(&format!("/v1/connections/{id}/capture")).await
+    }
+
+    fn topology_of_end(&self, text: &str) -> Answer<TopologyId> {
+        let slots = self.inner.slots.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let by_interface = text.parse::<InterfaceId>().ok().and_then(|id| slots.interfaces.get(&id));
+        let by_element = || text.parse::<ElementId>().ok().and_then(|id| slots.elements.get(&id));
+        let topology = by_interface.or_else(by_element);
+        topology.cloned().ok_or_else(|| not_found("element", text))
+    }
+}
+
+/// The end that a caller means by an id or a name.
+fn end(graph: &Graph, text: &str) -> Answer<End> {
+    if let Ok(id) = text.parse::<InterfaceId>()
+        && graph.interface(&id).is_some()
+    {
+        return Ok(End::Interface(id));
+    }
+    if let Ok(id) = text.parse::<ElementId>()
+        && graph.element(&id).is_some()
+    {
+        return Ok(End::Element(id));
+    }
+    let (element, interface) = text.split_once(':').map_or((text, None), |(e, i)| (e, Some(i)));
+    let element = graph.element_by_name(element).ok_or_else(|| not_found("element", text))?;
+    let Some(name) = interface else { return Ok(End::Element(element.id.clone())) };
+    let interface = element.interfaces.iter().find(|i| i.name == name).ok_or_else(|| {
+        ApiError::new(ErrorCode::EntityDoesNotExist, format!("element {} has no interface {name}: add it first", element.name))
+            .with(json!({"entity": "interface", "id": text}))
+    })?;
+    Ok(End::Interface(interface.id.clone()))
+}
+
+fn found(graph: &Graph, id: &ConnectionId) -> Answer<Connection> {
+    graph.connection(id).cloned().ok_or_else(|| not_found("connection", id.as_str()))
+}

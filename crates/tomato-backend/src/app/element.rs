@@ -1,0 +1,126 @@
+//! Elements.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::{ExecAnswer, ExecCall};
+use tomato_api::job::Job;
+use tomato_api::request::ElementCreate;
+use tomato_model::edit::{self, ElementPatch, NewElement};
+use tomato_model::graph::Graph;
+use tomato_model::id::ElementId;
+use tomato_model::lifecycle::{Action, State};
+use tomato_model::role::Role;
+use tomato_model::topology::Element;
+
+use crate::app::slot::Part;
+use crate::app::topology::check_revision;
+use crate::app::commit::edit_error;
+use crate::app::{Answer, App, Caller, not_found, read};
+use crate::clock::SystemIds;
+use crate::limits::{EXEC_DEFAULT, EXEC_GRACE};
+
+/// Template of a container that names none.
+pub const DEFAULT_TEMPLATE: &str = "debian-12";
+
+impl App {
+    /// Adds an element.
+    pub async fn element_create(&self, caller: &Caller, args: ElementCreate) -> Answer<Element> {
+        let mut patch: ElementPatch = read(Value::Object(args.attributes))?;
+        if patch.name.is_none() {
+            patch.name = args.name;
+        }
+        let profiles = self.profiles();
+        self.edit(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
+            crate::app::profile::check_known(&profiles, &patch)?;
+            let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
+            let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
+            found(graph, &id)
+        })
+        .await
+    }
+
+    /// An element.
+    pub async fn element_info(&self, caller: &Caller, id: &ElementId) -> Answer<Element> {
+        found(&self.view(caller, Part::Element(id), Role::User).await?, id)
+    }
+
+    /// Changes an element.
+    pub async fn element_modify(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        patch: ElementPatch,
+        expected: Option<u64>,
+    ) -> Answer<Element> {
+        let profiles = self.profiles();
+        self.edit(caller, Part::Element(id), Role::Manager, |graph| {
+            let current = found(graph, id)?;
+            check_revision(expected, current.revision, &current)?;
+            crate::app::profile::check_known(&profiles, &patch)?;
+            edit::modify_element(graph, id, &patch).map_err(edit_error)?;
+            found(graph, id)
+        })
+        .await
+    }
+
+    /// Removes an element of which nothing is on a host, with its connections.
+    pub async fn element_remove(&self, caller: &Caller, id: &ElementId) -> Answer<()> {
+        self.edit(caller, Part::Element(id), Role::Manager, |graph| {
+            let element = found(graph, id)?;
+            if element.state != State::Created || element.wanted != State::Created {
+                let text = format!("element {} is not in state created: destroy it first", element.name);
+                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id})));
+            }
+            edit::remove_element(graph, id).map_err(edit_error)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Begins an action on one element.
+    pub async fn element_action(&self, caller: &Caller, id: &ElementId, action: Action) -> Answer<Job> {
+        self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
+            let element = found(&state.graph, id)?;
+            if action.target(element.state).is_none() {
+                let text = format!("element {} is {:?}: it cannot {action:?} now", element.name, element.state).to_lowercase();
+                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id, "state": element.state})));
+            }
+            self.begin(caller, Arc::clone(slot), state, action, vec![id.clone()]).await
+        })
+        .await
+    }
+
+    /// Runs a command in a started container.
+    pub async fn element_exec(&self, caller: &Caller, id: &ElementId, call: ExecCall) -> Answer<ExecAnswer> {
+        let element = self.element_info(caller, id).await?;
+        need_container(&element)?;
+        if element.state != State::Started {
+            let text = format!("element {} is not started: start it first", element.name);
+            return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id, "state": element.state})));
+        }
+        if call.argv.is_empty() {
+            return Err(ApiError::new(ErrorCode::InvalidValue, "argv: names no program: give at least one word"));
+        }
+        let own = call.timeout_ms.map_or(EXEC_DEFAULT, std::time::Duration::from_millis);
+        let body = Bytes::from(json!(call).to_string());
+        let path = format!("/v1/elements/{id}/exec");
+        self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
+    }
+}
+
+/// A copy of the element.
+pub(crate) fn found(graph: &Graph, id: &ElementId) -> Answer<Element> {
+    graph.element(id).cloned().ok_or_else(|| not_found("element", id.as_str()))
+}
+
+/// Refuses elements in which nothing can run.
+pub(crate) fn need_container(element: &Element) -> Answer<()> {
+    if element.kind.is_device() {
+        return Ok(());
+    }
+    let text = format!("element {} is a {} and runs no programs", element.name, element.kind);
+    Err(ApiError::new(ErrorCode::UnsupportedAction, text).with(json!({"element": element.id})))
+}

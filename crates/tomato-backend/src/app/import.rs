@@ -1,0 +1,110 @@
+//! Topology files in and out.
+
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::{ImportAnswer, PlanStep};
+use tomato_model::file::{self, Diagnostic};
+use tomato_model::graph::Graph;
+use tomato_model::id::TopologyId;
+use tomato_model::plan::{self, Plan};
+use tomato_model::role::Role;
+
+use crate::app::slot::Part;
+use crate::app::{Answer, App, Caller, internal};
+use crate::clock::SystemIds;
+
+/// Forms of a topology file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileFormat {
+    /// YAML.
+    #[default]
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// How a file is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImportMode {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Change the topology of that name instead of creating one.
+    pub update: bool,
+}
+
+impl App {
+    /// The topology as a file.
+    pub async fn topology_export(&self, caller: &Caller, id: &TopologyId, format: FileFormat) -> Answer<String> {
+        let graph = self.view(caller, Part::Topology(id), Role::User).await?;
+        let file = file::export(&graph);
+        let text = match format {
+            FileFormat::Yaml => file.to_yaml(),
+            FileFormat::Json => file.to_json(),
+        };
+        text.map_err(|error| internal("writing a topology file", &error))
+    }
+
+    /// Reads a file and does, or only plans, what it says.
+    pub async fn topology_import(&self, caller: &Caller, text: &str, mode: ImportMode) -> Answer<ImportAnswer> {
+        let file = file::parse(text).map_err(|found| refused(&found))?;
+        let existing = match &file.name {
+            Some(name) if mode.update => self.by_name(caller, name).await?,
+            _ => None,
+        };
+        let Some(id) = existing else {
+            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds).map_err(|found| refused(&found))?;
+            let steps = shown(&plan);
+            let id = plan.graph.topology.id.clone();
+            if mode.dry_run {
+                return Ok(ImportAnswer { topology: None, plan: steps });
+            }
+            self.commit_new(plan.graph).await?;
+            return Ok(ImportAnswer { topology: Some(id), plan: steps });
+        };
+        let make = |graph: &Graph| plan::plan(Some(graph), &file, &caller.account, &mut SystemIds).map_err(|found| refused(&found));
+        if mode.dry_run {
+            let plan = make(&self.view(caller, Part::Topology(&id), Role::Manager).await?)?;
+            return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan) });
+        }
+        let steps = self
+            .edit(caller, Part::Topology(&id), Role::Manager, |graph| {
+                let plan = make(graph)?;
+                let steps = shown(&plan);
+                *graph = plan.graph;
+                Ok(steps)
+            })
+            .await?;
+        Ok(ImportAnswer { topology: Some(id), plan: steps })
+    }
+
+    async fn by_name(&self, caller: &Caller, name: &str) -> Answer<Option<TopologyId>> {
+        let mut found = self.topology_list(caller).await?;
+        found.retain(|topology| topology.name == name);
+        if found.len() > 1 {
+            let text = format!("{} topologies are named {name:?}: rename all but one", found.len());
+            return Err(ApiError::new(ErrorCode::Ambiguous, text));
+        }
+        Ok(found.pop().map(|topology| topology.id))
+    }
+}
+
+fn shown(plan: &Plan) -> Vec<PlanStep> {
+    let step = |step: &plan::Step| PlanStep {
+        text: step.text.clone(),
+        object: step.object.clone(),
+        change: format!("{:?}", step.change).to_lowercase(),
+    };
+    plan.steps.iter().map(step).collect()
+}
+
+fn refused(found: &[Diagnostic]) -> ApiError {
+    let first = found.first().map_or_else(
+        || "the file cannot be used".to_owned(),
+        |d| format!("line {}, column {}: {}: {}; {}", d.line, d.column, d.path, d.message, d.remedy),
+    );
+    let all: Vec<_> = found
+        .iter()
+        .map(|d| json!({"line": d.line, "column": d.column, "path": d.path, "message": d.message, "remedy": d.remedy}))
+        .collect();
+    ApiError::new(ErrorCode::InvalidConfiguration, first).with(json!({"diagnostics": all}))
+}

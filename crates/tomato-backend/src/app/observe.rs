@@ -1,0 +1,59 @@
+//! Takes over what a host reports.
+
+use tomato_api::host::{ObservedTopology, WantedTopology};
+use tomato_model::id::TopologyId;
+use tomato_model::lifecycle::State;
+
+use crate::app::commit::Extra;
+use crate::app::{Answer, App};
+
+impl App {
+    /// Writes an observation into the topology and wakes its jobs; false if the topology is unknown.
+    pub(crate) async fn observe(&self, seen: ObservedTopology) -> Answer<bool> {
+        let Some(slot) = self.slot_of(&seen.id) else { return Ok(false) };
+        let mut state = slot.state.lock().await;
+        if state.is_gone {
+            return Ok(false);
+        }
+        let mut graph = state.graph.clone();
+        for element in &mut graph.elements {
+            let now = seen.elements.iter().find(|e| e.id == element.id);
+            element.state = now.map_or(State::Created, |e| e.state);
+            if let Some(error) = now.and_then(|e| e.error.as_ref()) {
+                element.error = Some(error.message.clone());
+            } else if seen.settled && seen.generation >= state.generation && element.state == element.wanted && now.is_some() {
+                element.error = None;
+            }
+        }
+        for connection in &mut graph.connections {
+            connection.started = seen.connections.contains(&connection.id);
+        }
+        self.commit(&mut state, graph, Extra { job: None, is_observation: true }).await?;
+        drop(state);
+        slot.observed.send_replace(Some(seen));
+        Ok(true)
+    }
+
+    /// A host holds nothing of the topology any more.
+    pub(crate) async fn observe_removed(&self, id: &TopologyId) -> Answer<()> {
+        let Some(slot) = self.slot_of(id) else { return Ok(()) };
+        let generation = slot.state.lock().await.generation;
+        let seen = ObservedTopology {
+            id: id.clone(),
+            generation,
+            settled: true,
+            elements: Vec::new(),
+            connections: Vec::new(),
+            wire_instance: None,
+        };
+        self.observe(seen).await.map(drop)
+    }
+
+    /// What a host shall hold of a topology; none once it is gone.
+    pub(crate) async fn wanted(&self, id: &TopologyId) -> Option<WantedTopology> {
+        let slot = self.slot_of(id)?;
+        let profiles = self.profiles();
+        let state = slot.state.lock().await;
+        (!state.is_gone).then(|| crate::wanted::wanted(&state.graph, state.generation, &profiles))
+    }
+}

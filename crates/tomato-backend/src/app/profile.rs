@@ -1,0 +1,158 @@
+//! Resource profiles: four that come with the product, and those of the administrators.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::{Profile, ProfileCreate, ProfilePatch};
+use tomato_model::edit::ElementPatch;
+use tomato_model::id::ProfileId;
+use tomato_store::{Batch, Delete, EntityKind, Put, SqliteStore, Store};
+
+use crate::app::commit::store_error;
+use crate::app::topology::check_revision;
+use crate::app::{Answer, App, Caller, internal, not_found};
+
+/// Profile of a container that names none.
+pub const DEFAULT_PROFILE: &str = "small";
+
+/// Name, title, thousandths of a processor, MiB of memory, MiB of disk, processes.
+const BUILTIN: [(&str, &str, u32, u64, u64, u32); 4] = [
+    ("tiny", "Tiny", 250, 64, 512, 64),
+    ("small", "Small", 500, 256, 1024, 256),
+    ("normal", "Normal", 1000, 512, 4096, 512),
+    ("large", "Large", 2000, 2048, 10_240, 2048),
+];
+
+fn builtin() -> impl Iterator<Item = Profile> {
+    (1u64..).zip(BUILTIN).map(|(number, (name, label, cpu_milli, memory, disk, pids_max))| Profile {
+        id: ProfileId::new(0, number),
+        name: name.to_owned(),
+        revision: 1,
+        label: label.to_owned(),
+        cpu_milli,
+        memory_bytes: memory << 20,
+        disk_bytes: disk << 20,
+        pids_max,
+        builtin: true,
+    })
+}
+
+/// The profile named [`DEFAULT_PROFILE`].
+pub(crate) fn default_profile() -> Profile {
+    builtin().find(|p| p.name == DEFAULT_PROFILE).expect("the default profile is one of the built-in ones")
+}
+
+/// All profiles by name.
+pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile>> {
+    let mut profiles: BTreeMap<String, Profile> = builtin().map(|p| (p.name.clone(), p)).collect();
+    for row in store.list(EntityKind::Profile, None).await.map_err(store_error)? {
+        let profile: Profile = row.decode().map_err(store_error)?;
+        profiles.entry(profile.name.clone()).or_insert(profile);
+    }
+    Ok(profiles)
+}
+
+/// Refuses a patch that names an unknown profile.
+pub(crate) fn check_known(profiles: &BTreeMap<String, Profile>, patch: &ElementPatch) -> Answer<()> {
+    match &patch.profile {
+        Some(Some(name)) if !profiles.contains_key(name) => {
+            let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+            let text = format!("profile: there is no profile {name:?}, only {}", known.join(", "));
+            Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "profile", "value": name})))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl App {
+    /// All profiles by name.
+    pub fn profile_list(&self) -> Vec<Profile> {
+        self.profiles().into_values().collect()
+    }
+
+    /// Adds a profile.
+    pub async fn profile_create(&self, caller: &Caller, args: ProfileCreate) -> Answer<Profile> {
+        caller.need_admin()?;
+        if self.profiles().contains_key(&args.name) {
+            let text = format!("profile {:?} exists already: choose another name", args.name);
+            return Err(ApiError::new(ErrorCode::AlreadyExists, text));
+        }
+        let profile = Profile {
+            id: crate::clock::profile_id(),
+            label: args.label.unwrap_or_else(|| args.name.clone()),
+            name: args.name,
+            revision: 1,
+            cpu_milli: args.cpu_milli,
+            memory_bytes: args.memory_bytes,
+            disk_bytes: args.disk_bytes,
+            pids_max: args.pids_max,
+            builtin: false,
+        };
+        self.profile_put(&profile, None).await?;
+        Ok(profile)
+    }
+
+    /// Changes a profile.
+    pub async fn profile_modify(
+        &self,
+        caller: &Caller,
+        id: &ProfileId,
+        patch: ProfilePatch,
+        expected: Option<u64>,
+    ) -> Answer<Profile> {
+        caller.need_admin()?;
+        let mut profile = self.own_profile(id)?;
+        check_revision(expected, profile.revision, &profile)?;
+        let before = profile.revision;
+        profile.revision += 1;
+        profile.label = patch.label.unwrap_or(profile.label);
+        profile.cpu_milli = patch.cpu_milli.unwrap_or(profile.cpu_milli);
+        profile.memory_bytes = patch.memory_bytes.unwrap_or(profile.memory_bytes);
+        profile.disk_bytes = patch.disk_bytes.unwrap_or(profile.disk_bytes);
+        profile.pids_max = patch.pids_max.unwrap_or(profile.pids_max);
+        self.profile_put(&profile, Some(before)).await?;
+        Ok(profile)
+    }
+
+    /// Removes a profile that no element uses.
+    pub async fn profile_remove(&self, caller: &Caller, id: &ProfileId) -> Answer<()> {
+        caller.need_admin()?;
+        let profile = self.own_profile(id)?;
+        for (_, slot) in self.all_slots() {
+            let state = slot.state.lock().await;
+            if state.graph.elements.iter().any(|e| e.profile.as_deref() == Some(profile.name.as_str())) {
+                let text = format!("profile {:?} is used in topology {:?}: change its elements first", profile.name, state.graph.topology.name);
+                return Err(ApiError::new(ErrorCode::NotEmpty, text));
+            }
+        }
+        let delete = Delete { kind: EntityKind::Profile, id: id.as_str().to_owned(), expected: Some(profile.revision) };
+        self.inner.store.commit(Batch { deletes: vec![delete], ..Batch::default() }).await.map_err(store_error)?;
+        self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner).remove(&profile.name);
+        Ok(())
+    }
+
+    fn own_profile(&self, id: &ProfileId) -> Answer<Profile> {
+        let profile = self.profiles().into_values().find(|p| p.id == *id);
+        let profile = profile.ok_or_else(|| not_found("profile", id.as_str()))?;
+        if profile.builtin {
+            let text = format!("profile {:?} comes with the product: make one of your own", profile.name);
+            return Err(ApiError::new(ErrorCode::UnsupportedAction, text));
+        }
+        Ok(profile)
+    }
+
+    async fn profile_put(&self, profile: &Profile, expected: Option<u64>) -> Answer<()> {
+        if profile.cpu_milli == 0 || profile.memory_bytes == 0 || profile.pids_max == 0 {
+            return Err(ApiError::new(ErrorCode::InvalidValue, "cpu_milli, memory_bytes and pids_max must be above zero"));
+        }
+        let mut put = Put::create(EntityKind::Profile, profile.id.as_str(), None, profile.revision, profile)
+            .map_err(|error| internal("writing a profile", &error))?;
+        put.expected = expected;
+        self.inner.store.commit(Batch { puts: vec![put], ..Batch::default() }).await.map_err(store_error)?;
+        let mut profiles = self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner);
+        profiles.insert(profile.name.clone(), profile.clone());
+        Ok(())
+    }
+}

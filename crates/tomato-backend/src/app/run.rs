@@ -1,0 +1,251 @@
+//! Actions on elements: sets what is wanted, then waits for the host to report it.
+//!
+//! Invariant: one failing element never aborts the others. A job that ends leaves no element wanted otherwise than observed
+//! but those that another call has changed meanwhile. Order between elements is the host's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::sync::MutexGuard;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::ObservedTopology;
+use tomato_api::job::{Job, JobElement, JobState, Progress};
+use tomato_model::id::ElementId;
+use tomato_model::lifecycle::{Action, State};
+
+use crate::app::commit::Extra;
+use crate::app::job::{JobHandle, push_log};
+use crate::app::slot::{self, Slot};
+use crate::app::{Answer, App, Caller};
+use crate::clock;
+use crate::limits::{JOB_CONNECTION_WAIT, JOB_HOST_WAIT, JOB_TICK};
+
+/// What a running job waits for.
+struct Wait {
+    generation: u64,
+    /// Since when nothing is left to do but connections that do not pass frames.
+    settled: Option<Instant>,
+    /// Since when no host is there.
+    alone: Option<Instant>,
+}
+
+impl App {
+    /// Begins `action` on the `chosen` elements for which it makes sense, and answers the job.
+    pub(crate) async fn begin(
+        &self,
+        caller: &Caller,
+        slot: Arc<Slot>,
+        mut state: MutexGuard<'_, slot::State>,
+        action: Action,
+        chosen: Vec<ElementId>,
+    ) -> Answer<Job> {
+        self.give_way(&state, action, &chosen)?;
+        let mut graph = state.graph.clone();
+        let mut elements = BTreeMap::new();
+        for id in chosen {
+            let Some(element) = graph.element_mut(&id) else { continue };
+            let Some(target) = action.target(element.state) else { continue };
+            if target == State::Started && (element.state != State::Started || element.wanted != State::Started) {
+                element.start_count += 1;
+            }
+            element.wanted = target;
+            element.error = None;
+            let entry = JobElement { name: element.name.clone(), state: element.state, target, doing: None, error: None };
+            elements.insert(id, entry);
+        }
+        let job = Job {
+            id: clock::job_id(),
+            topology: Some(graph.topology.id.clone()),
+            account: caller.account.clone(),
+            action: format!("{action:?}").to_lowercase(),
+            state: JobState::Running,
+            progress: progress(&elements),
+            elements,
+            log: Vec::new(),
+            error: None,
+            started_at: clock::now_us(),
+            ended_at: None,
+        };
+        self.commit(&mut state, graph, Extra { job: Some(job.clone()), is_observation: false }).await?;
+        let generation = state.generation;
+        drop(state);
+        let handle = self.job_register(job.clone());
+        self.follow(slot, handle, generation);
+        Ok(job)
+    }
+
+    /// Goes on with the jobs that ran when the process ended.
+    pub async fn resume(&self) {
+        for job in self.running_jobs() {
+            let Some(handle) = self.jobs().get(&job.id).cloned() else { continue };
+            let Some(slot) = job.topology.as_ref().and_then(|id| self.slot_of(id)) else {
+                let text = "the server was restarted meanwhile: begin again";
+                self.job_finish(&handle, Some(ApiError::new(ErrorCode::HostError, text))).await;
+                continue;
+            };
+            let generation = slot.state.lock().await.generation;
+            self.follow(slot, handle, generation);
+        }
+    }
+
+    /// Refuses an action on elements of a running job; stop and destroy cancel it instead.
+    fn give_way(&self, state: &slot::State, action: Action, chosen: &[ElementId]) -> Answer<()> {
+        let jobs = self.jobs();
+        for handle in jobs.values() {
+            let job = handle.job();
+            let is_busy = !job.is_over()
+                && job.topology.as_ref() == Some(&state.graph.topology.id)
+                && chosen.iter().any(|id| job.elements.contains_key(id));
+            match action {
+                _ if !is_busy => {}
+                Action::Stop | Action::Destroy => handle.cancel(),
+                Action::Prepare | Action::Start => {
+                    let text = format!("the job {} ({}) is at work on it: wait for it or cancel it", job.id, job.action);
+                    return Err(ApiError::new(ErrorCode::EntityBusy, text).with(json!({"job": job.id})));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&self, slot: Arc<Slot>, handle: JobHandle, generation: u64) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let failed = app.wait(&slot, &handle, generation).await;
+            let error = app.settle(&slot, &handle, failed).await;
+            app.job_finish(&handle, error).await;
+        });
+    }
+
+    /// Returns when the job is as asked, was cancelled, or cannot go on (with the reason).
+    async fn wait(&self, slot: &Slot, handle: &JobHandle, generation: u64) -> Option<ApiError> {
+        let mut observed = slot.observed.subscribe();
+        observed.mark_changed();
+        let mut wait = Wait { generation, settled: None, alone: None };
+        loop {
+            tokio::select! {
+                changed = observed.changed() => if changed.is_err() {
+                    return None;
+                },
+                () = tokio::time::sleep(JOB_TICK) => {}
+                () = handle.cancelled() => return None,
+            }
+            if self.inner.host.is_connected() {
+                wait.alone = None;
+            } else if wait.alone.get_or_insert_with(Instant::now).elapsed() > JOB_HOST_WAIT {
+                let text = "no host is connected: see that the hostmanager runs, then try again";
+                return Some(ApiError::new(ErrorCode::HostError, text));
+            } else {
+                continue;
+            }
+            let Some(seen) = observed.borrow_and_update().clone() else { continue };
+            match self.look(slot, handle, &mut wait, &seen).await {
+                Looked::Waiting => {}
+                Looked::Over(error) => return error,
+            }
+        }
+    }
+
+    /// Compares one observation with what the job wants.
+    async fn look(&self, slot: &Slot, handle: &JobHandle, wait: &mut Wait, seen: &ObservedTopology) -> Looked {
+        if seen.generation < wait.generation {
+            return Looked::Waiting;
+        }
+        handle.update(|job| take_over(job, seen));
+        if !seen.settled {
+            wait.settled = None;
+            return Looked::Waiting;
+        }
+        let state = slot.state.lock().await;
+        let job = handle.job();
+        let runs = |id: &ElementId| seen.elements.iter().any(|e| e.id == *id && e.state == State::Started);
+        let silent = state.graph.connections.iter().find(|c| {
+            let ends = state.graph.ends(c);
+            c.connected
+                && ends.is_some_and(|ends| {
+                    ends.iter().all(|e| runs(&e.id)) && ends.iter().any(|e| job.elements.get(&e.id).is_some_and(|j| j.target == State::Started))
+                })
+                && !seen.connections.contains(&c.id)
+        });
+        let Some(silent) = silent else { return Looked::Over(None) };
+        if wait.settled.get_or_insert_with(Instant::now).elapsed() < JOB_CONNECTION_WAIT {
+            return Looked::Waiting;
+        }
+        let text = format!("connection {} passes no frames: see the log of the wire", silent.name);
+        Looked::Over(Some(ApiError::new(ErrorCode::HostError, text).with(json!({"connection": silent.id}))))
+    }
+
+    /// Takes back what did not come true; answers the job's error.
+    async fn settle(&self, slot: &Slot, handle: &JobHandle, failed: Option<ApiError>) -> Option<ApiError> {
+        let mut state = slot.state.lock().await;
+        let mut graph = state.graph.clone();
+        let mut first = failed.clone();
+        for (id, part) in handle.job().elements {
+            if part.state == part.target {
+                continue;
+            }
+            let error = part.error.or_else(|| failed.clone()).unwrap_or_else(|| {
+                let text = format!("element {} is {:?} and did not become {:?}", part.name, part.state, part.target);
+                ApiError::new(ErrorCode::HostError, text.to_lowercase())
+            });
+            if let Some(element) = graph.element_mut(&id)
+                && element.wanted == part.target
+            {
+                element.wanted = element.state;
+                if !handle.is_cancelled() {
+                    element.error = Some(error.message.clone());
+                }
+            }
+            handle.update(|job| {
+                if let Some(entry) = job.elements.get_mut(&id) {
+                    entry.doing = None;
+                    entry.error.get_or_insert_with(|| error.clone());
+                }
+            });
+            first.get_or_insert(error);
+        }
+        if !state.is_gone
+            && let Err(error) = self.commit(&mut state, graph, Extra::default()).await
+        {
+            first.get_or_insert(error);
+        }
+        first
+    }
+}
+
+enum Looked {
+    Waiting,
+    Over(Option<ApiError>),
+}
+
+fn progress(elements: &BTreeMap<ElementId, JobElement>) -> Progress {
+    let done = elements.values().filter(|e| e.state == e.target).count();
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    Progress { done: number(done), total: number(elements.len()) }
+}
+
+/// Writes an observation into the job.
+fn take_over(job: &mut Job, seen: &ObservedTopology) {
+    let mut lines = Vec::new();
+    for (id, part) in &mut job.elements {
+        let now = seen.elements.iter().find(|e| e.id == *id);
+        let state = now.map_or(State::Created, |e| e.state);
+        let doing = now.and_then(|e| e.doing.clone());
+        let error = now.and_then(|e| e.error.clone());
+        if state != part.state {
+            lines.push(format!("{}: {}", part.name, format!("{state:?}").to_lowercase()));
+        } else if let Some(text) = doing.as_ref().filter(|text| part.doing.as_ref() != Some(*text)) {
+            lines.push(format!("{}: {text}", part.name));
+        }
+        if let Some(error) = error.as_ref().filter(|error| part.error.as_ref() != Some(*error)) {
+            lines.push(format!("{}: {}", part.name, error.message));
+        }
+        (part.state, part.doing, part.error) = (state, doing, error);
+    }
+    for line in lines {
+        push_log(job, line);
+    }
+    job.progress = progress(&job.elements);
+}

@@ -1,0 +1,208 @@
+//! Topologies in memory: one slot per topology, with its lock, and an index from each object to its topology.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tomato_api::host::ObservedTopology;
+use tomato_model::graph::Graph;
+use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use tomato_model::role::Role;
+use tomato_model::topology::{Connection, Element, Topology};
+use tomato_store::{EntityKind, SqliteStore, Store};
+
+use crate::app::{Answer, App, Caller, internal, not_found};
+
+/// The stored form of a topology.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TopologyRow {
+    /// As it is shown.
+    pub(crate) topology: Topology,
+    /// Of the wanted state.
+    pub(crate) generation: u64,
+}
+
+/// A topology's data under its lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The topology with everything in it.
+    pub(crate) graph: Graph,
+    /// Generation of the wanted state.
+    pub(crate) generation: u64,
+    /// It was removed while someone waited for the lock.
+    pub(crate) is_gone: bool,
+}
+
+/// One topology.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Held for each edit.
+    pub(crate) state: Mutex<State>,
+    /// What the host saw last.
+    pub(crate) observed: watch::Sender<Option<ObservedTopology>>,
+}
+
+/// All topologies.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    pub(crate) topologies: BTreeMap<TopologyId, Arc<Slot>>,
+    pub(crate) elements: BTreeMap<ElementId, TopologyId>,
+    pub(crate) interfaces: BTreeMap<InterfaceId, TopologyId>,
+    pub(crate) connections: BTreeMap<ConnectionId, TopologyId>,
+}
+
+impl Slots {
+    /// Puts a topology in place.
+    pub(crate) fn insert(&mut self, graph: Graph, generation: u64) {
+        self.index(&graph);
+        let id = graph.topology.id.clone();
+        let state = Mutex::new(State { graph, generation, is_gone: false });
+        self.topologies.insert(id, Arc::new(Slot { state, observed: watch::Sender::new(None) }));
+    }
+
+    /// Finds its objects from now on.
+    pub(crate) fn index(&mut self, graph: &Graph) {
+        let topology = &graph.topology.id;
+        for element in &graph.elements {
+            self.elements.insert(element.id.clone(), topology.clone());
+            for interface in &element.interfaces {
+                self.interfaces.insert(interface.id.clone(), topology.clone());
+            }
+        }
+        for connection in &graph.connections {
+            self.connections.insert(connection.id.clone(), topology.clone());
+        }
+    }
+
+    /// Forgets the objects of a graph.
+    pub(crate) fn unindex(&mut self, graph: &Graph) {
+        for element in &graph.elements {
+            self.elements.remove(&element.id);
+            for interface in &element.interfaces {
+                self.interfaces.remove(&interface.id);
+            }
+        }
+        for connection in &graph.connections {
+            self.connections.remove(&connection.id);
+        }
+    }
+}
+
+/// Reads every topology.
+pub(crate) async fn load(store: &SqliteStore) -> Answer<Slots> {
+    let failed = |error: tomato_store::StoreError| internal("reading the topologies", &error);
+    let mut graphs: BTreeMap<String, (Graph, u64)> = BTreeMap::new();
+    for row in store.list(EntityKind::Topology, None).await.map_err(failed)? {
+        let decoded: TopologyRow = row.decode().map_err(failed)?;
+        graphs.insert(row.id, (Graph::new(decoded.topology), decoded.generation));
+    }
+    for row in store.list(EntityKind::Element, None).await.map_err(failed)? {
+        let element: Element = row.decode().map_err(failed)?;
+        if let Some((graph, _)) = graphs.get_mut(element.topology.as_str()) {
+            graph.elements.push(element);
+        }
+    }
+    for row in store.list(EntityKind::Connection, None).await.map_err(failed)? {
+        let connection: Connection = row.decode().map_err(failed)?;
+        if let Some((graph, _)) = graphs.get_mut(connection.topology.as_str()) {
+            graph.connections.push(connection);
+        }
+    }
+    let mut slots = Slots::default();
+    for (graph, generation) in graphs.into_values() {
+        slots.insert(graph, generation);
+    }
+    Ok(slots)
+}
+
+/// Something that belongs to a topology, by the id a caller gave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Topology(&'a TopologyId),
+    Element(&'a ElementId),
+    Interface(&'a InterfaceId),
+    Connection(&'a ConnectionId),
+}
+
+impl<'a> Part<'a> {
+    /// What it is and its id, for messages.
+    fn words(self) -> (&'static str, &'a str) {
+        match self {
+            Self::Topology(id) => ("topology", id.as_str()),
+            Self::Element(id) => ("element", id.as_str()),
+            Self::Interface(id) => ("interface", id.as_str()),
+            Self::Connection(id) => ("connection", id.as_str()),
+        }
+    }
+}
+
+impl App {
+    /// Every topology.
+    pub(crate) fn all_slots(&self) -> Vec<(TopologyId, Arc<Slot>)> {
+        let slots = self.inner.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.topologies.iter().map(|(id, slot)| (id.clone(), Arc::clone(slot))).collect()
+    }
+
+    /// The slot of the topology with that id.
+    pub(crate) fn slot_of(&self, id: &TopologyId) -> Option<Arc<Slot>> {
+        self.inner.slots.read().unwrap_or_else(PoisonError::into_inner).topologies.get(id).cloned()
+    }
+
+    /// The slot that a part belongs to, not yet checked for roles.
+    fn slot(&self, part: Part<'_>) -> Answer<Arc<Slot>> {
+        let slots = self.inner.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let topology = match part {
+            Part::Topology(id) => Some(id),
+            Part::Element(id) => slots.elements.get(id),
+            Part::Interface(id) => slots.interfaces.get(id),
+            Part::Connection(id) => slots.connections.get(id),
+        };
+        let (entity, id) = part.words();
+        topology.and_then(|t| slots.topologies.get(t)).cloned().ok_or_else(|| not_found(entity, id))
+    }
+
+    /// A copy of the graph that a part belongs to, if the caller has the role.
+    pub(crate) async fn view(&self, caller: &Caller, part: Part<'_>, role: Role) -> Answer<Graph> {
+        let slot = self.slot(part)?;
+        let state = slot.state.lock().await;
+        check(&state, caller, part, role)?;
+        Ok(state.graph.clone())
+    }
+
+    /// Runs `edit` on a copy of the graph under the topology's lock, checks the result and commits it.
+    pub(crate) async fn edit<T, F>(&self, caller: &Caller, part: Part<'_>, role: Role, edit: F) -> Answer<T>
+    where
+        F: FnOnce(&mut Graph) -> Answer<T>,
+    {
+        let slot = self.slot(part)?;
+        let mut state = slot.state.lock().await;
+        check(&state, caller, part, role)?;
+        let mut graph = state.graph.clone();
+        let value = edit(&mut graph)?;
+        self.commit(&mut state, graph, crate::app::commit::Extra::default()).await?;
+        Ok(value)
+    }
+
+    /// The slot of a part and its locked state, if the caller has the role.
+    pub(crate) async fn with_slot<T>(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+        run: impl AsyncFnOnce(&Arc<Slot>, MutexGuard<'_, State>) -> Answer<T>,
+    ) -> Answer<T> {
+        let slot = self.slot(part)?;
+        let state = slot.state.lock().await;
+        check(&state, caller, part, role)?;
+        run(&slot, state).await
+    }
+}
+
+fn check(state: &State, caller: &Caller, part: Part<'_>, role: Role) -> Answer<()> {
+    let (entity, id) = part.words();
+    if state.is_gone {
+        return Err(not_found(entity, id));
+    }
+    caller.need_role(&state.graph.topology, role, entity, id)
+}

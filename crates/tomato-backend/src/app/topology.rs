@@ -1,0 +1,173 @@
+//! Topologies.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::Counters;
+use tomato_api::job::Job;
+use tomato_api::request::{TopologyCreate, TopologyPatch};
+use tomato_model::graph::{Graph, IdSource};
+use tomato_model::id::TopologyId;
+use tomato_model::lifecycle::{Action, State};
+use tomato_model::role::Role;
+use tomato_model::topology::Topology;
+
+use crate::app::slot::Part;
+use crate::app::{Answer, App, Caller};
+use crate::clock::SystemIds;
+use crate::limits::{CLIENT_BYTES_MAX, NAME_CHARS_MAX};
+
+impl App {
+    /// Creates an empty topology that belongs to the caller.
+    pub async fn topology_create(&self, caller: &Caller, args: TopologyCreate) -> Answer<Topology> {
+        let mut ids = SystemIds;
+        let id = ids.topology_id();
+        let name = match args.name {
+            Some(name) => check_name(name)?,
+            None => format!("topology-{}", &id.as_str()[16..]),
+        };
+        let topology = Topology {
+            id,
+            name,
+            revision: 1,
+            seed: ids.seed(),
+            roles: [(caller.account.clone(), Role::Owner)].into(),
+            client: std::collections::BTreeMap::new(),
+        };
+        self.commit_new(Graph::new(topology.clone())).await?;
+        Ok(topology)
+    }
+
+    /// The topologies that the caller sees, the oldest first.
+    pub async fn topology_list(&self, caller: &Caller) -> Answer<Vec<Topology>> {
+        let mut list = Vec::new();
+        for (_, slot) in self.all_slots() {
+            let state = slot.state.lock().await;
+            if !state.is_gone && caller.sees(&state.graph.topology) {
+                list.push(state.graph.topology.clone());
+            }
+        }
+        Ok(list)
+    }
+
+    /// A topology with everything in it.
+    pub async fn topology_info(&self, caller: &Caller, id: &TopologyId) -> Answer<Graph> {
+        self.view(caller, Part::Topology(id), Role::User).await
+    }
+
+    /// Changes name, seed or client data.
+    pub async fn topology_modify(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        patch: TopologyPatch,
+        expected: Option<u64>,
+    ) -> Answer<Topology> {
+        let needed = if patch.name.is_some() { Role::Owner } else { Role::Manager };
+        self.edit(caller, Part::Topology(id), needed, |graph| {
+            let topology = &mut graph.topology;
+            check_revision(expected, topology.revision, &*topology)?;
+            if let Some(name) = patch.name {
+                topology.name = check_name(name)?;
+            }
+            if let Some(seed) = patch.seed {
+                topology.seed = seed;
+            }
+            for (key, value) in patch.client {
+                if !key.starts_with('_') {
+                    return Err(ApiError::new(ErrorCode::UnsupportedAttribute, format!("a topology has no attribute {key:?}"))
+                        .with(json!({"attribute": key})));
+                }
+                if value.is_null() {
+                    topology.client.remove(&key);
+                } else {
+                    topology.client.insert(key, value);
+                }
+            }
+            if json!(topology.client).to_string().len() > CLIENT_BYTES_MAX {
+                let text = format!("client data of a topology is at most {CLIENT_BYTES_MAX} bytes: store less");
+                return Err(ApiError::new(ErrorCode::InvalidValue, text));
+            }
+            topology.revision += 1;
+            Ok(topology.clone())
+        })
+        .await
+    }
+
+    /// Removes a topology in which nothing is prepared.
+    pub async fn topology_remove(&self, caller: &Caller, id: &TopologyId) -> Answer<()> {
+        self.with_slot(caller, Part::Topology(id), Role::Owner, async |_, mut state| {
+            let busy = state.graph.elements.iter().find(|e| e.state != State::Created || e.wanted != State::Created);
+            if let Some(element) = busy {
+                let text = format!("element {} is not in state created: destroy the topology first", element.name);
+                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": element.id})));
+            }
+            self.commit_removal(&mut state).await
+        })
+        .await
+    }
+
+    /// Begins an action on every element for which it makes sense.
+    pub async fn topology_action(&self, caller: &Caller, id: &TopologyId, action: Action) -> Answer<Job> {
+        self.with_slot(caller, Part::Topology(id), Role::Manager, async |slot, state| {
+            let chosen = state.graph.elements.iter().map(|e| e.id.clone()).collect();
+            self.begin(caller, Arc::clone(slot), state, action, chosen).await
+        })
+        .await
+    }
+
+    /// Gives an account a role or takes it away; an owner must remain.
+    pub async fn topology_permission(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        account: &str,
+        role: Option<Role>,
+    ) -> Answer<Topology> {
+        self.account_must_exist(account).await?;
+        self.edit(caller, Part::Topology(id), Role::Owner, |graph| {
+            let topology = &mut graph.topology;
+            match role {
+                Some(role) => topology.roles.insert(account.to_owned(), role),
+                None => topology.roles.remove(account),
+            };
+            if !topology.roles.values().any(|role| *role == Role::Owner) {
+                let text = "a topology needs an owner: make another account owner first";
+                return Err(ApiError::new(ErrorCode::InvalidConfiguration, text));
+            }
+            topology.revision += 1;
+            Ok(topology.clone())
+        })
+        .await
+    }
+
+    /// Counters of its connections since the data path's start; empty while nothing of it is on a host.
+    pub async fn topology_counters(&self, caller: &Caller, id: &TopologyId) -> Answer<Counters> {
+        let graph = self.view(caller, Part::Topology(id), Role::User).await?;
+        if graph.elements.iter().all(|e| e.state == State::Created) {
+            return Ok(Counters::default());
+        }
+        self.inner.host.get(&format!("/v1/topologies/{id}/counters")).await
+    }
+}
+
+fn check_name(name: String) -> Answer<String> {
+    let is_fine = !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control);
+    if is_fine {
+        return Ok(name);
+    }
+    let text = format!("name: must have 1 to {NAME_CHARS_MAX} printable characters");
+    Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "name", "value": name})))
+}
+
+/// Refuses a change that is based on another revision.
+pub(crate) fn check_revision(expected: Option<u64>, revision: u64, current: &impl serde::Serialize) -> Answer<()> {
+    match expected {
+        Some(expected) if expected != revision => {
+            let text = format!("it is at revision {revision}, not {expected}: read it again and repeat the change");
+            Err(ApiError::new(ErrorCode::Conflict, text).with(json!({"current": current})))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Two loops per connection: what is wanted goes to the host, what it observes comes back.
+//! Both are idempotent and begin anew with each connection.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::watch;
+use tomato_api::error::ErrorCode;
+use tomato_api::host::{ObservedPage, ObservedTopology};
+use tomato_model::id::TopologyId;
+
+use crate::app::{Answer, App};
+use crate::limits::{HOST_CALL, OBSERVE_GRACE, OBSERVE_WAIT, PUSH_PERIOD};
+
+/// Pause after a failed call.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Serves whichever host is connected, for ever.
+pub async fn run(app: App) {
+    let mut current = app.host().current.subscribe();
+    current.mark_changed();
+    loop {
+        let number = current.borrow_and_update().as_ref().map(|connection| connection.number);
+        if number.is_some() {
+            tokio::select! {
+                () = push(&app) => {}
+                () = observe(&app) => {}
+                changed = another(&mut current, number) => if changed.is_err() {
+                    return;
+                },
+            }
+        } else if current.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+type Current = watch::Receiver<Option<crate::hostlink::HostConnection>>;
+
+/// Returns once the connection is another one.
+async fn another(current: &mut Current, number: Option<u64>) -> Result<(), watch::error::RecvError> {
+    current.wait_for(|now| now.as_ref().map(|c| c.number) != number).await.map(drop)
+}
+
+/// Pushes what is wanted whenever it is newer than what the host acknowledged.
+async fn push(app: &App) {
+    let mut acknowledged: BTreeMap<TopologyId, u64> = BTreeMap::new();
+    let mut is_known = false;
+    loop {
+        if !is_known {
+            match known_to_host(app).await {
+                Ok(known) => {
+                    // generation 0 is older than any: all are pushed, and what is not ours is removed
+                    acknowledged = known.into_iter().map(|id| (id, 0)).collect();
+                    is_known = true;
+                }
+                Err(error) => tracing::warn!(%error, "the host's topologies could not be read"),
+            }
+        }
+        if is_known && let Err(error) = push_once(app, &mut acknowledged).await {
+            tracing::warn!(%error, "the host did not take what is wanted; trying again");
+            tokio::time::sleep(RETRY).await;
+            continue;
+        }
+        tokio::select! {
+            () = app.inner.push.notified() => {}
+            () = tokio::time::sleep(PUSH_PERIOD) => {}
+        }
+    }
+}
+
+async fn known_to_host(app: &App) -> Answer<Vec<TopologyId>> {
+    let list: Vec<ObservedTopology> = app.host().get("/v1/topologies").await?;
+    Ok(list.into_iter().map(|topology| topology.id).collect())
+}
+
+async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> Answer<()> {
+    let mut first_error = None;
+    let all = app.all_slots();
+    for (id, slot) in &all {
+        let generation = slot.state.lock().await.generation;
+        if acknowledged.get(id).is_some_and(|acked| *acked >= generation) {
+            continue;
+        }
+        let Some(wanted) = app.wanted(id).await else { continue };
+        let body = Bytes::from(json!(wanted).to_string());
+        match app.host().bytes("PUT", &format!("/v1/topologies/{id}"), body, HOST_CALL).await {
+            Ok(_) => {
+                acknowledged.insert(id.clone(), wanted.generation);
+            }
+            Err(error) => first_error = Some(error),
+        }
+    }
+    let gone: Vec<TopologyId> = acknowledged.keys().filter(|id| app.slot_of(id).is_none()).cloned().collect();
+    for id in gone {
+        match app.host().bytes("DELETE", &format!("/v1/topologies/{id}"), Bytes::new(), HOST_CALL).await {
+            Err(error) if error.code != ErrorCode::EntityDoesNotExist => first_error = Some(error),
+            _ => {
+                acknowledged.remove(&id);
+            }
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Follows the host's observations.
+async fn observe(app: &App) {
+    let mut after = 0;
+    loop {
+        let path = format!("/v1/observed?after={after}&wait_ms={}", OBSERVE_WAIT.as_millis());
+        let page: Answer<ObservedPage> = app.host().call("GET", &path, Bytes::new(), OBSERVE_WAIT + OBSERVE_GRACE).await;
+        let taken = match page {
+            Ok(page) => take(app, page).await,
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(sequence) => after = sequence,
+            Err(error) => {
+                tracing::warn!(%error, "the host's observations could not be read; trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn take(app: &App, page: ObservedPage) -> Answer<u64> {
+    for id in &page.removed {
+        app.observe_removed(id).await?;
+    }
+    for seen in page.topologies {
+        app.observe(seen).await?;
+    }
+    Ok(page.sequence)
+}

@@ -1,0 +1,120 @@
+//! REST: one route per operation of the table, made by walking it.
+//!
+//! Errors are problem documents (RFC 9457). The role that an operation needs is checked by the application; here only that
+//! somebody is logged in.
+
+pub mod answer;
+pub mod call;
+pub mod dispatch;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use base64::Engine;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::operation::{Access, Method, OPERATIONS, Operation, PREFIX};
+
+use crate::app::{Answer, App, Caller};
+use crate::http::answer::problem;
+use crate::http::call::Call;
+
+/// Every route of the backend.
+pub fn router(app: App) -> Router {
+    let mut routes: BTreeMap<&'static str, MethodRouter<App>> = BTreeMap::new();
+    for operation in OPERATIONS {
+        let route = routes.remove(operation.path).unwrap_or_default();
+        routes.insert(operation.path, route.merge(on(filter(operation.method), handler(operation))));
+    }
+    let mut router = Router::new();
+    for (path, route) in routes {
+        router = router.route(&format!("{PREFIX}{path}"), route);
+    }
+    router
+        .route(&format!("{PREFIX}/{{*rest}}"), axum::routing::any(unknown))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}
+
+async fn unknown() -> Response {
+    problem(&ApiError::new(ErrorCode::EntityDoesNotExist, format!("there is no such operation: see {PREFIX}/openapi.json")))
+}
+
+fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+type Handled = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// The handler of one operation.
+fn handler(
+    operation: &'static Operation,
+) -> impl Fn(State<App>, RawPathParams, Request) -> Handled + Clone + Send + Sync + 'static {
+    move |State(app), params, request| {
+        Box::pin(async move {
+            let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            match handle(&app, operation, params, request).await {
+                Ok(response) => response,
+                Err(error) => problem(&error),
+            }
+        })
+    }
+}
+
+async fn handle(app: &App, operation: &'static Operation, params: BTreeMap<String, String>, request: Request) -> Answer<Response> {
+    let caller = authenticate(app, request.headers()).await?;
+    let caller = match (caller, operation.access) {
+        (Some(caller), _) => caller,
+        (None, Access::Anonymous) => Caller { account: String::new(), admin: false },
+        (None, _) => return Err(ApiError::new(ErrorCode::NotLoggedIn, "log in by basic authentication or a token")),
+    };
+    if operation.access == Access::Admin {
+        caller.need_admin()?;
+    }
+    let call = Call::new(operation, caller, params, request);
+    dispatch::dispatch(app, call).await
+}
+
+/// Who calls, if credentials are given.
+///
+/// # Errors
+/// The credentials are wrong.
+pub async fn authenticate(app: &App, headers: &HeaderMap) -> Answer<Option<Caller>> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let unreadable = || ApiError::new(ErrorCode::NotLoggedIn, "authorization: use Basic or Bearer");
+    let value = value.to_str().map_err(|_not_text| unreadable())?;
+    let (scheme, rest) = value.split_once(' ').ok_or_else(unreadable)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return app.login_token(rest.trim()).await.map(Some);
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(unreadable());
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_bad| unreadable())?;
+    let text = String::from_utf8(decoded).map_err(|_bad| unreadable())?;
+    let (name, password) = text.split_once(':').ok_or_else(unreadable)?;
+    app.login(name, password).await.map(Some)
+}
+
+/// The status of an error.
+pub(crate) fn status(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// No content.
+pub(crate) fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[cfg(test)]
+mod tests;

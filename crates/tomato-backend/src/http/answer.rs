@@ -1,0 +1,73 @@
+//! Answers of the REST interface.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::HeaderValue;
+use serde::Serialize;
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::Event;
+
+use crate::app::Answer;
+use crate::hostlink::ByteStream;
+use crate::http::status;
+
+/// A value as JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> Response {
+    axum::Json(json!(value)).into_response()
+}
+
+/// An error as a problem document.
+pub(crate) fn problem(error: &ApiError) -> Response {
+    let status = status(error.code);
+    let code = json!(error.code);
+    let title = code.as_str().unwrap_or_default().replace('_', " ");
+    let document = json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status.as_u16(),
+        "detail": error.message,
+        "code": code,
+        "data": error.data,
+    });
+    let mut response = (status, document.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if error.code == ErrorCode::NotLoggedIn {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ToMaTo\", charset=\"UTF-8\""));
+    }
+    response
+}
+
+/// Text of a type.
+pub(crate) fn text(body: String, content_type: &'static str) -> Response {
+    ([(CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// Bytes of any length, to be saved under a name.
+pub(crate) fn stream(body: ByteStream, content_type: &'static str, file_name: &str) -> Response {
+    let mut response = Body::from_stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// Server-sent events; the stream ends at the first error.
+pub(crate) fn events(events: impl Stream<Item = Answer<Event>> + Send + 'static) -> Response {
+    let frames = events.map(|event| {
+        let frame = match event {
+            Ok(event) => SseEvent::default().id(event.seq.to_string()).data(json!(event).to_string()),
+            Err(error) => SseEvent::default().event("error").data(json!(error).to_string()),
+        };
+        Ok::<_, Infallible>(frame)
+    });
+    Sse::new(frames).keep_alive(KeepAlive::default()).into_response()
+}

@@ -1,0 +1,135 @@
+//! One REST call: who, what, with which arguments.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use axum::extract::Request;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use http::header::IF_MATCH;
+use http::{HeaderMap, Uri};
+use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::operation::Operation;
+
+use crate::app::{Answer, Caller, not_found, read};
+use crate::hostlink::ByteStream;
+use crate::limits::BODY_BYTES_MAX;
+
+/// A call whose caller is known.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) operation: &'static Operation,
+    pub(crate) caller: Caller,
+    params: BTreeMap<String, String>,
+    pub(crate) headers: HeaderMap,
+    uri: Uri,
+    body: axum::body::Body,
+}
+
+impl Call {
+    pub(crate) fn new(
+        operation: &'static Operation,
+        caller: Caller,
+        params: BTreeMap<String, String>,
+        request: Request,
+    ) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { operation, caller, params, headers: parts.headers, uri: parts.uri, body }
+    }
+
+    /// A parameter of the path as text.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// An id of the path; a malformed one is unknown.
+    pub(crate) fn id<T: FromStr>(&self) -> Answer<T> {
+        let text = self.param("id");
+        text.parse().map_err(|_malformed| not_found(self.operation.noun, text))
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let query = self.uri.query()?;
+        query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
+            (key == name).then(|| unescape(value))
+        })
+    }
+
+    /// A switch of the query.
+    pub(crate) fn flag(&self, name: &str) -> Answer<bool> {
+        match self.query(name).as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1" | "") => Ok(true),
+            Some(other) => Err(ApiError::new(ErrorCode::InvalidValue, format!("{name}: must be true or false"))
+                .with(json!({"attribute": name, "value": other}))),
+        }
+    }
+
+    /// The revision that the change is based on.
+    pub(crate) fn if_match(&self) -> Answer<Option<u64>> {
+        let Some(value) = self.headers.get(IF_MATCH) else { return Ok(None) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let number = text.trim_matches('"').parse();
+        number.map(Some).map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "if-match: must be a revision, for example \"3\""))
+    }
+
+    /// The body as a typed value; an empty one is an empty object.
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Answer<T> {
+        let bytes = self.bytes().await?;
+        let value = if bytes.is_empty() {
+            json!({})
+        } else {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| ApiError::new(ErrorCode::InvalidValue, format!("the body is not JSON: {error}")))?
+        };
+        read(value)
+    }
+
+    /// The body as text.
+    pub(crate) async fn text(self) -> Answer<String> {
+        let bytes = self.bytes().await?;
+        String::from_utf8(bytes.into()).map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "the body is not UTF-8 text"))
+    }
+
+    /// The body as it comes.
+    pub(crate) fn stream(self) -> ByteStream {
+        Box::pin(TryStreamExt::map_err(self.body.into_data_stream(), std::io::Error::other))
+    }
+
+    async fn bytes(self) -> Answer<Bytes> {
+        let collected = Limited::new(self.body, BODY_BYTES_MAX).collect().await;
+        collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+            let text = format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
+            ApiError::new(ErrorCode::InvalidValue, text)
+        })
+    }
+}
+
+/// Undoes percent escapes and `+`.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let byte = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(if *first == b'+' { b' ' } else { *first });
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}

@@ -1,0 +1,203 @@
+//! From an operation's name to the application's function.
+
+use axum::response::Response;
+use serde_json::json;
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::PermissionSet;
+use tomato_model::id::{ConnectionId, ElementId, InterfaceId};
+use tomato_model::lifecycle::Action;
+
+use crate::app::import::{FileFormat, ImportMode};
+use crate::app::{Answer, App};
+use crate::http::answer::{events, json, stream, text};
+use crate::http::call::Call;
+use crate::http::nothing;
+
+/// Calls the operation.
+pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
+    match call.operation.noun {
+        "topology" => topology(app, call).await,
+        "element" => element(app, call).await,
+        "interface" => interface(app, call).await,
+        "connection" | "capture" => connection(app, call).await,
+        "archive" => archive(app, call).await,
+        "template" => template(app, call).await,
+        "profile" => profile(app, call).await,
+        "token" => token(app, call).await,
+        _ => other(app, call).await,
+    }
+}
+
+/// The table has an operation that nobody implements; a test proves that there is none.
+fn unimplemented(call: &Call) -> ApiError {
+    ApiError::new(ErrorCode::Internal, format!("operation {} has no function", call.operation.name))
+}
+
+fn action(call: &Call) -> Answer<Action> {
+    let name = call.param("action");
+    serde_json::from_value(json!(name)).map_err(|_unknown| {
+        ApiError::new(ErrorCode::UnsupportedAction, format!("there is no action {name:?}: use prepare, start, stop or destroy"))
+            .with(json!({"action": name}))
+    })
+}
+
+async fn topology(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "create" => Ok(json(&app.topology_create(&caller, call.json().await?).await?)),
+        "list" => Ok(json(&app.topology_list(&caller).await?)),
+        "info" => Ok(json(&app.topology_info(&caller, &call.id()?).await?)),
+        "modify" => {
+            let (id, expected) = (call.id()?, call.if_match()?);
+            Ok(json(&app.topology_modify(&caller, &id, call.json().await?, expected).await?))
+        }
+        "remove" => app.topology_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        "action" => Ok(json(&app.topology_action(&caller, &call.id()?, action(&call)?).await?)),
+        "permission" => {
+            let (id, account) = (call.id()?, call.param("account").to_owned());
+            let set: PermissionSet = call.json().await?;
+            Ok(json(&app.topology_permission(&caller, &id, &account, set.role).await?))
+        }
+        "export" => {
+            let (format, kind) = match call.query("format").as_deref() {
+                None | Some("yaml") => (FileFormat::Yaml, "application/yaml"),
+                Some("json") => (FileFormat::Json, "application/json"),
+                Some(_) => return Err(ApiError::new(ErrorCode::InvalidValue, "format: must be yaml or json")),
+            };
+            Ok(text(app.topology_export(&caller, &call.id()?, format).await?, kind))
+        }
+        "import" => {
+            let mode = ImportMode { dry_run: call.flag("dry_run")?, update: call.flag("update")? };
+            Ok(json(&app.topology_import(&caller, &call.text().await?, mode).await?))
+        }
+        "counters" => Ok(json(&app.topology_counters(&caller, &call.id()?).await?)),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn element(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "create" => Ok(json(&app.element_create(&caller, call.json().await?).await?)),
+        "info" => Ok(json(&app.element_info(&caller, &call.id()?).await?)),
+        "modify" => {
+            let (id, expected) = (call.id()?, call.if_match()?);
+            Ok(json(&app.element_modify(&caller, &id, call.json().await?, expected).await?))
+        }
+        "remove" => app.element_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
+        "exec" => {
+            let id: ElementId = call.id()?;
+            Ok(json(&app.element_exec(&caller, &id, call.json().await?).await?))
+        }
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn interface(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "create" => {
+            let id: ElementId = call.id()?;
+            Ok(json(&app.interface_create(&caller, &id, call.json().await?).await?))
+        }
+        "modify" => {
+            let id: InterfaceId = call.id()?;
+            Ok(json(&app.interface_modify(&caller, &id, call.json().await?).await?))
+        }
+        "remove" => app.interface_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn connection(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.name {
+        "connection_create" => Ok(json(&app.connection_create(&caller, call.json().await?).await?)),
+        "connection_info" => Ok(json(&app.connection_info(&caller, &call.id()?).await?)),
+        "connection_modify" => {
+            let (id, expected) = (call.id()?, call.if_match()?);
+            Ok(json(&app.connection_modify(&caller, &id, call.json().await?, expected).await?))
+        }
+        "connection_remove" => app.connection_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        "capture_download" => {
+            let id: ConnectionId = call.id()?;
+            let body = app.capture_download(&caller, &id).await?;
+            Ok(stream(body, "application/x-pcapng", &format!("{id}.pcapng")))
+        }
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn archive(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    let id: ElementId = call.id()?;
+    match call.operation.verb {
+        "upload" => app.archive_upload(&caller, &id, call.stream()).await.map(|()| nothing()),
+        "download" => {
+            let body = app.archive_download(&caller, &id).await?;
+            Ok(stream(body, "application/gzip", &format!("{id}.tar.gz")))
+        }
+        "status" => Ok(json(&app.archive_status(&caller, &id).await?)),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn template(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "list" => Ok(json(&app.template_list().await?)),
+        "ensure" => Ok(json(&app.template_ensure(&caller, call.param("name")).await?)),
+        "upload" => {
+            let (name, label) = (call.param("name").to_owned(), call.query("label"));
+            Ok(json(&app.template_upload(&caller, &name, label.as_deref(), call.stream()).await?))
+        }
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn profile(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "list" => Ok(json(&app.profile_list())),
+        "create" => Ok(json(&app.profile_create(&caller, call.json().await?).await?)),
+        "modify" => {
+            let (id, expected) = (call.id()?, call.if_match()?);
+            Ok(json(&app.profile_modify(&caller, &id, call.json().await?, expected).await?))
+        }
+        "remove" => app.profile_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn token(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.verb {
+        "create" => Ok(json(&app.token_create(&caller, call.json().await?).await?)),
+        "list" => Ok(json(&app.token_list(&caller).await?)),
+        "remove" => app.token_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn other(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.name {
+        "job_list" => Ok(json(&app.job_list(&caller).await?)),
+        "job_info" => Ok(json(&app.job_info(&caller, &call.id()?).await?)),
+        "job_cancel" => Ok(json(&app.job_cancel(&caller, &call.id()?).await?)),
+        "event_list" => {
+            let seen = call.headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let after = match seen.or_else(|| call.query("after")) {
+                Some(number) => number.parse().map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "after: must be an event's number"))?,
+                None => app.last_event().await?,
+            };
+            Ok(events(app.event_list(caller, after)))
+        }
+        "account_info" => Ok(json(&app.account_info(&caller))),
+        "server_info" => Ok(json(&app.server_info())),
+        "kind_list" => Ok(json(&app.kind_list())),
+        "openapi_info" => Ok(json(&crate::openapi::openapi())),
+        _ => Err(unimplemented(&call)),
+    }
+}

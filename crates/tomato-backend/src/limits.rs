@@ -1,0 +1,46 @@
+//! Every bound of the backend.
+
+use std::time::Duration;
+
+/// Bytes of a JSON or text body.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a JSON answer of a host.
+pub const HOST_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Lines of a job's log; the oldest are dropped.
+pub const JOB_LOG_LINES_MAX: usize = 200;
+/// Ended jobs that are kept.
+pub const JOBS_KEPT_MAX: usize = 500;
+/// Events that a slow follower may lag behind in memory before it reads them from the store.
+pub const EVENTS_BEHIND_MAX: usize = 1024;
+/// Events read from the store at once.
+pub const EVENTS_PAGE: usize = 500;
+/// A host is asked for changes with this patience.
+pub const OBSERVE_WAIT: Duration = Duration::from_secs(20);
+/// Added to the patience before a silent host counts as gone.
+pub const OBSERVE_GRACE: Duration = Duration::from_secs(20);
+/// Wanted topologies are compared with what the host acknowledged this often, besides by signal.
+pub const PUSH_PERIOD: Duration = Duration::from_secs(5);
+/// Deadline of a short call to a host.
+pub const HOST_CALL: Duration = Duration::from_secs(40);
+/// Added to a command's own deadline.
+pub const EXEC_GRACE: Duration = Duration::from_secs(35);
+/// Deadline of a command that names none.
+pub const EXEC_DEFAULT: Duration = Duration::from_secs(60);
+/// A job fails when no host is connected for this long.
+pub const JOB_HOST_WAIT: Duration = Duration::from_secs(60);
+/// Connections pass frames this long after the host settled, or the job fails.
+pub const JOB_CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// Jobs look at time this often.
+pub const JOB_TICK: Duration = Duration::from_secs(1);
+/// Passwords being verified at once.
+pub const PASSWORD_CHECKS: usize = 2;
+/// A verified password is not hashed again for this long.
+pub const PASSWORD_CACHE: Duration = Duration::from_secs(60);
+/// Verified passwords remembered.
+pub const PASSWORD_CACHE_MAX: usize = 1000;
+/// Letters of a topology's name.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Bytes of client data of one object.
+pub const CLIENT_BYTES_MAX: usize = 64 << 10;
+/// Requests under way have this long at shutdown.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,137 @@
+//! Runs the backend: opens the state, listens for hosts and for people, and ends in order.
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use tokio::net::{TcpListener, UnixListener};
+use tomato_api::error::ApiError;
+use tomato_store::{SqliteStore, StoreError};
+
+use crate::app::App;
+use crate::hostlink::HostLink;
+use crate::limits::SHUTDOWN_GRACE;
+
+/// What the backend needs to run.
+#[derive(Default)]
+pub struct Config {
+    /// The state file, made at need.
+    pub store_path: PathBuf,
+    /// Where to listen for people; used unless `listener` is given.
+    pub listen: Option<SocketAddr>,
+    /// A listener made by the caller.
+    pub listener: Option<std::net::TcpListener>,
+    /// Unix socket for hosts; replaced if there.
+    pub host_socket: PathBuf,
+    /// Password that the account `admin` shall have; without one it is left as it is.
+    pub admin_password: Option<String>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("store_path", &self.store_path).field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// Why the backend could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The state file cannot be used.
+    #[error("the state file {path} cannot be opened")]
+    OpenStore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// What is in it cannot be used.
+    #[error("the state cannot be loaded")]
+    Load(#[source] ApiError),
+    /// The port is taken or may not be used.
+    #[error("cannot listen on {address}; choose another address with --listen")]
+    Listen {
+        /// The address asked for.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The socket for hosts cannot be made.
+    #[error("cannot make the socket {path} for hosts; its directory must exist and be writable")]
+    HostSocket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The listener broke.
+    #[error("the listener broke")]
+    Serve(#[source] std::io::Error),
+}
+
+/// Runs until `shutdown` is ready, then lets requests under way end for a moment.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    let store = SqliteStore::open(&config.store_path)
+        .await
+        .map_err(|source| ServeError::OpenStore { path: config.store_path.clone(), source })?;
+    let app = App::open(store, HostLink::default()).await.map_err(ServeError::Load)?;
+    if let Some(password) = &config.admin_password {
+        app.ensure_admin(password).await.map_err(ServeError::Load)?;
+    }
+    let listener = listen(config.listener, config.listen).await?;
+    let hosts = host_socket(&config.host_socket)?;
+    app.resume().await;
+    let path = config.host_socket.clone();
+    let link = app.host().clone();
+    let acceptor = tokio::spawn(async move { crate::hostlink::accept(link, hosts, &path).await });
+    let pump = tokio::spawn(crate::hostlink::run(app.clone()));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut until = stopped.clone();
+    let server = axum::serve(listener, all(app)).with_graceful_shutdown(async move {
+        shutdown.await;
+        stop.send_replace(true);
+    });
+    let result = tokio::select! {
+        result = server.into_future() => result.map_err(ServeError::Serve),
+        () = async {
+            // event streams never end by themselves
+            drop(until.wait_for(|is_stopped| *is_stopped).await);
+            tokio::time::sleep(SHUTDOWN_GRACE).await;
+        } => Ok(()),
+    };
+    acceptor.abort();
+    pump.abort();
+    drop(std::fs::remove_file(&config.host_socket));
+    result
+}
+
+async fn listen(made: Option<std::net::TcpListener>, address: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
+    if let Some(listener) = made {
+        let failed = |source| ServeError::Listen { address: "the given listener".to_owned(), source };
+        listener.set_nonblocking(true).map_err(failed)?;
+        return TcpListener::from_std(listener).map_err(failed);
+    }
+    let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8000)));
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address: address.to_string(), source })
+}
+
+/// A socket that only its owner and root can reach.
+fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
+    let failed = |source| ServeError::HostSocket { path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Every interface on one listener.
+pub fn all(app: App) -> axum::Router {
+    let rest = crate::http::router(app.clone());
+    rest.merge(crate::page::router(app.clone())).merge(crate::xmlrpc::router(app))
+}

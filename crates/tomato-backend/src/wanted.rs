@@ -1,0 +1,99 @@
+//! What a host shall run, made from a topology's graph. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use tomato_api::host::{WantedConnection, WantedContainer, WantedElement, WantedInterface, WantedTopology};
+use tomato_api::request::Profile;
+use tomato_model::graph::Graph;
+use tomato_model::id::InterfaceId;
+use tomato_model::kind::Kind;
+use tomato_model::lifecycle::State;
+use tomato_model::topology::{Element, Interface};
+
+/// Ageing time of a switch that names none, seconds.
+const AGEING_S: u32 = 300;
+
+/// Everything of `graph` that a host shall hold.
+pub(crate) fn wanted(graph: &Graph, generation: u64, profiles: &BTreeMap<String, Profile>) -> WantedTopology {
+    let elements: Vec<&Element> = graph.elements.iter().filter(|e| e.wanted >= State::Prepared).collect();
+    let present: BTreeSet<&InterfaceId> = elements.iter().flat_map(|e| e.interfaces.iter().map(|i| &i.id)).collect();
+    let connections = graph
+        .connections
+        .iter()
+        .filter(|c| c.interfaces.iter().all(|end| present.contains(end)))
+        .map(|c| WantedConnection {
+            id: c.id.clone(),
+            interfaces: c.interfaces.clone(),
+            emulation: c.emulation,
+            connected: c.connected,
+            forward: c.forward,
+            backward: c.backward,
+            capturing: c.capturing,
+        })
+        .collect();
+    WantedTopology {
+        id: graph.topology.id.clone(),
+        generation,
+        seed: graph.topology.seed,
+        elements: elements.into_iter().map(|e| element(e, profiles)).collect(),
+        connections,
+        host_names: host_names(graph),
+    }
+}
+
+fn element(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedElement {
+    WantedElement {
+        id: element.id.clone(),
+        name: element.name.clone(),
+        kind: element.kind,
+        state: element.wanted,
+        start_count: element.start_count,
+        interfaces: element.interfaces.iter().map(interface).collect(),
+        container: (element.kind == Kind::Container).then(|| container(element, profiles)),
+        ageing_s: element.ageing_s.unwrap_or(AGEING_S),
+    }
+}
+
+fn interface(interface: &Interface) -> WantedInterface {
+    WantedInterface {
+        id: interface.id.clone(),
+        name: interface.name.clone(),
+        mac: interface.mac.clone(),
+        mtu: interface.mtu,
+        addresses: interface.addresses.clone(),
+        dhcp: interface.dhcp,
+    }
+}
+
+fn container(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedContainer {
+    let name = element.profile.as_deref().unwrap_or(crate::app::profile::DEFAULT_PROFILE);
+    let fallback = crate::app::profile::default_profile();
+    let profile = profiles.get(name).unwrap_or(&fallback);
+    WantedContainer {
+        template: element.template.clone().unwrap_or_else(|| crate::app::element::DEFAULT_TEMPLATE.to_owned()),
+        cpu_milli: profile.cpu_milli,
+        memory_bytes: profile.memory_bytes,
+        disk_bytes: profile.disk_bytes,
+        pids_max: profile.pids_max,
+        gateways: element.gateways.clone(),
+        routes: element.routes.clone(),
+        forwarding: element.forwarding,
+        files: element.files.clone(),
+    }
+}
+
+/// Names of all containers with their static addresses.
+fn host_names(graph: &Graph) -> BTreeMap<String, Vec<IpAddr>> {
+    let containers = graph.elements.iter().filter(|e| e.kind == Kind::Container);
+    containers
+        .map(|e| {
+            let texts = e.interfaces.iter().flat_map(|i| &i.addresses);
+            let addresses = texts.filter_map(|text| text.split('/').next()?.parse().ok()).collect();
+            (e.name.clone(), addresses)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
