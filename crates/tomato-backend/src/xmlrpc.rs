@@ -1,0 +1,217 @@
+//! XML-RPC with the original's conventions, at `/RPC2` and any other path: old scripts and clients work unchanged.
+//!
+//! Invariants: nothing here knows more than the native operations of `app`; old names, units and shapes are translated here
+//! and nowhere else; a call runs to its end even if its client goes away.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value as Json, json};
+use tomato_api::error::{ApiError, ErrorCode};
+
+use crate::app::{App, Caller};
+use codec::{Call, CallFault};
+use dispatch::Session;
+use native::Native;
+
+mod attributes;
+mod bridge;
+mod codec;
+mod dispatch;
+mod export;
+mod fault;
+mod link;
+mod method;
+mod names;
+mod native;
+mod view;
+
+/// Bytes of a request, which may hold a topology file.
+const BODY_BYTES_MAX: usize = 16 << 20;
+/// Answers longer than this are compressed for clients that accept it, as in the original.
+const GZIP_BYTES_MIN: usize = 1024;
+/// Calls in one `_multicall`.
+const MULTICALL_MAX: usize = 1000;
+/// Number of the API's version, the original's.
+const API_VERSION: [u32; 3] = [4, 1, 0];
+
+/// What `call` ends with: an answer to write, or the HTTP status for missing or wrong credentials.
+type Outcome = Result<Result<Json, CallFault>, StatusCode>;
+
+/// Credentials as a request had them.
+enum Credentials {
+    Missing,
+    Wrong,
+    Known(Caller),
+}
+
+/// The route `/RPC2`.
+pub fn router(app: App) -> Router {
+    serve(Arc::new(app))
+}
+
+fn serve(native: Arc<dyn Native>) -> Router {
+    Router::new()
+        .route("/RPC2", post(answer))
+        .route("/", post(answer))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(native)
+}
+
+/// Answers one request.
+async fn answer(
+    State(native): State<Arc<dyn Native>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let credentials = match credentials(native.as_ref(), &headers).await {
+        Ok(credentials) => credentials,
+        Err(error) => return write(&headers, Err(fault::of_error(&error))),
+    };
+    if matches!(credentials, Credentials::Wrong) {
+        return refuse(StatusCode::FORBIDDEN);
+    }
+    let read = codec::read(&body);
+    // A task of its own: it goes on without its client, and a panic in it is an answer.
+    let run = tokio::spawn(async move {
+        match read {
+            Ok(call) => run(native.as_ref(), &credentials, call).await,
+            Err(fault) => Ok(Err(fault)),
+        }
+    });
+    let outcome = run.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an XML-RPC call panicked");
+        Ok(Err(CallFault { code: fault::UNEXPECTED, text: "internal error".to_owned() }))
+    });
+    match outcome {
+        Ok(answer) => write(&headers, answer),
+        Err(status) => refuse(status),
+    }
+}
+
+async fn credentials(native: &dyn Native, headers: &HeaderMap) -> Result<Credentials, ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Credentials::Missing) };
+    let Some((name, password)) = basic(value.to_str().unwrap_or_default()) else {
+        return Ok(Credentials::Wrong);
+    };
+    match native.login(&name, &password).await {
+        Ok(caller) => Ok(Credentials::Known(caller)),
+        Err(error) if matches!(error.code, ErrorCode::NotLoggedIn | ErrorCode::Denied) => {
+            Ok(Credentials::Wrong)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Name and password of a Basic header.
+pub(crate) fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+/// Runs a call, introspection included.
+async fn run(native: &dyn Native, credentials: &Credentials, call: Call) -> Outcome {
+    let plain = call.method.strip_prefix("system.").or_else(|| call.method.strip_prefix('_'));
+    match plain {
+        Some("multicall") => multicall(native, credentials, &call).await,
+        Some(name @ ("listMethods" | "methodSignature" | "methodHelp")) => {
+            Ok(introspect(name, &call))
+        }
+        _ => one(native, credentials, call).await,
+    }
+}
+
+/// Runs a method of the table.
+async fn one(native: &dyn Native, credentials: &Credentials, call: Call) -> Outcome {
+    let Some(method) = method::find(&call.method) else { return Ok(Err(fault::unknown_method())) };
+    let args = match method.bind(call) {
+        Ok(args) => args,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    match credentials {
+        _ if method.anonymous => {
+            Ok(Ok(if method.name == "ping" { Json::Bool(true) } else { server_info() }))
+        }
+        Credentials::Known(caller) => {
+            let answer = Session::new(native, caller).run(method.name, &args).await;
+            Ok(answer.map_err(|error| fault::of_error(&error)))
+        }
+        Credentials::Missing => Err(StatusCode::UNAUTHORIZED),
+        Credentials::Wrong => Err(StatusCode::FORBIDDEN),
+    }
+}
+
+fn server_info() -> Json {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "api_version": API_VERSION,
+        "public_key": null,
+        "web_url": null,
+        "topology_timeout": {"initial": null, "maximum": null, "default": null, "warning": null, "options": []},
+    })
+}
+
+fn introspect(name: &str, call: &Call) -> Result<Json, CallFault> {
+    if name == "listMethods" {
+        return Ok(method::METHODS.iter().map(|method| Json::from(method.name)).collect());
+    }
+    let asked = call.args.first().or_else(|| call.named.values().next()).and_then(Json::as_str);
+    let method = asked.and_then(method::find).ok_or_else(fault::unknown_method)?;
+    Ok(if name == "methodHelp" { Json::from(method.doc) } else { Json::from(method.signature()) })
+}
+
+/// Several calls one after the other; each answer is a list of one value or a fault.
+async fn multicall(native: &dyn Native, credentials: &Credentials, call: &Call) -> Outcome {
+    let calls = call.args.first().or_else(|| call.named.values().next()).and_then(Json::as_array);
+    let Some(calls) = calls.filter(|calls| calls.len() <= MULTICALL_MAX) else {
+        let text = format!("_multicall takes a list of at most {MULTICALL_MAX} calls");
+        return Ok(Err(CallFault { code: fault::UNEXPECTED, text }));
+    };
+    let mut answers = Vec::with_capacity(calls.len());
+    for item in calls {
+        let params = item["params"].as_array().cloned().unwrap_or_default();
+        let inner = Call::new(item["methodName"].as_str().unwrap_or_default().to_owned(), params);
+        answers.push(match one(native, credentials, inner).await? {
+            Ok(value) => json!([value]),
+            Err(fault) => json!({"faultCode": fault.code, "faultString": fault.text}),
+        });
+    }
+    Ok(Ok(Json::Array(answers)))
+}
+
+fn refuse(status: StatusCode) -> Response {
+    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"ToMaTo\"")];
+    if status == StatusCode::UNAUTHORIZED {
+        return (status, challenge, "log in with name and password").into_response();
+    }
+    (status, "wrong name or password").into_response()
+}
+
+fn write(headers: &HeaderMap, answer: Result<Json, CallFault>) -> Response {
+    let body = codec::write(answer);
+    let accepts = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.contains("gzip")));
+    let compressed = if accepts && body.len() > GZIP_BYTES_MIN { codec::gzip(&body) } else { None };
+    let kind = (header::CONTENT_TYPE, "text/xml");
+    match compressed {
+        Some(bytes) => ([kind, (header::CONTENT_ENCODING, "gzip")], bytes).into_response(),
+        None => ([kind], body).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

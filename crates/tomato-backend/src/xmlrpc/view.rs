@@ -1,0 +1,164 @@
+//! Objects as the original showed them: flat, with client data beside the attributes and interfaces as elements of their own.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Map, Value as Json, json};
+use tomato_model::graph::Graph;
+use tomato_model::kind::Kind;
+use tomato_model::lifecycle::State;
+use tomato_model::topology::{Connection, Element, Interface};
+
+use super::attributes::SHOWN_NAME;
+use super::link;
+use super::names::interface_type;
+
+fn with_client(mut base: Json, client: &BTreeMap<String, Json>) -> Json {
+    if let Some(members) = base.as_object_mut() {
+        for (key, value) in client {
+            if key == SHOWN_NAME {
+                members.insert("name".to_owned(), value.clone());
+            } else {
+                members.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    base
+}
+
+fn debug() -> Json {
+    json!({"host_elements": [], "host_connections": []})
+}
+
+/// A topology; `full` gives its objects in place of their ids.
+pub(crate) fn topology(graph: &Graph, full: bool) -> Json {
+    let topology = &graph.topology;
+    let mut elements = Vec::new();
+    for item in &graph.elements {
+        elements.push(if full { element(item) } else { json!(item.id) });
+        elements.extend(
+            item.interfaces
+                .iter()
+                .map(|port| if full { interface(item, port) } else { json!(port.id) }),
+        );
+    }
+    let connections: Vec<Json> = graph
+        .connections
+        .iter()
+        .map(|item| if full { connection(item) } else { json!(item.id) })
+        .collect();
+    let state = graph.elements.iter().map(|element| element.state).max().unwrap_or(State::Created);
+    let base = json!({
+        "id": topology.id,
+        "name": topology.name,
+        "site": null,
+        "timeout": null,
+        "state_max": state,
+        "permissions": topology.roles,
+        "elements": elements,
+        "connections": connections,
+    });
+    with_client(base, &topology.client)
+}
+
+/// An element.
+pub(crate) fn element(element: &Element) -> Json {
+    let children: Vec<_> = element.interfaces.iter().map(|interface| &interface.id).collect();
+    let mut base = json!({
+        "id": element.id,
+        "type": element.type_name,
+        "tech": null,
+        "topology": element.topology,
+        "parent": null,
+        "state": element.state,
+        "children": children,
+        "connection": null,
+        "debug": debug(),
+        "host": null,
+        "host_info": null,
+        "name": element.name,
+        "error": element.error,
+    });
+    if let Some(members) = base.as_object_mut() {
+        members.extend(kind_attributes(element));
+    }
+    with_client(base, &element.client)
+}
+
+/// What only elements of its kind have.
+fn kind_attributes(element: &Element) -> Map<String, Json> {
+    let gateway = |wanted: fn(&IpAddr) -> bool| element.gateways.iter().find(|hop| wanted(hop));
+    let attributes = match element.kind {
+        Kind::Container => json!({
+            "site": null,
+            "template": element.template,
+            "profile": element.profile,
+            "hostname": element.name,
+            "gateway4": gateway(IpAddr::is_ipv4),
+            "gateway6": gateway(IpAddr::is_ipv6),
+            "routes": element.routes,
+            "forwarding": element.forwarding,
+            "files": element.files,
+            "rootpassword": null,
+        }),
+        Kind::Switch | Kind::Hub => json!({"mode": element.kind.name()}),
+    };
+    match attributes {
+        Json::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// An interface as a child element.
+pub(crate) fn interface(element: &Element, interface: &Interface) -> Json {
+    let number = element.interfaces.iter().position(|other| other.id == interface.id);
+    let type_name = match interface.type_name.as_str() {
+        "" | "interface" => interface_type(&element.type_name),
+        name => name,
+    };
+    let mut base = json!({
+        "id": interface.id,
+        "type": type_name,
+        "tech": null,
+        "topology": element.topology,
+        "parent": element.id,
+        "state": element.state,
+        "children": [],
+        "connection": interface.connection,
+        "debug": debug(),
+        "host": null,
+        "host_info": null,
+        "name": interface.name,
+        "num": number,
+    });
+    if let (Kind::Container, Some(members)) = (element.kind, base.as_object_mut()) {
+        let address =
+            |is_v6: bool| interface.addresses.iter().find(|address| address.contains(':') == is_v6);
+        members.insert("mac".to_owned(), json!(interface.mac));
+        members.insert("mtu".to_owned(), json!(interface.mtu));
+        members.insert("ip4address".to_owned(), json!(address(false)));
+        members.insert("ip6address".to_owned(), json!(address(true)));
+        members.insert("use_dhcp".to_owned(), json!(interface.dhcp));
+    }
+    with_client(base, &interface.client)
+}
+
+/// A connection.
+pub(crate) fn connection(connection: &Connection) -> Json {
+    let mut base = json!({
+        "id": connection.id,
+        "type": "bridge",
+        "name": connection.name,
+        "topology": connection.topology,
+        "state": if connection.started { "started" } else { "created" },
+        "elements": connection.interfaces,
+        "debug": debug(),
+        "link_statistics": null,
+        "host": null,
+        "host_info": null,
+    });
+    if let Some(members) = base.as_object_mut() {
+        members.extend(link::flat(connection));
+    }
+    with_client(base, &connection.client)
+}
