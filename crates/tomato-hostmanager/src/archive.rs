@@ -188,8 +188,8 @@ pub(crate) fn run_pending(host: &Arc<Host>, topology: &Topology) {
             let begun = async {
                 let failed = |e: io::Error| of_host("read a kept archive", &e);
                 let text = fs::read(&json).map_err(failed)?;
-                let pending: Pending =
-                    serde_json::from_slice(&text).map_err(|e| of_host("read a kept archive", &e))?;
+                let pending: Pending = serde_json::from_slice(&text)
+                    .map_err(|e| of_host("read a kept archive", &e))?;
                 let archive = File::open(&tgz).map_err(failed)?;
                 forget(&host, &id).await?;
                 unpack_and_run(&host, &id, &pending.dir, pending.run, archive).await

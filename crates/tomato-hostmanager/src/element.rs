@@ -261,7 +261,8 @@ impl Look {
         }
         let network = translate::network_spec(wanted, &self.host_names)?;
         let configured = (pid, network);
-        let last = lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.configured.clone());
+        let last =
+            lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.configured.clone());
         if last.as_ref() != Some(&configured) {
             self.doing("configure the network");
             containers.configure(&self.id, &configured.1).await.map_err(failed)?;
@@ -278,7 +279,9 @@ fn ended(wanted: &WantedElement, last_exit: Option<ExitReason>) -> ApiError {
     let name = &wanted.name;
     let message = match last_exit {
         Some(ExitReason::OutOfMemory) => {
-            format!("{name} ran out of memory and was ended by the kernel; give it a larger profile and start it again")
+            format!(
+                "{name} ran out of memory and was ended by the kernel; give it a larger profile and start it again"
+            )
         }
         Some(ExitReason::Died) => {
             format!("{name} was ended from outside, or the machine was restarted; start it again")

@@ -64,7 +64,11 @@ impl FakeWire {
 
     fn with<T>(&self, work: impl FnOnce(&mut WireState) -> T) -> Result<T, WireFault> {
         let mut state = lock(&self.state);
-        if state.is_away { Err(WireFault::Away("the fake is away".to_owned())) } else { Ok(work(&mut state)) }
+        if state.is_away {
+            Err(WireFault::Away("the fake is away".to_owned()))
+        } else {
+            Ok(work(&mut state))
+        }
     }
 }
 
@@ -158,7 +162,11 @@ impl Templates for FakeTemplates {
         if let Some(holder) = holder {
             lock(&self.pins).insert((digest.clone(), holder.clone()));
         }
-        Ok(PinnedTemplate { digest, rootfs: PathBuf::from("/templates").join(name), boot: Vec::new() })
+        Ok(PinnedTemplate {
+            digest,
+            rootfs: PathBuf::from("/templates").join(name),
+            boot: Vec::new(),
+        })
     }
 
     async fn unpin(&self, digest: &str, holder: &ElementId) -> Result<(), ApiError> {

@@ -340,3 +340,6 @@ impl Host {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

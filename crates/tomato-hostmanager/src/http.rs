@@ -199,7 +199,8 @@ async fn receive(host: &Arc<Host>, body: Body) -> Answer<File> {
         let chunk = chunk.map_err(|e| failed(io::Error::other(e)))?;
         bytes += chunk.len() as u64;
         if bytes > ARCHIVE_BYTES {
-            let message = format!("the archive is longer than {ARCHIVE_BYTES} bytes; make it smaller");
+            let message =
+                format!("the archive is longer than {ARCHIVE_BYTES} bytes; make it smaller");
             return Err(ApiError::new(ErrorCode::InvalidValue, message).into());
         }
         let written = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
@@ -217,8 +218,10 @@ async fn download(
     let mut file = archive::download(&host, &id(&path)?, &query.dir).await?;
     let length = archive::length(&mut file).map_err(|e| of_host("read the archive", &e))?;
     let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
-    let headers =
-        [(header::CONTENT_TYPE, "application/gzip".to_owned()), (header::CONTENT_LENGTH, length.to_string())];
+    let headers = [
+        (header::CONTENT_TYPE, "application/gzip".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
     Ok((headers, body).into_response())
 }
 

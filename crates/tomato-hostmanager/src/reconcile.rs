@@ -146,7 +146,9 @@ impl Turn {
         let wanted = &record.wanted;
         let plugged: BTreeMap<ElementId, u32> = {
             let live = lock(&topology.live);
-            let pid = |(id, e): (&ElementId, &crate::host::LiveElement)| Some((id.clone(), e.plugged_pid?));
+            let pid = |(id, e): (&ElementId, &crate::host::LiveElement)| {
+                Some((id.clone(), e.plugged_pid?))
+            };
             live.elements.iter().filter_map(pid).collect()
         };
         let running: BTreeSet<ElementId> = plugged.keys().cloned().collect();

@@ -1,0 +1,338 @@
+use std::net::IpAddr;
+
+use tomato_api::host::{WantedConnection, WantedContainer, WantedElement, WantedInterface};
+use tomato_model::id::InterfaceId;
+use tomato_model::kind::Kind;
+use tomato_model::link::LinkParams;
+use tomato_model::units::Span;
+use tomato_virt::container::{ExitReason, FakeContainers, FakeOptions};
+
+use super::*;
+use crate::fake::{FakeTemplates, FakeWire};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct World {
+    dir: tempfile::TempDir,
+    containers: FakeContainers,
+    wire: FakeWire,
+    templates: FakeTemplates,
+    host: Arc<Host>,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let containers = FakeContainers::new(FakeOptions::default());
+        let (wire, templates) = (FakeWire::default(), FakeTemplates::default());
+        let host = open(&dir, &containers, &wire, &templates);
+        Self { dir, containers, wire, templates, host }
+    }
+
+    /// What a hostmanager finds that was killed and started again.
+    fn reopen(&mut self) {
+        self.host.shut_down();
+        self.host = open(&self.dir, &self.containers, &self.wire, &self.templates);
+    }
+
+    async fn until(&self, what: impl Fn(&ObservedTopology) -> bool) -> ObservedTopology {
+        let mut after = 0;
+        let look = async {
+            loop {
+                if let Some(found) = self.host.observed().into_iter().find(|o| what(o)) {
+                    return found;
+                }
+                after = self.host.observed_after(after, DEADLINE).await.sequence;
+            }
+        };
+        let found = tokio::time::timeout(DEADLINE, look).await;
+        found.unwrap_or_else(|_| panic!("did not come: {:#?}", self.host.observed()))
+    }
+
+    async fn settled(&self, generation: u64) -> ObservedTopology {
+        self.until(|o| o.settled && o.generation == generation).await
+    }
+
+    fn count(&self, operation: &str) -> usize {
+        self.containers.calls().iter().filter(|(name, _)| name == operation).count()
+    }
+}
+
+fn open(
+    dir: &tempfile::TempDir,
+    containers: &FakeContainers,
+    wire: &FakeWire,
+    templates: &FakeTemplates,
+) -> Arc<Host> {
+    let parts = Parts {
+        containers: Arc::new(containers.clone()),
+        wire: Arc::new(wire.clone()),
+        templates: Arc::new(templates.clone()),
+        state_dir: dir.path().to_owned(),
+        wire_uid: None,
+    };
+    Host::open(parts).unwrap()
+}
+
+fn element(n: u64) -> ElementId {
+    ElementId::new(1, n)
+}
+
+fn container(n: u64) -> WantedElement {
+    let interface = WantedInterface {
+        id: InterfaceId::new(2, n),
+        name: "eth0".to_owned(),
+        mac: format!("02:00:00:00:00:{n:02x}"),
+        mtu: 1500,
+        addresses: vec![format!("10.0.0.{n}/24")],
+        dhcp: false,
+    };
+    WantedElement {
+        id: element(n),
+        name: format!("host{n}"),
+        kind: Kind::Container,
+        state: State::Started,
+        start_count: 1,
+        interfaces: vec![interface],
+        container: Some(WantedContainer {
+            template: "debian-12".to_owned(),
+            cpu_milli: 1000,
+            memory_bytes: 1 << 28,
+            disk_bytes: 1 << 30,
+            pids_max: 100,
+            gateways: Vec::new(),
+            routes: Vec::new(),
+            forwarding: false,
+            files: BTreeMap::from([("/etc/motd".to_owned(), "hello".to_owned())]),
+        }),
+        ageing_s: 300,
+    }
+}
+
+fn switch(n: u64, interfaces: &[u64]) -> WantedElement {
+    let mut element = container(n);
+    element.kind = Kind::Switch;
+    element.container = None;
+    let interface = element.interfaces[0].clone();
+    let with = |n: &u64| WantedInterface { id: InterfaceId::new(2, *n), ..interface.clone() };
+    element.interfaces = interfaces.iter().map(with).collect();
+    element
+}
+
+fn connection(n: u64, a: u64, b: u64) -> WantedConnection {
+    WantedConnection {
+        id: ConnectionId::new(3, n),
+        interfaces: [InterfaceId::new(2, a), InterfaceId::new(2, b)],
+        emulation: true,
+        connected: true,
+        forward: LinkParams { delay: Span(20_000_000), ..LinkParams::default() },
+        backward: LinkParams::default(),
+        capturing: false,
+    }
+}
+
+/// host1 and host2 on switch 9.
+fn wanted() -> WantedTopology {
+    WantedTopology {
+        id: TopologyId::new(1, 1),
+        generation: 1,
+        seed: 7,
+        elements: vec![container(1), container(2), switch(9, &[91, 92])],
+        connections: vec![connection(1, 1, 91), connection(2, 2, 92)],
+        host_names: BTreeMap::from([(
+            "host1".to_owned(),
+            vec!["10.0.0.1".parse::<IpAddr>().unwrap()],
+        )]),
+    }
+}
+
+fn states(seen: &ObservedTopology) -> Vec<State> {
+    seen.elements.iter().map(|e| e.state).collect()
+}
+
+#[tokio::test]
+async fn a_topology_starts_and_its_links_pass() {
+    let world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    let seen = world.settled(1).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!(seen.connections.len(), 2);
+    assert!(seen.elements.iter().all(|e| e.error.is_none()));
+    let key = TopologyId::new(1, 1).to_string();
+    assert_eq!(world.wire.attached(&key).len(), 2);
+    assert_eq!(
+        world.wire.config(&key).unwrap().links.values().next().unwrap().forward.delay_ns,
+        20_000_000
+    );
+    let network = world.containers.network(&element(1)).unwrap();
+    assert_eq!(network.interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
+    assert_eq!(network.hosts.len(), 1);
+    assert_eq!(world.count("unpack"), 2, "files are written before each start");
+    assert_eq!(world.templates.pins().len(), 2);
+}
+
+#[tokio::test]
+async fn one_failing_element_leaves_the_others_alone() {
+    let world = World::new();
+    let mut topology = wanted();
+    topology.elements[0].container.as_mut().unwrap().template = "no-such".to_owned();
+    world.host.want(topology.clone()).await.unwrap();
+    let seen = world.settled(1).await;
+    assert_eq!(states(&seen), [State::Created, State::Started, State::Started]);
+    let error = seen.elements[0].error.clone().unwrap();
+    assert_eq!(error.code, ErrorCode::EntityDoesNotExist);
+    assert_eq!(seen.connections, [ConnectionId::new(3, 2)]);
+    // Something else is wanted: it is tried again.
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().template = "debian-12".to_owned();
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!(seen.elements[0].error, None);
+}
+
+#[tokio::test]
+async fn a_failed_start_is_not_repeated_for_the_same_wish() {
+    let world = World::new();
+    world.containers.fail_next("start", "no room");
+    let mut topology = wanted();
+    topology.elements.truncate(1);
+    topology.connections.clear();
+    world.host.want(topology.clone()).await.unwrap();
+    let seen = world.settled(1).await;
+    assert_eq!(states(&seen), [State::Prepared]);
+    assert!(seen.elements[0].error.as_ref().unwrap().message.contains("no room"));
+    topology.generation = 2;
+    world.host.want(topology.clone()).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Prepared]);
+    topology.generation = 3;
+    topology.elements[0].start_count = 2;
+    world.host.want(topology).await.unwrap();
+    assert_eq!(states(&world.settled(3).await), [State::Started]);
+}
+
+#[tokio::test]
+async fn a_live_change_touches_only_what_it_names() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    let (calls, attaches) = (world.containers.calls().len(), world.wire.attaches().len());
+    topology.generation = 2;
+    topology.connections[0].forward.delay = Span(50_000_000);
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(seen.connections.len(), 2);
+    let config = world.wire.config(seen.id.as_str()).unwrap();
+    let link = &config.links[ConnectionId::new(3, 1).as_str()];
+    assert_eq!(link.forward.delay_ns, 50_000_000);
+    assert_eq!(world.containers.calls().len(), calls);
+    assert_eq!(world.wire.attaches().len(), attaches);
+}
+
+#[tokio::test]
+async fn a_new_process_goes_on_from_the_ledger() {
+    let mut world = World::new();
+    let mut topology = wanted();
+    // Prepared and half started when the process ends.
+    world.containers.fail_next("configure", "killed");
+    topology.elements.truncate(1);
+    topology.connections.clear();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    world.reopen();
+    let seen = world.settled(1).await;
+    assert!(seen.elements[0].error.is_some(), "the failure is still told");
+    topology.generation = 2;
+    topology.elements[0].start_count = 2;
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!((states(&seen), &seen.elements[0].error), (vec![State::Started], &None));
+    let starts = world.count("start");
+    world.reopen();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started]);
+    assert_eq!(world.count("start"), starts, "what runs is adopted");
+}
+
+#[tokio::test]
+async fn a_died_element_is_told_and_started_again_only_when_asked() {
+    let mut world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    world.containers.die(&element(1), ExitReason::OutOfMemory);
+    world.reopen();
+    let seen = world.until(|o| o.settled && o.elements.iter().any(|e| e.error.is_some())).await;
+    assert_eq!(seen.elements[0].state, State::Prepared);
+    assert!(seen.elements[0].error.as_ref().unwrap().message.contains("memory"));
+    assert_eq!(seen.connections, [ConnectionId::new(3, 2)]);
+    topology.generation = 2;
+    topology.elements[0].start_count = 2;
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!(seen.connections.len(), 2);
+}
+
+#[tokio::test]
+async fn links_come_back_after_the_wire_was_replaced() {
+    let world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    world.wire.restart();
+    let seen = world.until(|o| o.settled && o.wire_instance == Some(1)).await;
+    assert_eq!(seen.connections.len(), 2);
+    assert_eq!(world.wire.attached(seen.id.as_str()).len(), 2);
+    assert_eq!(world.count("start"), 2);
+}
+
+#[tokio::test]
+async fn a_removed_topology_leaves_nothing() {
+    let world = World::new();
+    let topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    world.host.remove(&topology.id).await.unwrap();
+    let mut after = 0;
+    let gone = async {
+        loop {
+            let page = world.host.observed_after(after, DEADLINE).await;
+            if page.removed.contains(&topology.id) {
+                return;
+            }
+            after = page.sequence;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.unwrap();
+    assert_eq!(world.containers.list().await.unwrap(), []);
+    assert!(world.templates.pins().is_empty());
+    assert_eq!(world.wire.config(topology.id.as_str()), None);
+    let ledger = world.dir.path().join("host").join("ledger");
+    assert_eq!(std::fs::read_dir(ledger).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn orphans_are_removed() {
+    let mut world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    let stray = crate::translate::container_spec(
+        &container(77),
+        &crate::ledger::PinnedTemplate {
+            digest: String::new(),
+            rootfs: PathBuf::new(),
+            boot: Vec::new(),
+        },
+    );
+    world.containers.start(&stray.unwrap()).await.unwrap();
+    world.reopen();
+    let gone = async {
+        while world.containers.list().await.unwrap().len() > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.unwrap();
+    assert_eq!(world.containers.list().await.unwrap(), [element(1), element(2)]);
+}
