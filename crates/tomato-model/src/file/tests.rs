@@ -117,18 +117,21 @@ impl Draw {
     }
 }
 
+const NAMES: [&str; 8] = ["on", "No", "0x1", "1-2", "1e5", "null", "y", "n"];
+
 fn random_graph(draw: &mut Draw) -> Graph {
     use crate::edit::{self, End};
     let mut ids = CountingIds { last: draw.below(1000) };
     let mut graph = graph("{tomato: 1, name: 'yes', _note: \"a: #b\\n\\tc\"}");
     let mut made = Vec::new();
-    for at in 0..draw.below(8) {
+    for name in NAMES.iter().take(usize::try_from(draw.below(9)).unwrap()) {
+        let template = ["true", "1e3", "null", "t"][usize::try_from(draw.below(4)).unwrap()];
         let json = match draw.below(3) {
-            0 => serde_json::json!({"kind": "switch", "name": format!("{at}")}),
+            0 => serde_json::json!({"kind": "switch", "name": format!("{}", made.len())}),
             1 => serde_json::json!({"kind": "hub", "_k": [null, 1.5, {"a": "~"}]}),
             _ => {
-                serde_json::json!({"kind": "container", "template": ["true", "1e3", "null", "t"][usize::try_from(draw.below(4)).unwrap()],
-                "files": {"/a": "#!/bin/sh\n\nx: \"y\" \\ \u{e9}\n  \n", "/b": "", "/c": " lead\ntrail \n\n"}, "name": ["on", "No", "0x1", "1-2", "1e5", "null", "y", "n"][usize::try_from(at).unwrap()]})
+                serde_json::json!({"kind": "container", "template": template,
+                "files": {"/a": "#!/bin/sh\n\nx: \"y\" \\ \u{e9}\n  \n", "/b": "", "/c": " lead\ntrail \n\n"}, "name": name})
             }
         };
         made.push(

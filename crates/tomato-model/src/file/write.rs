@@ -49,10 +49,11 @@ fn element(element: &Element) -> FileElement {
     }
 }
 
-/// Whether the interface of a connector says nothing beyond being joined.
+/// Whether the interface of a connector says nothing beyond being joined. A free interface beside it would be
+/// taken for it when read, so then all are named.
 fn implied(element: &Element, interface: &Interface) -> bool {
     !element.kind.is_device()
-        && interface.connection.is_some()
+        && element.interfaces.iter().all(|interface| interface.connection.is_some())
         && self::interface(element, interface) == FileInterface::default()
 }
 
