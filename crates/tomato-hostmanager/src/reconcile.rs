@@ -54,13 +54,12 @@ pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>) {
         let record = topology.record().await;
         turn.begin_looks(&host, &topology, &record);
         let wired = turn.wire(&host, &topology, &record).await;
-        if record.is_removing && record.elements.is_empty() && turn.running.is_empty() && wired {
-            if host.forget(&topology).await {
-                if let Err(error) = orphan_captures(&host).await {
-                    tracing::warn!(%error, "cannot remove captures");
-                }
-                return;
+        let is_gone = record.is_removing && record.elements.is_empty() && turn.running.is_empty();
+        if is_gone && wired && host.forget(&topology).await {
+            if let Err(error) = orphan_captures(&host).await {
+                tracing::warn!(%error, "cannot remove captures");
             }
+            return;
         }
         let is_settled = turn.is_settled(&record) && wired;
         {
@@ -262,7 +261,8 @@ fn make_capture_dirs(host: &Host, config: &TopologyConfig) {
 fn make_capture_dir(dir: &Path, owner: Option<u32>) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, chown};
     if dir.is_dir() {
-        return Ok(());
+        // Again: a process may have ended between making it and handing it over.
+        return chown(dir, owner, owner);
     }
     if let Some(parent) = dir.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o711).create(parent)?;
