@@ -89,7 +89,7 @@ pub(crate) fn interface(
                     Json::Null => {}
                     Json::String(text) if text.is_empty() => {}
                     Json::String(text) if text.contains(':') == (key == "ip6address") => {
-                        list.push(text.clone())
+                        list.push(text.clone());
                     }
                     _ => {
                         return Err(invalid(

@@ -44,7 +44,11 @@ pub(crate) fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiE
                 }
                 "capture_filter" if value == "" || value.is_null() => {}
                 "capture_filter" => {
-                    return Err(invalid(key, value, "must be empty; filter the downloaded capture"));
+                    return Err(invalid(
+                        key,
+                        value,
+                        "must be empty; filter the downloaded capture",
+                    ));
                 }
                 _ => return Err(unsupported(key)),
             }

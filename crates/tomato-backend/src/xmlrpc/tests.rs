@@ -11,12 +11,12 @@ mod fake;
 
 /// Posts a body and gives status, headers and body.
 async fn post_body(
-    fake: &Arc<Fake>,
+    fake: &Arc<impl Native>,
     login: Option<&str>,
     gzip: bool,
     body: String,
 ) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let native: Arc<dyn Native> = Arc::<Fake>::clone(fake);
+    let native = Arc::clone(fake);
     let mut request = Request::post("/RPC2").header(header::CONTENT_TYPE, "text/xml");
     if let Some(login) = login {
         let encoded = base64::engine::general_purpose::STANDARD.encode(login);
@@ -35,7 +35,7 @@ async fn post_body(
 
 /// What a call answers: a value or fault code and text.
 async fn call_as(
-    fake: &Arc<Fake>,
+    fake: &Arc<impl Native>,
     login: Option<&str>,
     name: &str,
     params: Json,
@@ -59,14 +59,14 @@ async fn call_as(
     }
 }
 
-async fn call(fake: &Arc<Fake>, name: &str, params: Json) -> Json {
+async fn call(fake: &Arc<impl Native>, name: &str, params: Json) -> Json {
     call_as(fake, Some("admin:secret"), name, params)
         .await
         .unwrap_or_else(|fault| panic!("{name}: {fault:?}"))
 }
 
 /// Code of the 999 fault that a call must end with.
-async fn code(fake: &Arc<Fake>, name: &str, params: Json) -> String {
+async fn code(fake: &Arc<impl Native>, name: &str, params: Json) -> String {
     let (code, text) =
         call_as(fake, Some("admin:secret"), name, params).await.expect_err("must be refused");
     assert_eq!(code, 999, "{text}");
@@ -358,4 +358,53 @@ async fn long_answers_are_compressed_for_those_who_accept_it() {
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(bytes.as_slice()), &mut text)
         .expect("gzip");
     assert_eq!(text.into_bytes(), post_body(&fake, None, false, body()).await.2);
+}
+
+#[tokio::test]
+async fn the_application_answers_the_same_way() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = tomato_store::SqliteStore::open(&dir.path().join("db")).await.expect("a store");
+    let app = App::open(store, crate::hostlink::HostLink::default()).await.expect("an application");
+    app.ensure_admin("secret").await.expect("an account");
+    app.account_set("tester", "secret", false).await.expect("an account");
+    let app = Arc::new(app);
+    let top = call(&app, "topology_create", json!([])).await["id"].clone();
+    let mut ports = Vec::new();
+    for number in 1..3 {
+        let attrs = json!({"name": "twin", "gateway4": "10.0.0.9"});
+        let element = call(&app, "element_create", json!([top, "openvz", null, attrs])).await;
+        assert_eq!(element["name"], json!("twin"));
+        let attrs = json!({"ip4address": format!("10.0.0.{number}/24")});
+        let made = json!([top, "openvz_interface", element["id"], attrs]);
+        ports.push(call(&app, "element_create", made).await["id"].clone());
+    }
+    let connection = call(&app, "connection_create", json!([ports[0], ports[1]])).await;
+    assert_eq!(connection["bandwidth_to"], json!(10000.0));
+    let params = json!([connection["id"], {"delay_to": 5, "bandwidth_to": 0}]);
+    let changed = call(&app, "connection_modify", params).await;
+    assert_eq!((&changed["delay_to"], &changed["bandwidth_to"]), (&json!(5.0), &json!(0.0)));
+    let modified =
+        call(&app, "element_modify", json!([ports[0], {"ip6address": "fd00::1/64"}])).await;
+    assert_eq!(modified["ip4address"], json!("10.0.0.1/24"));
+    assert_eq!(
+        code(&app, "connection_create", json!([ports[0], ports[1]])).await,
+        "already_connected"
+    );
+    let unknown = json!([top, "openvz", null, {"profile": "huge"}]);
+    assert_eq!(code(&app, "element_create", unknown).await, "entity_does_not_exist");
+    for id in [&top, &ports[0], &connection["id"]] {
+        let method = if *id == top {
+            "topology_info"
+        } else if *id == ports[0] {
+            "element_info"
+        } else {
+            "connection_info"
+        };
+        let fault =
+            call_as(&app, Some("tester:secret"), method, json!([id])).await.expect_err("refused");
+        assert!(fault.1.contains("\"code\":\"denied\""), "{method}: {}", fault.1);
+    }
+    call(&app, "element_remove", json!([ports[0]])).await;
+    call(&app, "topology_remove", json!([top])).await;
+    assert_eq!(call(&app, "topology_list", json!([])).await, json!([]));
 }

@@ -65,7 +65,7 @@ impl Session<'_> {
     async fn topology_action(&self, id: &str, action: &str) -> Result<Json, ApiError> {
         match action {
             "prepare" | "start" | "stop" | "destroy" => {
-                self.act("topology_action", id, action).await?
+                self.act("topology_action", id, action).await?;
             }
             // Topologies do not end by themselves, so that there is nothing to put off but they must exist.
             "renew" => {
