@@ -100,6 +100,14 @@ def iperf(element, to, options="", seconds=TRANSFER):
     return json.loads(text)["end"]
 
 
+def received(element, seconds):
+    """What an element receives, in Mbit/s of whole frames, while more is sent than the link lets through."""
+    count = "cat /sys/class/net/eth0/statistics/rx_bytes; date +%s%N"
+    words = run(element, "%s; sleep %d; %s" % (count, seconds, count)).split()
+    first, begun, last, ended = (int(word) for word in words)
+    return (last - first) * 8 * 1000 / (ended - begun)
+
+
 def serve(element):
     run(element, "pkill -x iperf3; iperf3 -s -D", check=False)
 
@@ -146,13 +154,11 @@ def measure():
         serve(element)
     time.sleep(1)
     for way, source, to, mbit in (("r1 > r2", "alice", "10.0.2.10", 10), ("r2 > r1", "dave", "10.0.1.10", 2)):
-        end = iperf(source, to, "-u -l 1200 -b %dM" % (2 * mbit))
-        measured = end["sum"]["bits_per_second"] / 1e6
-        received = end.get("sum_received", end["sum"])
-        # What arrives, with the 42 bytes of headers of each frame that the wire counts too, less the loss of 1 %.
-        measured = received["bits_per_second"] / 1e6 * 1242 / 1200 * (1 - received.get("lost_percent", 0) / 100)
-        if "sum_received" in end and received.get("lost_percent", 0) < 1:
-            measured = received["bits_per_second"] / 1e6 * 1242 / 1200
+        flood = threading.Thread(target=iperf, args=(source, to, "-u -l 1200 -b %dM" % (2 * mbit)))
+        flood.start()
+        time.sleep(2)
+        measured = received("dave" if source == "alice" else "alice", 4)
+        flood.join()
         rows.append(judged("wan bandwidth", way, "%d Mbit/s" % mbit, measured, "Mbit/s", 0.9 * mbit, 1.05 * mbit))
     _, mean, _ = pings("r1", "10.1.0.6", 20, 0.2)
     rows.append(judged("backup round trip", "both", "60 ms + 60 ms", mean, "ms", 119, 124))
@@ -202,7 +208,7 @@ def cut():
     )
     _, mean, _ = pings("alice", "10.0.2.10", 10, 0.2)
     rows = [
-        judged("fail-over to the backup", "both", "4 s dead interval", took, "s", 0.5, 15),
+        judged("fail-over to the backup", "both", "cable pulled", took, "s", 0, 10),
         judged("round trip then", "both", "60 ms + 60 ms", mean, "ms", 119, 125),
     ]
     show(rows)
