@@ -80,7 +80,11 @@ impl Client {
     /// # Errors
     /// The HTTP machinery cannot be set up.
     pub fn new(url: &str, credentials: Credentials) -> Result<Self, ApiError> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build().map_err(|e| broken(&e))?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(|e| broken(&e))?;
         Ok(Self { url: url.trim_end_matches('/').to_owned(), credentials, http })
     }
 
@@ -88,17 +92,34 @@ impl Client {
     ///
     /// # Errors
     /// The server's refusal, or [`ErrorCode::HostError`] if it cannot be reached.
-    pub async fn call<T: DeserializeOwned>(&self, name: &str, params: &[&str], query: &[(&str, &str)], payload: Payload) -> Result<T, ApiError> {
-        let bytes = self.send(name, params, query, payload).await?.bytes().await.map_err(|e| broken(&e))?;
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        params: &[&str],
+        query: &[(&str, &str)],
+        payload: Payload,
+    ) -> Result<T, ApiError> {
+        let bytes =
+            self.send(name, params, query, payload).await?.bytes().await.map_err(|e| broken(&e))?;
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(bytes).map_err(|error| ApiError::new(ErrorCode::Internal, format!("the server's answer to {name} is unreadable: {error}")))
+        serde_json::from_slice(bytes).map_err(|error| {
+            ApiError::new(
+                ErrorCode::Internal,
+                format!("the server's answer to {name} is unreadable: {error}"),
+            )
+        })
     }
 
     /// Calls an operation that answers text.
     ///
     /// # Errors
     /// As [`Client::call`].
-    pub async fn text(&self, name: &str, params: &[&str], query: &[(&str, &str)]) -> Result<String, ApiError> {
+    pub async fn text(
+        &self,
+        name: &str,
+        params: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<String, ApiError> {
         self.send(name, params, query, Payload::Empty).await?.text().await.map_err(|e| broken(&e))
     }
 
@@ -106,7 +127,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::call`]; the stream ends with an error if the connection breaks.
-    pub async fn download(&self, name: &str, params: &[&str], query: &[(&str, &str)]) -> Result<ByteStream, ApiError> {
+    pub async fn download(
+        &self,
+        name: &str,
+        params: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<ByteStream, ApiError> {
         let response = self.send(name, params, query, Payload::Empty).await?;
         Ok(Box::pin(response.bytes_stream().map_err(|e| broken(&e))))
     }
@@ -139,36 +165,54 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::call`].
-    pub async fn events(&self, after: Option<u64>) -> Result<impl Stream<Item = Result<crate::request::Event, ApiError>> + Send, ApiError> {
+    pub async fn events(
+        &self,
+        after: Option<u64>,
+    ) -> Result<impl Stream<Item = Result<crate::request::Event, ApiError>> + Send, ApiError> {
         let number = after.map(|n| n.to_string());
         let query: Vec<(&str, &str)> = number.iter().map(|n| ("after", n.as_str())).collect();
         let stream = self.download("event_list", &[], &query).await?;
-        let lines = futures_util::stream::unfold((stream, Vec::new()), |(mut stream, mut pending)| async move {
-            loop {
-                if let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = pending.drain(..=end).collect();
-                    let event = line.strip_prefix(b"data: ").and_then(|data| serde_json::from_slice(data).ok());
-                    if let Some(event) = event {
-                        return Some((Ok(event), (stream, pending)));
+        let lines = futures_util::stream::unfold(
+            (stream, Vec::new()),
+            |(mut stream, mut pending)| async move {
+                loop {
+                    if let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                        let line: Vec<u8> = pending.drain(..=end).collect();
+                        let event = line
+                            .strip_prefix(b"data: ")
+                            .and_then(|data| serde_json::from_slice(data).ok());
+                        if let Some(event) = event {
+                            return Some((Ok(event), (stream, pending)));
+                        }
+                        continue;
                     }
-                    continue;
+                    match stream.next().await? {
+                        Ok(chunk) => pending.extend_from_slice(&chunk),
+                        Err(error) => return Some((Err(error), (stream, Vec::new()))),
+                    }
                 }
-                match stream.next().await? {
-                    Ok(chunk) => pending.extend_from_slice(&chunk),
-                    Err(error) => return Some((Err(error), (stream, Vec::new()))),
-                }
-            }
-        });
+            },
+        );
         Ok(lines)
     }
 
-    async fn send(&self, name: &str, params: &[&str], query: &[(&str, &str)], payload: Payload) -> Result<reqwest::Response, ApiError> {
-        let operation = find(name).ok_or_else(|| ApiError::new(ErrorCode::UnsupportedAction, format!("there is no operation {name}")))?;
+    async fn send(
+        &self,
+        name: &str,
+        params: &[&str],
+        query: &[(&str, &str)],
+        payload: Payload,
+    ) -> Result<reqwest::Response, ApiError> {
+        let operation = find(name).ok_or_else(|| {
+            ApiError::new(ErrorCode::UnsupportedAction, format!("there is no operation {name}"))
+        })?;
         let url = format!("{}{PREFIX}{}", self.url, path(operation, params)?);
         let request = self.http.request(method(operation.method), url).query(query);
         let request = match &self.credentials {
             Credentials::Anonymous => request,
-            Credentials::Password { account, password } => request.basic_auth(account, Some(password)),
+            Credentials::Password { account, password } => {
+                request.basic_auth(account, Some(password))
+            }
             Credentials::Token(secret) => request.bearer_auth(secret),
         };
         let request = match payload {
@@ -205,7 +249,10 @@ fn path(operation: &Operation, params: &[&str]) -> Result<String, ApiError> {
         path.push('/');
         if part.starts_with('{') {
             let value = values.next().filter(|value| !value.is_empty()).ok_or_else(|| {
-                ApiError::new(ErrorCode::InvalidValue, format!("{} needs {part}: name it", operation.name))
+                ApiError::new(
+                    ErrorCode::InvalidValue,
+                    format!("{} needs {part}: name it", operation.name),
+                )
             })?;
             for byte in value.bytes() {
                 if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
@@ -227,10 +274,13 @@ fn refusal(status: reqwest::StatusCode, body: &[u8]) -> ApiError {
     let code = document.get("code").cloned().and_then(|code| serde_json::from_value(code).ok());
     let message = document.get("detail").and_then(Value::as_str);
     match (code, message) {
-        (Some(code), Some(message)) => ApiError::new(code, message).with(document.get("data").cloned().unwrap_or_default()),
+        (Some(code), Some(message)) => {
+            ApiError::new(code, message).with(document.get("data").cloned().unwrap_or_default())
+        }
         _ => {
             let text = String::from_utf8_lossy(body);
-            ApiError::new(ErrorCode::Internal, format!("the server answered {status}: {text}")).with(json!({"status": status.as_u16()}))
+            ApiError::new(ErrorCode::Internal, format!("the server answered {status}: {text}"))
+                .with(json!({"status": status.as_u16()}))
         }
     }
 }

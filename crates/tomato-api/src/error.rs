@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Why a call was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Unknown or invisible object.
@@ -58,7 +60,11 @@ impl ErrorCode {
         match self {
             Self::EntityDoesNotExist => 404,
             Self::UnsupportedAction => 405,
-            Self::UnsupportedAttribute | Self::UnsupportedType | Self::InvalidConfiguration | Self::InvalidValue | Self::Ambiguous => 400,
+            Self::UnsupportedAttribute
+            | Self::UnsupportedType
+            | Self::InvalidConfiguration
+            | Self::InvalidValue
+            | Self::Ambiguous => 400,
             Self::InvalidState
             | Self::EntityBusy
             | Self::UnableToConnect
@@ -78,7 +84,9 @@ impl ErrorCode {
 }
 
 /// An error as every interface answers it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, thiserror::Error)]
+#[derive(
+    Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema, thiserror::Error,
+)]
 #[error("{message}")]
 pub struct ApiError {
     /// What kind of error.

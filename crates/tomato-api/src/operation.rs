@@ -257,7 +257,11 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::LoggedIn,
         query: &[
             Param { name: "dry_run", required: false, doc: "true: only say what would be done" },
-            Param { name: "update", required: false, doc: "true: change the topology of that name" },
+            Param {
+                name: "update",
+                required: false,
+                doc: "true: change the topology of that name",
+            },
         ],
         body: Body::Text,
         answer: Answer::Json(schema::<request::ImportAnswer>),

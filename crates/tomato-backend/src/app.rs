@@ -33,8 +33,8 @@ use tomato_api::request::{Event, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
-pub use crate::app::caller::Caller;
 use crate::app::account::PasswordCache;
+pub use crate::app::caller::Caller;
 use crate::app::job::JobHandle;
 use crate::app::slot::Slots;
 use crate::hostlink::HostLink;
@@ -109,8 +109,11 @@ impl App {
 
 /// Not found, said the same for what is unknown, malformed and invisible.
 pub(crate) fn not_found(entity: &str, id: &str) -> ApiError {
-    ApiError::new(ErrorCode::EntityDoesNotExist, format!("no {entity} {id:?} exists, or it is not yours"))
-        .with(serde_json::json!({"entity": entity, "id": id}))
+    ApiError::new(
+        ErrorCode::EntityDoesNotExist,
+        format!("no {entity} {id:?} exists, or it is not yours"),
+    )
+    .with(serde_json::json!({"entity": entity, "id": id}))
 }
 
 /// A fault of ours, logged with its chain.
@@ -130,10 +133,11 @@ pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
     serde_json::from_value(value).map_err(|error| {
         let text = error.to_string();
-        let code = if text.starts_with("unknown field") || text.starts_with("unknown attribute") { ErrorCode::UnsupportedAttribute } else { ErrorCode::InvalidValue };
+        let code = if text.starts_with("unknown field") || text.starts_with("unknown attribute") {
+            ErrorCode::UnsupportedAttribute
+        } else {
+            ErrorCode::InvalidValue
+        };
         ApiError::new(code, text)
     })
 }
-
-#[cfg(test)]
-mod tests;

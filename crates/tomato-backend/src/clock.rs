@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tomato_model::graph::IdSource;
-use tomato_model::id::{ConnectionId, ElementId, InterfaceId, JobId, ProfileId, TokenId, TopologyId};
+use tomato_model::id::{
+    ConnectionId, ElementId, InterfaceId, JobId, ProfileId, TokenId, TopologyId,
+};
 
 /// Microseconds since the Unix epoch.
 pub(crate) fn now_us() -> u64 {
@@ -15,7 +17,8 @@ pub(crate) fn now_us() -> u64 {
 /// Random bytes from the system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the kernel's random source works once the system has booted");
+    getrandom::fill(&mut bytes)
+        .expect("the kernel's random source works once the system has booted");
     bytes
 }
 
@@ -28,7 +31,9 @@ pub(crate) fn random_u64() -> u64 {
 fn stamp() -> (u32, u64) {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let now = now_us();
-    let before = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1))).unwrap_or_default();
+    let before = LAST
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)))
+        .unwrap_or_default();
     let at = now.max(before + 1);
     let seconds = u32::try_from(at / 1_000_000).unwrap_or(u32::MAX);
     (seconds, (at % 1_000_000) << 44 | random_u64() >> 20)

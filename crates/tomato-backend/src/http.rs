@@ -28,7 +28,8 @@ pub fn router(app: App) -> Router {
     let mut routes: BTreeMap<&'static str, MethodRouter<App>> = BTreeMap::new();
     for operation in OPERATIONS {
         let route = routes.remove(operation.path).unwrap_or_default();
-        routes.insert(operation.path, route.merge(on(filter(operation.method), handler(operation))));
+        routes
+            .insert(operation.path, route.merge(on(filter(operation.method), handler(operation))));
     }
     let mut router = Router::new();
     for (path, route) in routes {
@@ -41,7 +42,10 @@ pub fn router(app: App) -> Router {
 }
 
 async fn unknown() -> Response {
-    problem(&ApiError::new(ErrorCode::EntityDoesNotExist, format!("there is no such operation: see {PREFIX}/openapi.json")))
+    problem(&ApiError::new(
+        ErrorCode::EntityDoesNotExist,
+        format!("there is no such operation: see {PREFIX}/openapi.json"),
+    ))
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -62,7 +66,8 @@ fn handler(
 ) -> impl Fn(State<App>, RawPathParams, Request) -> Handled + Clone + Send + Sync + 'static {
     move |State(app), params, request| {
         Box::pin(async move {
-            let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let params =
+                params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             match handle(&app, operation, params, request).await {
                 Ok(response) => response,
                 Err(error) => problem(&error),
@@ -71,12 +76,22 @@ fn handler(
     }
 }
 
-async fn handle(app: &App, operation: &'static Operation, params: BTreeMap<String, String>, request: Request) -> Answer<Response> {
+async fn handle(
+    app: &App,
+    operation: &'static Operation,
+    params: BTreeMap<String, String>,
+    request: Request,
+) -> Answer<Response> {
     let caller = authenticate(app, request.headers()).await?;
     let caller = match (caller, operation.access) {
         (Some(caller), _) => caller,
         (None, Access::Anonymous) => Caller { account: String::new(), admin: false },
-        (None, _) => return Err(ApiError::new(ErrorCode::NotLoggedIn, "log in by basic authentication or a token")),
+        (None, _) => {
+            return Err(ApiError::new(
+                ErrorCode::NotLoggedIn,
+                "log in by basic authentication or a token",
+            ));
+        }
     };
     if operation.access == Access::Admin {
         caller.need_admin()?;
@@ -100,7 +115,9 @@ pub async fn authenticate(app: &App, headers: &HeaderMap) -> Answer<Option<Calle
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(unreadable());
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_bad| unreadable())?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(rest.trim())
+        .map_err(|_bad| unreadable())?;
     let text = String::from_utf8(decoded).map_err(|_bad| unreadable())?;
     let (name, password) = text.split_once(':').ok_or_else(unreadable)?;
     app.login(name, password).await.map(Some)

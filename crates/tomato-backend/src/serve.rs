@@ -30,7 +30,10 @@ pub struct Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("store_path", &self.store_path).field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("store_path", &self.store_path)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +76,10 @@ pub enum ServeError {
 }
 
 /// Runs until `shutdown` is ready, then lets requests under way end for a moment.
-pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
     let store = SqliteStore::open(&config.store_path)
         .await
         .map_err(|source| ServeError::OpenStore { path: config.store_path.clone(), source })?;
@@ -108,14 +114,20 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     result
 }
 
-async fn listen(made: Option<std::net::TcpListener>, address: Option<SocketAddr>) -> Result<TcpListener, ServeError> {
+async fn listen(
+    made: Option<std::net::TcpListener>,
+    address: Option<SocketAddr>,
+) -> Result<TcpListener, ServeError> {
     if let Some(listener) = made {
-        let failed = |source| ServeError::Listen { address: "the given listener".to_owned(), source };
+        let failed =
+            |source| ServeError::Listen { address: "the given listener".to_owned(), source };
         listener.set_nonblocking(true).map_err(failed)?;
         return TcpListener::from_std(listener).map_err(failed);
     }
     let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8000)));
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address: address.to_string(), source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address: address.to_string(), source })
 }
 
 /// A socket that only its owner and root can reach.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use tomato_api::host::{WantedConnection, WantedContainer, WantedElement, WantedInterface, WantedTopology};
+use tomato_api::host::{
+    WantedConnection, WantedContainer, WantedElement, WantedInterface, WantedTopology,
+};
 use tomato_api::request::Profile;
 use tomato_model::graph::Graph;
 use tomato_model::id::InterfaceId;
@@ -15,9 +17,15 @@ use tomato_model::topology::{Element, Interface};
 const AGEING_S: u32 = 300;
 
 /// Everything of `graph` that a host shall hold.
-pub(crate) fn wanted(graph: &Graph, generation: u64, profiles: &BTreeMap<String, Profile>) -> WantedTopology {
-    let elements: Vec<&Element> = graph.elements.iter().filter(|e| e.wanted >= State::Prepared).collect();
-    let present: BTreeSet<&InterfaceId> = elements.iter().flat_map(|e| e.interfaces.iter().map(|i| &i.id)).collect();
+pub(crate) fn wanted(
+    graph: &Graph,
+    generation: u64,
+    profiles: &BTreeMap<String, Profile>,
+) -> WantedTopology {
+    let elements: Vec<&Element> =
+        graph.elements.iter().filter(|e| e.wanted >= State::Prepared).collect();
+    let present: BTreeSet<&InterfaceId> =
+        elements.iter().flat_map(|e| e.interfaces.iter().map(|i| &i.id)).collect();
     let connections = graph
         .connections
         .iter()
@@ -71,7 +79,10 @@ fn container(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedC
     let fallback = crate::app::profile::default_profile();
     let profile = profiles.get(name).unwrap_or(&fallback);
     WantedContainer {
-        template: element.template.clone().unwrap_or_else(|| crate::app::element::DEFAULT_TEMPLATE.to_owned()),
+        template: element
+            .template
+            .clone()
+            .unwrap_or_else(|| crate::app::element::DEFAULT_TEMPLATE.to_owned()),
         cpu_milli: profile.cpu_milli,
         memory_bytes: profile.memory_bytes,
         disk_bytes: profile.disk_bytes,
@@ -94,6 +105,3 @@ fn host_names(graph: &Graph) -> BTreeMap<String, Vec<IpAddr>> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -184,7 +184,9 @@ impl Templates for FakeTemplates {
         label: &str,
         mut reader: Box<dyn Read + Send>,
     ) -> Result<TemplateInfo, ApiError> {
-        let read = std::io::copy(&mut reader, &mut std::io::sink());
+        let read =
+            tokio::task::spawn_blocking(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        let read = read.await.map_err(std::io::Error::other).and_then(|read| read);
         read.map_err(|error| ApiError::new(ErrorCode::InvalidValue, error.to_string()))?;
         Ok(info(name, label))
     }

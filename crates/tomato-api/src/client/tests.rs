@@ -9,7 +9,8 @@ fn paths_are_filled_in_order_and_escaped() {
 
 #[test]
 fn a_problem_document_becomes_the_error_it_was() {
-    let body = br#"{"status": 409, "code": "conflict", "detail": "changed", "data": {"current": 1}}"#;
+    let body =
+        br#"{"status": 409, "code": "conflict", "detail": "changed", "data": {"current": 1}}"#;
     let error = refusal(reqwest::StatusCode::CONFLICT, body);
     assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "changed"));
     assert_eq!(error.data["current"], 1);

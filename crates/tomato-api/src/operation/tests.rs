@@ -8,8 +8,16 @@ fn names_and_routes_are_unique_and_in_form() {
     for operation in OPERATIONS {
         assert_eq!(operation.name, format!("{}_{}", operation.noun, operation.verb));
         assert!(names.insert(operation.name), "{} is there twice", operation.name);
-        assert!(routes.insert((operation.path, operation.method)), "{} has a route of another one", operation.name);
-        assert!(operation.path.starts_with('/') && operation.doc.ends_with('.'), "{}", operation.name);
+        assert!(
+            routes.insert((operation.path, operation.method)),
+            "{} has a route of another one",
+            operation.name
+        );
+        assert!(
+            operation.path.starts_with('/') && operation.doc.ends_with('.'),
+            "{}",
+            operation.name
+        );
     }
 }
 

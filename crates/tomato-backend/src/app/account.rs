@@ -48,7 +48,9 @@ impl PasswordCache {
     }
 
     fn knows(&self, stored: &str, password: &str) -> bool {
-        self.verified.get(&self.digest(stored, password)).is_some_and(|at| at.elapsed() < PASSWORD_CACHE)
+        self.verified
+            .get(&self.digest(stored, password))
+            .is_some_and(|at| at.elapsed() < PASSWORD_CACHE)
     }
 
     fn remember(&mut self, stored: &str, password: &str) {
@@ -62,7 +64,9 @@ impl PasswordCache {
 /// The hash under which a password is stored.
 fn hash_password(password: &str) -> Answer<String> {
     let hashed = Argon2::default().hash_password(password.as_bytes());
-    hashed.map(|hash| hash.to_string()).map_err(|error| ApiError::new(ErrorCode::Internal, format!("hashing the password failed: {error}")))
+    hashed.map(|hash| hash.to_string()).map_err(|error| {
+        ApiError::new(ErrorCode::Internal, format!("hashing the password failed: {error}"))
+    })
 }
 
 /// Whether `password` is the one of `stored`; as slow as a right one when there is none stored.
@@ -73,11 +77,17 @@ fn verify(stored: Option<&str>, password: &str) -> bool {
 }
 
 fn refused() -> ApiError {
-    ApiError::new(ErrorCode::NotLoggedIn, "unknown account, wrong password or ended token: log in again")
+    ApiError::new(
+        ErrorCode::NotLoggedIn,
+        "unknown account, wrong password or ended token: log in again",
+    )
 }
 
 fn caller(account: &tomato_store::Account) -> Caller {
-    Caller { account: account.name.clone(), admin: account.flags.iter().any(|flag| flag == ADMIN_FLAG) }
+    Caller {
+        account: account.name.clone(),
+        admin: account.flags.iter().any(|flag| flag == ADMIN_FLAG),
+    }
 }
 
 impl App {
@@ -112,18 +122,30 @@ impl App {
         let account = self.inner.store.account_get(name).await.map_err(store_error)?;
         let stored = account.as_ref().and_then(|a| a.password_hash.clone());
         if let (Some(account), Some(stored)) = (&account, &stored)
-            && self.inner.passwords.lock().unwrap_or_else(PoisonError::into_inner).knows(stored, password)
+            && self
+                .inner
+                .passwords
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .knows(stored, password)
         {
             return Ok(caller(account));
         }
         let is_right = {
-            let _permit = self.inner.password_checks.acquire().await.map_err(|error| crate::app::internal("waiting for a password check", &error))?;
+            let _permit =
+                self.inner.password_checks.acquire().await.map_err(|error| {
+                    crate::app::internal("waiting for a password check", &error)
+                })?;
             let (stored, password) = (stored.clone(), password.to_owned());
             blocking(move || verify(stored.as_deref(), &password)).await?
         };
         match (account, stored) {
             (Some(account), Some(stored)) if is_right => {
-                self.inner.passwords.lock().unwrap_or_else(PoisonError::into_inner).remember(&stored, password);
+                self.inner
+                    .passwords
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remember(&stored, password);
                 Ok(caller(&account))
             }
             _ => Err(refused()),
@@ -135,7 +157,13 @@ impl App {
         if !secret.starts_with(SECRET_PREFIX) {
             return Err(refused());
         }
-        let token = self.inner.store.token_by_hash(&hash(secret)).await.map_err(store_error)?.ok_or_else(refused)?;
+        let token = self
+            .inner
+            .store
+            .token_by_hash(&hash(secret))
+            .await
+            .map_err(store_error)?
+            .ok_or_else(refused)?;
         let now = i64::try_from(clock::now_us()).unwrap_or(i64::MAX);
         if token.expires_at_us.is_some_and(|at| at <= now) {
             return Err(refused());
@@ -156,5 +184,7 @@ impl App {
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    tokio::task::spawn_blocking(run).await.map_err(|error| crate::app::internal("hashing a password", &error))
+    tokio::task::spawn_blocking(run)
+        .await
+        .map_err(|error| crate::app::internal("hashing a password", &error))
 }

@@ -12,7 +12,12 @@ const ARCHIVE_DIR: &str = "/mnt/nlXTP";
 
 impl App {
     /// Unpacks an archive (tar.gz) in the element and runs its script, now or at its next start.
-    pub async fn archive_upload(&self, caller: &Caller, id: &ElementId, body: ByteStream) -> Answer<()> {
+    pub async fn archive_upload(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        body: ByteStream,
+    ) -> Answer<()> {
         need_container(&self.element_info(caller, id).await?)?;
         let path = format!("/v1/elements/{id}/archive?dir={ARCHIVE_DIR}&run=true");
         self.inner.host.upload("PUT", &path, body).await.map(drop)

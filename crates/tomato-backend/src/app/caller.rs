@@ -30,7 +30,13 @@ impl Caller {
     }
 
     /// Refuses those whose role is below `needed`; strangers learn nothing (`entity` and `id` are what they asked for).
-    pub(crate) fn need_role(&self, topology: &Topology, needed: Role, entity: &str, id: &str) -> Answer<()> {
+    pub(crate) fn need_role(
+        &self,
+        topology: &Topology,
+        needed: Role,
+        entity: &str,
+        id: &str,
+    ) -> Answer<()> {
         if self.admin {
             return Ok(());
         }
@@ -38,7 +44,11 @@ impl Caller {
             None => Err(not_found(entity, id)),
             Some(role) if *role < needed => Err(ApiError::new(
                 ErrorCode::Denied,
-                format!("this needs the role {needed:?} on topology {:?}, yours is {role:?}", topology.name).to_lowercase(),
+                format!(
+                    "this needs the role {needed:?} on topology {:?}, yours is {role:?}",
+                    topology.name
+                )
+                .to_lowercase(),
             )),
             Some(_) => Ok(()),
         }

@@ -52,7 +52,15 @@ impl Changes {
     }
 
     fn event(&mut self, object: EventObject, change: EventChange, id: &str, value: Value) {
-        let event = Event { seq: 0, at: self.at, topology: self.topology.clone(), object, change, id: id.to_owned(), value };
+        let event = Event {
+            seq: 0,
+            at: self.at,
+            topology: self.topology.clone(),
+            object,
+            change,
+            id: id.to_owned(),
+            value,
+        };
         self.batch.events.push(NewEvent {
             topology: Some(self.topology.as_str().to_owned()),
             at_us: i64::try_from(self.at).unwrap_or(i64::MAX),
@@ -63,7 +71,8 @@ impl Changes {
 
     fn put<T: Serialize>(&mut self, write: &Write<'_, T>) -> Answer<()> {
         let topology = Some(self.topology.as_str());
-        let mut put = Put::create(write.kind, write.id, topology, write.revision, write.value).map_err(store_error)?;
+        let mut put = Put::create(write.kind, write.id, topology, write.revision, write.value)
+            .map_err(store_error)?;
         put.expected = write.before;
         self.batch.puts.push(put);
         Ok(())
@@ -118,7 +127,12 @@ impl Changes {
             })?;
         }
         for gone in old.connections.iter().filter(|c| new.connection(&c.id).is_none()) {
-            self.delete(EntityKind::Connection, EventObject::Connection, gone.id.as_str(), gone.revision);
+            self.delete(
+                EntityKind::Connection,
+                EventObject::Connection,
+                gone.id.as_str(),
+                gone.revision,
+            );
         }
         Ok(())
     }
@@ -210,7 +224,12 @@ impl App {
         let empty = Graph::new(state.graph.topology.clone());
         changes.elements(&state.graph, &empty)?;
         changes.connections(&state.graph, &empty)?;
-        changes.delete(EntityKind::Topology, EventObject::Topology, id.as_str(), state.graph.topology.revision);
+        changes.delete(
+            EntityKind::Topology,
+            EventObject::Topology,
+            id.as_str(),
+            state.graph.topology.revision,
+        );
         let events = self.write(changes).await?;
         {
             let mut slots = self.inner.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -232,9 +251,14 @@ impl App {
             self.publish(events);
             return Ok(());
         }
-        let mut put = Put::create(EntityKind::Job, job.id.as_str(), None, 1, job).map_err(store_error)?;
+        let mut put =
+            Put::create(EntityKind::Job, job.id.as_str(), None, 1, job).map_err(store_error)?;
         put.expected = (!is_new).then_some(1);
-        self.inner.store.commit(Batch { puts: vec![put], ..Batch::default() }).await.map_err(store_error)?;
+        self.inner
+            .store
+            .commit(Batch { puts: vec![put], ..Batch::default() })
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 
@@ -253,10 +277,12 @@ impl App {
 }
 
 /// A store's refusal in the words of the interface.
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(crate) fn store_error(error: StoreError) -> ApiError {
     match &error {
         StoreError::Conflict { current, .. } => {
-            let current = current.as_ref().and_then(|row| serde_json::from_str::<Value>(&row.body).ok());
+            let current =
+                current.as_ref().and_then(|row| serde_json::from_str::<Value>(&row.body).ok());
             ApiError::new(ErrorCode::Conflict, error.to_string()).with(json!({"current": current}))
         }
         StoreError::DiskFull(_) => ApiError::new(ErrorCode::NoResources, error.to_string()),
@@ -269,22 +295,43 @@ pub(crate) fn store_error(error: StoreError) -> ApiError {
 pub(crate) fn edit_error(error: EditError) -> ApiError {
     let text = error.to_string();
     let (code, data) = match error {
-        EditError::NotFound { what, id } => (ErrorCode::EntityDoesNotExist, json!({"entity": what, "id": id})),
-        EditError::NameTaken { what, name } => (ErrorCode::AlreadyExists, json!({"entity": what, "attribute": "name", "value": name})),
-        EditError::UnsupportedAttribute { attribute, .. } => (ErrorCode::UnsupportedAttribute, json!({"attribute": attribute})),
-        EditError::InvalidState { attribute, state, .. } => (ErrorCode::InvalidState, json!({"attribute": attribute, "state": state})),
-        EditError::InvalidValue(error) => (ErrorCode::InvalidValue, json!({"attribute": error.path})),
-        EditError::AlreadyConnected { interface } => (ErrorCode::AlreadyConnected, json!({"interface": interface})),
-        EditError::UnableToConnect { a, b, .. } => (ErrorCode::UnableToConnect, json!({"ends": [a, b]})),
-        EditError::TooMany { what, most } => (ErrorCode::NoResources, json!({"entity": what, "limit": most})),
+        EditError::NotFound { what, id } => {
+            (ErrorCode::EntityDoesNotExist, json!({"entity": what, "id": id}))
+        }
+        EditError::NameTaken { what, name } => {
+            (ErrorCode::AlreadyExists, json!({"entity": what, "attribute": "name", "value": name}))
+        }
+        EditError::UnsupportedAttribute { attribute, .. } => {
+            (ErrorCode::UnsupportedAttribute, json!({"attribute": attribute}))
+        }
+        EditError::InvalidState { attribute, state, .. } => {
+            (ErrorCode::InvalidState, json!({"attribute": attribute, "state": state}))
+        }
+        EditError::InvalidValue(error) => {
+            (ErrorCode::InvalidValue, json!({"attribute": error.path}))
+        }
+        EditError::AlreadyConnected { interface } => {
+            (ErrorCode::AlreadyConnected, json!({"interface": interface}))
+        }
+        EditError::UnableToConnect { a, b, .. } => {
+            (ErrorCode::UnableToConnect, json!({"ends": [a, b]}))
+        }
+        EditError::TooMany { what, most } => {
+            (ErrorCode::NoResources, json!({"entity": what, "limit": most}))
+        }
     };
     ApiError::new(code, text).with(data)
 }
 
 /// What is wrong with a graph, the first error in the message and all of them in the data.
 pub(crate) fn invalid(errors: &[ModelError]) -> ApiError {
-    let all: Vec<Value> =
-        errors.iter().map(|e| json!({"path": e.path, "message": e.message, "remedy": e.remedy})).collect();
-    let first = errors.first().map_or_else(|| "the topology is invalid".to_owned(), |e| format!("{}: {}; {}", e.path, e.message, e.remedy));
+    let all: Vec<Value> = errors
+        .iter()
+        .map(|e| json!({"path": e.path, "message": e.message, "remedy": e.remedy}))
+        .collect();
+    let first = errors.first().map_or_else(
+        || "the topology is invalid".to_owned(),
+        |e| format!("{}: {}; {}", e.path, e.message, e.remedy),
+    );
     ApiError::new(ErrorCode::InvalidConfiguration, first).with(json!({"errors": all}))
 }

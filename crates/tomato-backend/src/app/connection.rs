@@ -9,16 +9,20 @@ use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::role::Role;
 use tomato_model::topology::Connection;
 
+use crate::app::commit::edit_error;
 use crate::app::slot::Part;
 use crate::app::topology::check_revision;
-use crate::app::commit::edit_error;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 use crate::hostlink::ByteStream;
 
 impl App {
     /// Connects two elements or interfaces.
-    pub async fn connection_create(&self, caller: &Caller, args: ConnectionCreate) -> Answer<Connection> {
+    pub async fn connection_create(
+        &self,
+        caller: &Caller,
+        args: ConnectionCreate,
+    ) -> Answer<Connection> {
         let patch: ConnectionPatch = read(Value::Object(args.attributes))?;
         let topology = match args.topology {
             Some(id) => id,
@@ -71,7 +75,8 @@ impl App {
 
     fn topology_of_end(&self, text: &str) -> Answer<TopologyId> {
         let slots = self.inner.slots.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let by_interface = text.parse::<InterfaceId>().ok().and_then(|id| slots.interfaces.get(&id));
+        let by_interface =
+            text.parse::<InterfaceId>().ok().and_then(|id| slots.interfaces.get(&id));
         let by_element = || text.parse::<ElementId>().ok().and_then(|id| slots.elements.get(&id));
         let topology = by_interface.or_else(by_element);
         topology.cloned().ok_or_else(|| not_found("element", text))
@@ -94,8 +99,11 @@ fn end(graph: &Graph, text: &str) -> Answer<End> {
     let element = graph.element_by_name(element).ok_or_else(|| not_found("element", text))?;
     let Some(name) = interface else { return Ok(End::Element(element.id.clone())) };
     let interface = element.interfaces.iter().find(|i| i.name == name).ok_or_else(|| {
-        ApiError::new(ErrorCode::EntityDoesNotExist, format!("element {} has no interface {name}: add it first", element.name))
-            .with(json!({"entity": "interface", "id": text}))
+        ApiError::new(
+            ErrorCode::EntityDoesNotExist,
+            format!("element {} has no interface {name}: add it first", element.name),
+        )
+        .with(json!({"entity": "interface", "id": text}))
     })?;
     Ok(End::Interface(interface.id.clone()))
 }

@@ -15,9 +15,9 @@ use tomato_model::lifecycle::{Action, State};
 use tomato_model::role::Role;
 use tomato_model::topology::Element;
 
+use crate::app::commit::edit_error;
 use crate::app::slot::Part;
 use crate::app::topology::check_revision;
-use crate::app::commit::edit_error;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 use crate::limits::{EXEC_DEFAULT, EXEC_GRACE};
@@ -71,8 +71,11 @@ impl App {
         self.edit(caller, Part::Element(id), Role::Manager, |graph| {
             let element = found(graph, id)?;
             if element.state != State::Created || element.wanted != State::Created {
-                let text = format!("element {} is not in state created: destroy it first", element.name);
-                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id})));
+                let text =
+                    format!("element {} is not in state created: destroy it first", element.name);
+                return Err(
+                    ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id}))
+                );
             }
             edit::remove_element(graph, id).map_err(edit_error)?;
             Ok(())
@@ -81,12 +84,22 @@ impl App {
     }
 
     /// Begins an action on one element.
-    pub async fn element_action(&self, caller: &Caller, id: &ElementId, action: Action) -> Answer<Job> {
+    pub async fn element_action(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        action: Action,
+    ) -> Answer<Job> {
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;
             if action.target(element.state).is_none() {
-                let text = format!("element {} is {:?}: it cannot {action:?} now", element.name, element.state).to_lowercase();
-                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id, "state": element.state})));
+                let text = format!(
+                    "element {} is {:?}: it cannot {action:?} now",
+                    element.name, element.state
+                )
+                .to_lowercase();
+                return Err(ApiError::new(ErrorCode::InvalidState, text)
+                    .with(json!({"element": id, "state": element.state})));
             }
             self.begin(caller, Arc::clone(slot), state, action, vec![id.clone()]).await
         })
@@ -94,15 +107,24 @@ impl App {
     }
 
     /// Runs a command in a started container.
-    pub async fn element_exec(&self, caller: &Caller, id: &ElementId, call: ExecCall) -> Answer<ExecAnswer> {
+    pub async fn element_exec(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        call: ExecCall,
+    ) -> Answer<ExecAnswer> {
         let element = self.element_info(caller, id).await?;
         need_container(&element)?;
         if element.state != State::Started {
             let text = format!("element {} is not started: start it first", element.name);
-            return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": id, "state": element.state})));
+            return Err(ApiError::new(ErrorCode::InvalidState, text)
+                .with(json!({"element": id, "state": element.state})));
         }
         if call.argv.is_empty() {
-            return Err(ApiError::new(ErrorCode::InvalidValue, "argv: names no program: give at least one word"));
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                "argv: names no program: give at least one word",
+            ));
         }
         let own = call.timeout_ms.map_or(EXEC_DEFAULT, std::time::Duration::from_millis);
         let body = Bytes::from(json!(call).to_string());

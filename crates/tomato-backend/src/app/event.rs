@@ -19,7 +19,11 @@ impl App {
     }
 
     /// Events after number `after` that the caller may see; the stream waits for more and ends only with an error.
-    pub fn event_list(&self, caller: Caller, after: u64) -> impl Stream<Item = Answer<Event>> + Send + 'static {
+    pub fn event_list(
+        &self,
+        caller: Caller,
+        after: u64,
+    ) -> impl Stream<Item = Answer<Event>> + Send + 'static {
         let app = self.clone();
         async_stream::try_stream! {
             let mut receiver = app.inner.events.subscribe();
@@ -50,7 +54,12 @@ impl App {
     }
 
     /// Whether the topology is visible; for one that is gone, whether it was when seen last.
-    async fn may_see(&self, caller: &Caller, event: &Event, known: &mut BTreeMap<TopologyId, bool>) -> bool {
+    async fn may_see(
+        &self,
+        caller: &Caller,
+        event: &Event,
+        known: &mut BTreeMap<TopologyId, bool>,
+    ) -> bool {
         if caller.admin {
             return true;
         }

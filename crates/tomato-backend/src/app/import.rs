@@ -34,7 +34,12 @@ pub struct ImportMode {
 
 impl App {
     /// The topology as a file.
-    pub async fn topology_export(&self, caller: &Caller, id: &TopologyId, format: FileFormat) -> Answer<String> {
+    pub async fn topology_export(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        format: FileFormat,
+    ) -> Answer<String> {
         let graph = self.view(caller, Part::Topology(id), Role::User).await?;
         let file = file::export(&graph);
         let text = match format {
@@ -45,14 +50,20 @@ impl App {
     }
 
     /// Reads a file and does, or only plans, what it says.
-    pub async fn topology_import(&self, caller: &Caller, text: &str, mode: ImportMode) -> Answer<ImportAnswer> {
+    pub async fn topology_import(
+        &self,
+        caller: &Caller,
+        text: &str,
+        mode: ImportMode,
+    ) -> Answer<ImportAnswer> {
         let file = file::parse(text).map_err(|found| refused(&found))?;
         let existing = match &file.name {
             Some(name) if mode.update => self.by_name(caller, name).await?,
             _ => None,
         };
         let Some(id) = existing else {
-            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds).map_err(|found| refused(&found))?;
+            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
+                .map_err(|found| refused(&found))?;
             let steps = shown(&plan);
             let id = plan.graph.topology.id.clone();
             if mode.dry_run {
@@ -61,7 +72,10 @@ impl App {
             self.commit_new(plan.graph).await?;
             return Ok(ImportAnswer { topology: Some(id), plan: steps });
         };
-        let make = |graph: &Graph| plan::plan(Some(graph), &file, &caller.account, &mut SystemIds).map_err(|found| refused(&found));
+        let make = |graph: &Graph| {
+            plan::plan(Some(graph), &file, &caller.account, &mut SystemIds)
+                .map_err(|found| refused(&found))
+        };
         if mode.dry_run {
             let plan = make(&self.view(caller, Part::Topology(&id), Role::Manager).await?)?;
             return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan) });
@@ -100,7 +114,9 @@ fn shown(plan: &Plan) -> Vec<PlanStep> {
 fn refused(found: &[Diagnostic]) -> ApiError {
     let first = found.first().map_or_else(
         || "the file cannot be used".to_owned(),
-        |d| format!("line {}, column {}: {}: {}; {}", d.line, d.column, d.path, d.message, d.remedy),
+        |d| {
+            format!("line {}, column {}: {}: {}; {}", d.line, d.column, d.path, d.message, d.remedy)
+        },
     );
     let all: Vec<_> = found
         .iter()

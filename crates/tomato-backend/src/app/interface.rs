@@ -8,34 +8,56 @@ use tomato_model::id::{ElementId, InterfaceId};
 use tomato_model::role::Role;
 use tomato_model::topology::Interface;
 
-use crate::app::slot::Part;
 use crate::app::commit::edit_error;
+use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 
 impl App {
     /// Adds an interface to an element.
-    pub async fn interface_create(&self, caller: &Caller, element: &ElementId, args: InterfaceCreate) -> Answer<Interface> {
+    pub async fn interface_create(
+        &self,
+        caller: &Caller,
+        element: &ElementId,
+        args: InterfaceCreate,
+    ) -> Answer<Interface> {
         let mut patch: InterfacePatch = read(Value::Object(args.attributes))?;
         if patch.name.is_none() {
             patch.name = args.name;
         }
         self.edit(caller, Part::Element(element), Role::Manager, |graph| {
-            let id = edit::add_interface(graph, &mut SystemIds, element, args.type_name.as_deref(), &patch).map_err(edit_error)?;
+            let id = edit::add_interface(
+                graph,
+                &mut SystemIds,
+                element,
+                args.type_name.as_deref(),
+                &patch,
+            )
+            .map_err(edit_error)?;
             found(graph, &id)
         })
         .await
     }
 
     /// An interface with the id of its element.
-    pub async fn interface_info(&self, caller: &Caller, id: &InterfaceId) -> Answer<(ElementId, Interface)> {
+    pub async fn interface_info(
+        &self,
+        caller: &Caller,
+        id: &InterfaceId,
+    ) -> Answer<(ElementId, Interface)> {
         let graph = self.view(caller, Part::Interface(id), Role::User).await?;
-        let (element, interface) = graph.interface(id).ok_or_else(|| not_found("interface", id.as_str()))?;
+        let (element, interface) =
+            graph.interface(id).ok_or_else(|| not_found("interface", id.as_str()))?;
         Ok((element.id.clone(), interface.clone()))
     }
 
     /// Changes an interface.
-    pub async fn interface_modify(&self, caller: &Caller, id: &InterfaceId, patch: InterfacePatch) -> Answer<Interface> {
+    pub async fn interface_modify(
+        &self,
+        caller: &Caller,
+        id: &InterfaceId,
+        patch: InterfacePatch,
+    ) -> Answer<Interface> {
         self.edit(caller, Part::Interface(id), Role::Manager, |graph| {
             edit::modify_interface(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
@@ -54,5 +76,8 @@ impl App {
 }
 
 fn found(graph: &Graph, id: &InterfaceId) -> Answer<Interface> {
-    graph.interface(id).map(|(_, interface)| interface.clone()).ok_or_else(|| not_found("interface", id.as_str()))
+    graph
+        .interface(id)
+        .map(|(_, interface)| interface.clone())
+        .ok_or_else(|| not_found("interface", id.as_str()))
 }

@@ -119,14 +119,20 @@ impl App {
 
     async fn job_handle(&self, caller: &Caller, id: &JobId) -> Answer<JobHandle> {
         let handle = self.jobs().get(id).cloned().ok_or_else(|| not_found("job", id.as_str()))?;
-        if self.sees_job(caller, &handle.job()).await { Ok(handle) } else { Err(not_found("job", id.as_str())) }
+        if self.sees_job(caller, &handle.job()).await {
+            Ok(handle)
+        } else {
+            Err(not_found("job", id.as_str()))
+        }
     }
 
     async fn sees_job(&self, caller: &Caller, job: &Job) -> bool {
         if caller.admin || job.account == caller.account {
             return true;
         }
-        let Some(slot) = job.topology.as_ref().and_then(|id| self.slot_of(id)) else { return false };
+        let Some(slot) = job.topology.as_ref().and_then(|id| self.slot_of(id)) else {
+            return false;
+        };
         caller.sees(&slot.state.lock().await.graph.topology)
     }
 
@@ -166,14 +172,19 @@ impl App {
     async fn jobs_prune(&self) {
         let gone: Vec<JobId> = {
             let jobs = self.jobs();
-            let over: Vec<&JobId> = jobs.iter().filter(|(_, h)| h.job.borrow().is_over()).map(|(id, _)| id).collect();
+            let over: Vec<&JobId> =
+                jobs.iter().filter(|(_, h)| h.job.borrow().is_over()).map(|(id, _)| id).collect();
             let surplus = over.len().saturating_sub(JOBS_KEPT_MAX);
             over.into_iter().take(surplus).cloned().collect()
         };
         if gone.is_empty() {
             return;
         }
-        let deletes = gone.iter().map(|id| Delete { kind: EntityKind::Job, id: id.as_str().to_owned(), expected: None });
+        let deletes = gone.iter().map(|id| Delete {
+            kind: EntityKind::Job,
+            id: id.as_str().to_owned(),
+            expected: None,
+        });
         let batch = Batch { deletes: deletes.collect(), ..Batch::default() };
         if let Err(error) = self.inner.store.commit(batch).await {
             tracing::warn!(%error, "old jobs could not be removed");

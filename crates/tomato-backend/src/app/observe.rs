@@ -21,7 +21,11 @@ impl App {
             element.state = now.map_or(State::Created, |e| e.state);
             if let Some(error) = now.and_then(|e| e.error.as_ref()) {
                 element.error = Some(error.message.clone());
-            } else if seen.settled && seen.generation >= state.generation && element.state == element.wanted && now.is_some() {
+            } else if seen.settled
+                && seen.generation >= state.generation
+                && element.state == element.wanted
+                && now.is_some()
+            {
                 element.error = None;
             }
         }

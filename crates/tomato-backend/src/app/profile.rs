@@ -26,22 +26,26 @@ const BUILTIN: [(&str, &str, u32, u64, u64, u32); 4] = [
 ];
 
 fn builtin() -> impl Iterator<Item = Profile> {
-    (1u64..).zip(BUILTIN).map(|(number, (name, label, cpu_milli, memory, disk, pids_max))| Profile {
-        id: ProfileId::new(0, number),
-        name: name.to_owned(),
-        revision: 1,
-        label: label.to_owned(),
-        cpu_milli,
-        memory_bytes: memory << 20,
-        disk_bytes: disk << 20,
-        pids_max,
-        builtin: true,
+    (1u64..).zip(BUILTIN).map(|(number, (name, label, cpu_milli, memory, disk, pids_max))| {
+        Profile {
+            id: ProfileId::new(0, number),
+            name: name.to_owned(),
+            revision: 1,
+            label: label.to_owned(),
+            cpu_milli,
+            memory_bytes: memory << 20,
+            disk_bytes: disk << 20,
+            pids_max,
+            builtin: true,
+        }
     })
 }
 
 /// The profile named [`DEFAULT_PROFILE`].
 pub(crate) fn default_profile() -> Profile {
-    builtin().find(|p| p.name == DEFAULT_PROFILE).expect("the default profile is one of the built-in ones")
+    builtin()
+        .find(|p| p.name == DEFAULT_PROFILE)
+        .expect("the default profile is one of the built-in ones")
 }
 
 /// All profiles by name.
@@ -55,12 +59,16 @@ pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile
 }
 
 /// Refuses a patch that names an unknown profile.
-pub(crate) fn check_known(profiles: &BTreeMap<String, Profile>, patch: &ElementPatch) -> Answer<()> {
+pub(crate) fn check_known(
+    profiles: &BTreeMap<String, Profile>,
+    patch: &ElementPatch,
+) -> Answer<()> {
     match &patch.profile {
         Some(Some(name)) if !profiles.contains_key(name) => {
             let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
             let text = format!("profile: there is no profile {name:?}, only {}", known.join(", "));
-            Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "profile", "value": name})))
+            Err(ApiError::new(ErrorCode::InvalidValue, text)
+                .with(json!({"attribute": "profile", "value": name})))
         }
         _ => Ok(()),
     }
@@ -122,13 +130,29 @@ impl App {
         let profile = self.own_profile(id)?;
         for (_, slot) in self.all_slots() {
             let state = slot.state.lock().await;
-            if state.graph.elements.iter().any(|e| e.profile.as_deref() == Some(profile.name.as_str())) {
-                let text = format!("profile {:?} is used in topology {:?}: change its elements first", profile.name, state.graph.topology.name);
+            if state
+                .graph
+                .elements
+                .iter()
+                .any(|e| e.profile.as_deref() == Some(profile.name.as_str()))
+            {
+                let text = format!(
+                    "profile {:?} is used in topology {:?}: change its elements first",
+                    profile.name, state.graph.topology.name
+                );
                 return Err(ApiError::new(ErrorCode::NotEmpty, text));
             }
         }
-        let delete = Delete { kind: EntityKind::Profile, id: id.as_str().to_owned(), expected: Some(profile.revision) };
-        self.inner.store.commit(Batch { deletes: vec![delete], ..Batch::default() }).await.map_err(store_error)?;
+        let delete = Delete {
+            kind: EntityKind::Profile,
+            id: id.as_str().to_owned(),
+            expected: Some(profile.revision),
+        };
+        self.inner
+            .store
+            .commit(Batch { deletes: vec![delete], ..Batch::default() })
+            .await
+            .map_err(store_error)?;
         self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner).remove(&profile.name);
         Ok(())
     }
@@ -137,7 +161,8 @@ impl App {
         let profile = self.profiles().into_values().find(|p| p.id == *id);
         let profile = profile.ok_or_else(|| not_found("profile", id.as_str()))?;
         if profile.builtin {
-            let text = format!("profile {:?} comes with the product: make one of your own", profile.name);
+            let text =
+                format!("profile {:?} comes with the product: make one of your own", profile.name);
             return Err(ApiError::new(ErrorCode::UnsupportedAction, text));
         }
         Ok(profile)
@@ -145,12 +170,20 @@ impl App {
 
     async fn profile_put(&self, profile: &Profile, expected: Option<u64>) -> Answer<()> {
         if profile.cpu_milli == 0 || profile.memory_bytes == 0 || profile.pids_max == 0 {
-            return Err(ApiError::new(ErrorCode::InvalidValue, "cpu_milli, memory_bytes and pids_max must be above zero"));
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                "cpu_milli, memory_bytes and pids_max must be above zero",
+            ));
         }
-        let mut put = Put::create(EntityKind::Profile, profile.id.as_str(), None, profile.revision, profile)
-            .map_err(|error| internal("writing a profile", &error))?;
+        let mut put =
+            Put::create(EntityKind::Profile, profile.id.as_str(), None, profile.revision, profile)
+                .map_err(|error| internal("writing a profile", &error))?;
         put.expected = expected;
-        self.inner.store.commit(Batch { puts: vec![put], ..Batch::default() }).await.map_err(store_error)?;
+        self.inner
+            .store
+            .commit(Batch { puts: vec![put], ..Batch::default() })
+            .await
+            .map_err(store_error)?;
         let mut profiles = self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner);
         profiles.insert(profile.name.clone(), profile.clone());
         Ok(())

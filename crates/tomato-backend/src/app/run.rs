@@ -47,12 +47,20 @@ impl App {
         for id in chosen {
             let Some(element) = graph.element_mut(&id) else { continue };
             let Some(target) = action.target(element.state) else { continue };
-            if target == State::Started && (element.state != State::Started || element.wanted != State::Started) {
+            if target == State::Started
+                && (element.state != State::Started || element.wanted != State::Started)
+            {
                 element.start_count += 1;
             }
             element.wanted = target;
             element.error = None;
-            let entry = JobElement { name: element.name.clone(), state: element.state, target, doing: None, error: None };
+            let entry = JobElement {
+                name: element.name.clone(),
+                state: element.state,
+                target,
+                doing: None,
+                error: None,
+            };
             elements.insert(id, entry);
         }
         let job = Job {
@@ -68,7 +76,8 @@ impl App {
             started_at: clock::now_us(),
             ended_at: None,
         };
-        self.commit(&mut state, graph, Extra { job: Some(job.clone()), is_observation: false }).await?;
+        self.commit(&mut state, graph, Extra { job: Some(job.clone()), is_observation: false })
+            .await?;
         let generation = state.generation;
         drop(state);
         let handle = self.job_register(job.clone());
@@ -102,8 +111,13 @@ impl App {
                 _ if !is_busy => {}
                 Action::Stop | Action::Destroy => handle.cancel(),
                 Action::Prepare | Action::Start => {
-                    let text = format!("the job {} ({}) is at work on it: wait for it or cancel it", job.id, job.action);
-                    return Err(ApiError::new(ErrorCode::EntityBusy, text).with(json!({"job": job.id})));
+                    let text = format!(
+                        "the job {} ({}) is at work on it: wait for it or cancel it",
+                        job.id, job.action
+                    );
+                    return Err(
+                        ApiError::new(ErrorCode::EntityBusy, text).with(json!({"job": job.id}))
+                    );
                 }
             }
         }
@@ -149,7 +163,13 @@ impl App {
     }
 
     /// Compares one observation with what the job wants.
-    async fn look(&self, slot: &Slot, handle: &JobHandle, wait: &mut Wait, seen: &ObservedTopology) -> Looked {
+    async fn look(
+        &self,
+        slot: &Slot,
+        handle: &JobHandle,
+        wait: &mut Wait,
+        seen: &ObservedTopology,
+    ) -> Looked {
         if seen.generation < wait.generation {
             return Looked::Waiting;
         }
@@ -160,12 +180,16 @@ impl App {
         }
         let state = slot.state.lock().await;
         let job = handle.job();
-        let runs = |id: &ElementId| seen.elements.iter().any(|e| e.id == *id && e.state == State::Started);
+        let runs =
+            |id: &ElementId| seen.elements.iter().any(|e| e.id == *id && e.state == State::Started);
         let silent = state.graph.connections.iter().find(|c| {
             let ends = state.graph.ends(c);
             c.connected
                 && ends.is_some_and(|ends| {
-                    ends.iter().all(|e| runs(&e.id)) && ends.iter().any(|e| job.elements.get(&e.id).is_some_and(|j| j.target == State::Started))
+                    ends.iter().all(|e| runs(&e.id))
+                        && ends.iter().any(|e| {
+                            job.elements.get(&e.id).is_some_and(|j| j.target == State::Started)
+                        })
                 })
                 && !seen.connections.contains(&c.id)
         });
@@ -174,11 +198,18 @@ impl App {
             return Looked::Waiting;
         }
         let text = format!("connection {} passes no frames: see the log of the wire", silent.name);
-        Looked::Over(Some(ApiError::new(ErrorCode::HostError, text).with(json!({"connection": silent.id}))))
+        Looked::Over(Some(
+            ApiError::new(ErrorCode::HostError, text).with(json!({"connection": silent.id})),
+        ))
     }
 
     /// Takes back what did not come true; answers the job's error.
-    async fn settle(&self, slot: &Slot, handle: &JobHandle, failed: Option<ApiError>) -> Option<ApiError> {
+    async fn settle(
+        &self,
+        slot: &Slot,
+        handle: &JobHandle,
+        failed: Option<ApiError>,
+    ) -> Option<ApiError> {
         let mut state = slot.state.lock().await;
         let mut graph = state.graph.clone();
         let mut first = failed.clone();
@@ -187,7 +218,10 @@ impl App {
                 continue;
             }
             let error = part.error.or_else(|| failed.clone()).unwrap_or_else(|| {
-                let text = format!("element {} is {:?} and did not become {:?}", part.name, part.state, part.target);
+                let text = format!(
+                    "element {} is {:?} and did not become {:?}",
+                    part.name, part.state, part.target
+                );
                 ApiError::new(ErrorCode::HostError, text.to_lowercase())
             });
             if let Some(element) = graph.element_mut(&id)
@@ -236,7 +270,8 @@ fn take_over(job: &mut Job, seen: &ObservedTopology) {
         let error = now.and_then(|e| e.error.clone());
         if state != part.state {
             lines.push(format!("{}: {}", part.name, format!("{state:?}").to_lowercase()));
-        } else if let Some(text) = doing.as_ref().filter(|text| part.doing.as_ref() != Some(*text)) {
+        } else if let Some(text) = doing.as_ref().filter(|text| part.doing.as_ref() != Some(*text))
+        {
             lines.push(format!("{}: {text}", part.name));
         }
         if let Some(error) = error.as_ref().filter(|error| part.error.as_ref() != Some(*error)) {

@@ -12,7 +12,13 @@ pub const API_VERSION: u32 = 1;
 impl App {
     /// Versions and hosts.
     pub fn server_info(&self) -> ServerInfo {
-        let hosts = self.inner.host.hello().into_iter().map(|h| HostInfo { name: h.host, version: h.version }).collect();
+        let hosts = self
+            .inner
+            .host
+            .hello()
+            .into_iter()
+            .map(|h| HostInfo { name: h.host, version: h.version })
+            .collect();
         ServerInfo { version: env!("CARGO_PKG_VERSION").to_owned(), api: API_VERSION, hosts }
     }
 

@@ -171,7 +171,13 @@ impl App {
     }
 
     /// Runs `edit` on a copy of the graph under the topology's lock, checks the result and commits it.
-    pub(crate) async fn edit<T, F>(&self, caller: &Caller, part: Part<'_>, role: Role, edit: F) -> Answer<T>
+    pub(crate) async fn edit<T, F>(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+        edit: F,
+    ) -> Answer<T>
     where
         F: FnOnce(&mut Graph) -> Answer<T>,
     {

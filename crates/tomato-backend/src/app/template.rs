@@ -20,12 +20,23 @@ impl App {
     }
 
     /// Imports a root file system as a template.
-    pub async fn template_upload(&self, caller: &Caller, name: &str, label: Option<&str>, body: ByteStream) -> Answer<TemplateInfo> {
+    pub async fn template_upload(
+        &self,
+        caller: &Caller,
+        name: &str,
+        label: Option<&str>,
+        body: ByteStream,
+    ) -> Answer<TemplateInfo> {
         caller.need_admin()?;
         check_name(name)?;
         let label: String = label.unwrap_or(name).bytes().map(escape).collect();
-        let answer = self.inner.host.upload("PUT", &format!("/v1/templates/{name}?label={label}"), body).await?;
-        serde_json::from_slice(&answer).map_err(|error| crate::app::internal("reading a host's answer", &error))
+        let answer = self
+            .inner
+            .host
+            .upload("PUT", &format!("/v1/templates/{name}?label={label}"), body)
+            .await?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| crate::app::internal("reading a host's answer", &error))
     }
 
     /// Begins to build or fetch a template.
@@ -58,14 +69,19 @@ impl App {
 
     /// Reads a host's progress lines to the end.
     async fn template_follow(&self, handle: &JobHandle, name: &str) -> Answer<()> {
-        let mut stream = self.inner.host.stream("POST", &format!("/v1/templates/{name}/ensure")).await?;
+        let mut stream =
+            self.inner.host.stream("POST", &format!("/v1/templates/{name}/ensure")).await?;
         let mut pending: Vec<u8> = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| ApiError::new(ErrorCode::HostError, format!("the host broke off: {error}")))?;
+            let chunk = chunk.map_err(|error| {
+                ApiError::new(ErrorCode::HostError, format!("the host broke off: {error}"))
+            })?;
             pending.extend_from_slice(&chunk);
             while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = pending.drain(..=end).collect();
-                let Ok(progress) = serde_json::from_slice::<TemplateProgress>(&line) else { continue };
+                let Ok(progress) = serde_json::from_slice::<TemplateProgress>(&line) else {
+                    continue;
+                };
                 if let Some(error) = progress.error {
                     return Err(error);
                 }
@@ -84,7 +100,10 @@ impl App {
                 break;
             }
         }
-        Err(ApiError::new(ErrorCode::HostError, "the host broke off while making the template: try again"))
+        Err(ApiError::new(
+            ErrorCode::HostError,
+            "the host broke off while making the template: try again",
+        ))
     }
 }
 
@@ -98,7 +117,8 @@ fn check_name(name: &str) -> Answer<()> {
         return Ok(());
     }
     let text = "name: template names are letters, digits, '-', '_' and '.'";
-    Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "name", "value": name})))
+    Err(ApiError::new(ErrorCode::InvalidValue, text)
+        .with(json!({"attribute": "name", "value": name})))
 }
 
 /// A byte for use in a query.

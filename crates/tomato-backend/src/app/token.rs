@@ -32,7 +32,9 @@ impl App {
             secret_hash: hash(&secret),
             label: args.label.unwrap_or_default(),
             created_at_us: now,
-            expires_at_us: args.days.map(|days| now.saturating_add(DAY_US.saturating_mul(i64::from(days)))),
+            expires_at_us: args
+                .days
+                .map(|days| now.saturating_add(DAY_US.saturating_mul(i64::from(days)))),
         };
         self.inner.store.token_create(&row).await.map_err(store_error)?;
         Ok(TokenCreated { token: shown(row, id), secret })
@@ -41,12 +43,20 @@ impl App {
     /// The caller's tokens.
     pub async fn token_list(&self, caller: &Caller) -> Answer<Vec<Token>> {
         let rows = self.inner.store.token_list(&caller.account).await.map_err(store_error)?;
-        Ok(rows.into_iter().filter_map(|row| row.id.parse().ok().map(|id| shown(row, id))).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.id.parse().ok().map(|id| shown(row, id)))
+            .collect())
     }
 
     /// Removes a token of the caller.
     pub async fn token_remove(&self, caller: &Caller, id: &TokenId) -> Answer<()> {
-        let was_there = self.inner.store.token_remove(&caller.account, id.as_str()).await.map_err(store_error)?;
+        let was_there = self
+            .inner
+            .store
+            .token_remove(&caller.account, id.as_str())
+            .await
+            .map_err(store_error)?;
         if was_there { Ok(()) } else { Err(not_found("token", id.as_str())) }
     }
 }

@@ -76,8 +76,11 @@ impl App {
             }
             for (key, value) in patch.client {
                 if !key.starts_with('_') {
-                    return Err(ApiError::new(ErrorCode::UnsupportedAttribute, format!("a topology has no attribute {key:?}"))
-                        .with(json!({"attribute": key})));
+                    return Err(ApiError::new(
+                        ErrorCode::UnsupportedAttribute,
+                        format!("a topology has no attribute {key:?}"),
+                    )
+                    .with(json!({"attribute": key})));
                 }
                 if value.is_null() {
                     topology.client.remove(&key);
@@ -86,7 +89,9 @@ impl App {
                 }
             }
             if json!(topology.client).to_string().len() > CLIENT_BYTES_MAX {
-                let text = format!("client data of a topology is at most {CLIENT_BYTES_MAX} bytes: store less");
+                let text = format!(
+                    "client data of a topology is at most {CLIENT_BYTES_MAX} bytes: store less"
+                );
                 return Err(ApiError::new(ErrorCode::InvalidValue, text));
             }
             topology.revision += 1;
@@ -98,10 +103,18 @@ impl App {
     /// Removes a topology in which nothing is prepared.
     pub async fn topology_remove(&self, caller: &Caller, id: &TopologyId) -> Answer<()> {
         self.with_slot(caller, Part::Topology(id), Role::Owner, async |_, mut state| {
-            let busy = state.graph.elements.iter().find(|e| e.state != State::Created || e.wanted != State::Created);
+            let busy = state
+                .graph
+                .elements
+                .iter()
+                .find(|e| e.state != State::Created || e.wanted != State::Created);
             if let Some(element) = busy {
-                let text = format!("element {} is not in state created: destroy the topology first", element.name);
-                return Err(ApiError::new(ErrorCode::InvalidState, text).with(json!({"element": element.id})));
+                let text = format!(
+                    "element {} is not in state created: destroy the topology first",
+                    element.name
+                );
+                return Err(ApiError::new(ErrorCode::InvalidState, text)
+                    .with(json!({"element": element.id})));
             }
             self.commit_removal(&mut state).await
         })
@@ -109,7 +122,12 @@ impl App {
     }
 
     /// Begins an action on every element for which it makes sense.
-    pub async fn topology_action(&self, caller: &Caller, id: &TopologyId, action: Action) -> Answer<Job> {
+    pub async fn topology_action(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        action: Action,
+    ) -> Answer<Job> {
         self.with_slot(caller, Part::Topology(id), Role::Manager, async |slot, state| {
             let chosen = state.graph.elements.iter().map(|e| e.id.clone()).collect();
             self.begin(caller, Arc::clone(slot), state, action, chosen).await
@@ -153,19 +171,28 @@ impl App {
 }
 
 fn check_name(name: String) -> Answer<String> {
-    let is_fine = !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control);
+    let is_fine = !name.trim().is_empty()
+        && name.chars().count() <= NAME_CHARS_MAX
+        && !name.chars().any(char::is_control);
     if is_fine {
         return Ok(name);
     }
     let text = format!("name: must have 1 to {NAME_CHARS_MAX} printable characters");
-    Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "name", "value": name})))
+    Err(ApiError::new(ErrorCode::InvalidValue, text)
+        .with(json!({"attribute": "name", "value": name})))
 }
 
 /// Refuses a change that is based on another revision.
-pub(crate) fn check_revision(expected: Option<u64>, revision: u64, current: &impl serde::Serialize) -> Answer<()> {
+pub(crate) fn check_revision(
+    expected: Option<u64>,
+    revision: u64,
+    current: &impl serde::Serialize,
+) -> Answer<()> {
     match expected {
         Some(expected) if expected != revision => {
-            let text = format!("it is at revision {revision}, not {expected}: read it again and repeat the change");
+            let text = format!(
+                "it is at revision {revision}, not {expected}: read it again and repeat the change"
+            );
             Err(ApiError::new(ErrorCode::Conflict, text).with(json!({"current": current})))
         }
         _ => Ok(()),

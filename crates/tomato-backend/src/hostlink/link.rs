@@ -50,9 +50,13 @@ pub async fn accept(link: HostLink, listener: UnixListener, path: &Path) {
 
 /// Greets a host and keeps its connection until it ends.
 async fn serve(link: &HostLink, stream: UnixStream, number: u64) -> Answer<()> {
-    let broken = |error: hyper::Error| ApiError::new(ErrorCode::HostError, format!("the connection to the host broke: {error}"));
+    let broken = |error: hyper::Error| {
+        ApiError::new(ErrorCode::HostError, format!("the connection to the host broke: {error}"))
+    };
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(broken)?;
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
     let driver = tokio::spawn(connection);
     let hello: HostHello = {
         let answer = send(&mut sender, request("GET", "/v1/hello", empty())?).await?;
@@ -60,7 +64,10 @@ async fn serve(link: &HostLink, stream: UnixStream, number: u64) -> Answer<()> {
     };
     if hello.protocol != HOST_PROTOCOL {
         driver.abort();
-        let text = format!("the hostmanager speaks protocol {}, this backend {HOST_PROTOCOL}: run the same version", hello.protocol);
+        let text = format!(
+            "the hostmanager speaks protocol {}, this backend {HOST_PROTOCOL}: run the same version",
+            hello.protocol
+        );
         return Err(ApiError::new(ErrorCode::HostError, text));
     }
     tracing::info!(host = hello.host, version = hello.version, "host connected");
@@ -83,7 +90,10 @@ async fn serve(link: &HostLink, stream: UnixStream, number: u64) -> Answer<()> {
 impl HostLink {
     fn sender(&self) -> Answer<SendRequest<OutBody>> {
         self.current.borrow().as_ref().map(|c| c.sender.clone()).ok_or_else(|| {
-            ApiError::new(ErrorCode::HostError, "no host is connected: see that the hostmanager runs, then try again")
+            ApiError::new(
+                ErrorCode::HostError,
+                "no host is connected: see that the hostmanager runs, then try again",
+            )
         })
     }
 
@@ -93,17 +103,32 @@ impl HostLink {
     }
 
     /// A call with a JSON answer.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, path: &str, body: Bytes, patience: Duration) -> Answer<T> {
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Answer<T> {
         parse(&self.bytes(method, path, body, patience).await?)
     }
 
     /// A call whose answer is not read as JSON.
-    pub(crate) async fn bytes(&self, method: &str, path: &str, body: Bytes, patience: Duration) -> Answer<Bytes> {
+    pub(crate) async fn bytes(
+        &self,
+        method: &str,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Answer<Bytes> {
         let mut sender = self.sender()?;
         let request = request(method, path, full(body))?;
         let run = async { collect(send(&mut sender, request).await?).await };
         tokio::time::timeout(patience, run).await.map_err(|_elapsed| {
-            ApiError::new(ErrorCode::TimedOut, format!("the host did not answer within {} s", patience.as_secs()))
+            ApiError::new(
+                ErrorCode::TimedOut,
+                format!("the host did not answer within {} s", patience.as_secs()),
+            )
         })?
     }
 
@@ -140,7 +165,8 @@ fn full(bytes: Bytes) -> OutBody {
 }
 
 fn request(method: &str, path: &str, body: OutBody) -> Answer<Request<OutBody>> {
-    let method = Method::from_bytes(method.as_bytes()).map_err(|error| crate::app::internal("naming a method", &error))?;
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|error| crate::app::internal("naming a method", &error))?;
     Request::builder()
         .method(method)
         .uri(format!("http://host{path}"))
@@ -152,7 +178,10 @@ fn request(method: &str, path: &str, body: OutBody) -> Answer<Request<OutBody>> 
 /// Sends; a refusal becomes the error that the host named.
 async fn send(sender: &mut SendRequest<OutBody>, request: Request<OutBody>) -> Answer<Incoming> {
     let gone = |error: hyper::Error| {
-        ApiError::new(ErrorCode::HostError, format!("the host is gone: {error}; try again once it is back"))
+        ApiError::new(
+            ErrorCode::HostError,
+            format!("the host is gone: {error}; try again once it is back"),
+        )
     };
     sender.ready().await.map_err(gone)?;
     let response = sender.send_request(request).await.map_err(gone)?;
@@ -166,7 +195,10 @@ async fn send(sender: &mut SendRequest<OutBody>, request: Request<OutBody>) -> A
 
 fn refusal(status: StatusCode, body: &[u8]) -> ApiError {
     serde_json::from_slice(body).unwrap_or_else(|_| {
-        ApiError::new(ErrorCode::HostError, format!("the host answered {status}: {}", String::from_utf8_lossy(body)))
+        ApiError::new(
+            ErrorCode::HostError,
+            format!("the host answered {status}: {}", String::from_utf8_lossy(body)),
+        )
     })
 }
 
@@ -174,11 +206,15 @@ async fn collect(body: Incoming) -> Answer<Bytes> {
     let limited = Limited::new(body, HOST_ANSWER_BYTES_MAX);
     let collected = limited.collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        ApiError::new(ErrorCode::HostError, format!("the host's answer broke off or is too long: {error}"))
+        ApiError::new(
+            ErrorCode::HostError,
+            format!("the host's answer broke off or is too long: {error}"),
+        )
     })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| crate::app::internal("reading a host's answer", &error))
+    serde_json::from_slice(bytes)
+        .map_err(|error| crate::app::internal("reading a host's answer", &error))
 }

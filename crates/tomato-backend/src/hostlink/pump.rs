@@ -40,7 +40,10 @@ pub async fn run(app: App) {
 type Current = watch::Receiver<Option<crate::hostlink::HostConnection>>;
 
 /// Returns once the connection is another one.
-async fn another(current: &mut Current, number: Option<u64>) -> Result<(), watch::error::RecvError> {
+async fn another(
+    current: &mut Current,
+    number: Option<u64>,
+) -> Result<(), watch::error::RecvError> {
     current.wait_for(|now| now.as_ref().map(|c| c.number) != number).await.map(drop)
 }
 
@@ -93,9 +96,14 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
             Err(error) => first_error = Some(error),
         }
     }
-    let gone: Vec<TopologyId> = acknowledged.keys().filter(|id| app.slot_of(id).is_none()).cloned().collect();
+    let gone: Vec<TopologyId> =
+        acknowledged.keys().filter(|id| app.slot_of(id).is_none()).cloned().collect();
     for id in gone {
-        match app.host().bytes("DELETE", &format!("/v1/topologies/{id}"), Bytes::new(), HOST_CALL).await {
+        match app
+            .host()
+            .bytes("DELETE", &format!("/v1/topologies/{id}"), Bytes::new(), HOST_CALL)
+            .await
+        {
             Err(error) if error.code != ErrorCode::EntityDoesNotExist => first_error = Some(error),
             _ => {
                 acknowledged.remove(&id);
@@ -110,7 +118,8 @@ async fn observe(app: &App) {
     let mut after = 0;
     loop {
         let path = format!("/v1/observed?after={after}&wait_ms={}", OBSERVE_WAIT.as_millis());
-        let page: Answer<ObservedPage> = app.host().call("GET", &path, Bytes::new(), OBSERVE_WAIT + OBSERVE_GRACE).await;
+        let page: Answer<ObservedPage> =
+            app.host().call("GET", &path, Bytes::new(), OBSERVE_WAIT + OBSERVE_GRACE).await;
         let taken = match page {
             Ok(page) => take(app, page).await,
             Err(error) => Err(error),

@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde::Serialize;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
@@ -39,7 +39,10 @@ pub(crate) fn problem(error: &ApiError) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if error.code == ErrorCode::NotLoggedIn {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ToMaTo\", charset=\"UTF-8\""));
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"ToMaTo\", charset=\"UTF-8\""),
+        );
     }
     response
 }
@@ -64,7 +67,9 @@ pub(crate) fn stream(body: ByteStream, content_type: &'static str, file_name: &s
 pub(crate) fn events(events: impl Stream<Item = Answer<Event>> + Send + 'static) -> Response {
     let frames = events.map(|event| {
         let frame = match event {
-            Ok(event) => SseEvent::default().id(event.seq.to_string()).data(json!(event).to_string()),
+            Ok(event) => {
+                SseEvent::default().id(event.seq.to_string()).data(json!(event).to_string())
+            }
             Err(error) => SseEvent::default().event("error").data(json!(error).to_string()),
         };
         Ok::<_, Infallible>(frame)

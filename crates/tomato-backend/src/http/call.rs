@@ -65,8 +65,11 @@ impl Call {
         match self.query(name).as_deref() {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1" | "") => Ok(true),
-            Some(other) => Err(ApiError::new(ErrorCode::InvalidValue, format!("{name}: must be true or false"))
-                .with(json!({"attribute": name, "value": other}))),
+            Some(other) => Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                format!("{name}: must be true or false"),
+            )
+            .with(json!({"attribute": name, "value": other}))),
         }
     }
 
@@ -78,7 +81,12 @@ impl Call {
             return Ok(None);
         }
         let number = text.trim_matches('"').parse();
-        number.map(Some).map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "if-match: must be a revision, for example \"3\""))
+        number.map(Some).map_err(|_bad| {
+            ApiError::new(
+                ErrorCode::InvalidValue,
+                "if-match: must be a revision, for example \"3\"",
+            )
+        })
     }
 
     /// The body as a typed value; an empty one is an empty object.
@@ -87,8 +95,9 @@ impl Call {
         let value = if bytes.is_empty() {
             json!({})
         } else {
-            serde_json::from_slice(&bytes)
-                .map_err(|error| ApiError::new(ErrorCode::InvalidValue, format!("the body is not JSON: {error}")))?
+            serde_json::from_slice(&bytes).map_err(|error| {
+                ApiError::new(ErrorCode::InvalidValue, format!("the body is not JSON: {error}"))
+            })?
         };
         read(value)
     }
@@ -96,7 +105,8 @@ impl Call {
     /// The body as text.
     pub(crate) async fn text(self) -> Answer<String> {
         let bytes = self.bytes().await?;
-        String::from_utf8(bytes.into()).map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "the body is not UTF-8 text"))
+        String::from_utf8(bytes.into())
+            .map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "the body is not UTF-8 text"))
     }
 
     /// The body as it comes.
@@ -107,7 +117,8 @@ impl Call {
     async fn bytes(self) -> Answer<Bytes> {
         let collected = Limited::new(self.body, BODY_BYTES_MAX).collect().await;
         collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            let text = format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
+            let text =
+                format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
             ApiError::new(ErrorCode::InvalidValue, text)
         })
     }
@@ -119,7 +130,9 @@ fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let byte = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match byte {
             Some(byte) => {
                 out.push(byte);

@@ -36,8 +36,11 @@ fn unimplemented(call: &Call) -> ApiError {
 fn action(call: &Call) -> Answer<Action> {
     let name = call.param("action");
     serde_json::from_value(json!(name)).map_err(|_unknown| {
-        ApiError::new(ErrorCode::UnsupportedAction, format!("there is no action {name:?}: use prepare, start, stop or destroy"))
-            .with(json!({"action": name}))
+        ApiError::new(
+            ErrorCode::UnsupportedAction,
+            format!("there is no action {name:?}: use prepare, start, stop or destroy"),
+        )
+        .with(json!({"action": name}))
     })
 }
 
@@ -62,7 +65,12 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             let (format, kind) = match call.query("format").as_deref() {
                 None | Some("yaml") => (FileFormat::Yaml, "application/yaml"),
                 Some("json") => (FileFormat::Json, "application/json"),
-                Some(_) => return Err(ApiError::new(ErrorCode::InvalidValue, "format: must be yaml or json")),
+                Some(_) => {
+                    return Err(ApiError::new(
+                        ErrorCode::InvalidValue,
+                        "format: must be yaml or json",
+                    ));
+                }
             };
             Ok(text(app.topology_export(&caller, &call.id()?, format).await?, kind))
         }
@@ -119,7 +127,9 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
             let (id, expected) = (call.id()?, call.if_match()?);
             Ok(json(&app.connection_modify(&caller, &id, call.json().await?, expected).await?))
         }
-        "connection_remove" => app.connection_remove(&caller, &call.id()?).await.map(|()| nothing()),
+        "connection_remove" => {
+            app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())
+        }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_download(&caller, &id).await?;
@@ -187,9 +197,15 @@ async fn other(app: &App, call: Call) -> Answer<Response> {
         "job_info" => Ok(json(&app.job_info(&caller, &call.id()?).await?)),
         "job_cancel" => Ok(json(&app.job_cancel(&caller, &call.id()?).await?)),
         "event_list" => {
-            let seen = call.headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let seen = call
+                .headers
+                .get("last-event-id")
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned);
             let after = match seen.or_else(|| call.query("after")) {
-                Some(number) => number.parse().map_err(|_bad| ApiError::new(ErrorCode::InvalidValue, "after: must be an event's number"))?,
+                Some(number) => number.parse().map_err(|_bad| {
+                    ApiError::new(ErrorCode::InvalidValue, "after: must be an event's number")
+                })?,
                 None => app.last_event().await?,
             };
             Ok(events(app.event_list(caller, after)))

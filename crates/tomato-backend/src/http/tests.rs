@@ -1,0 +1,214 @@
+use std::path::Path as FsPath;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query};
+use axum::routing::{get, put};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tomato_api::client::{Client, Credentials, Payload};
+use tomato_api::host::{
+    HOST_PROTOCOL, HostHello, ObservedElement, ObservedPage, ObservedTopology, WantedTopology,
+};
+use tomato_api::job::{Job, JobState};
+use tomato_model::graph::Graph;
+use tomato_model::lifecycle::State as Life;
+
+use super::*;
+
+/// A host that does at once what is wanted, but never starts an element named `broken`.
+#[derive(Clone)]
+struct FakeHost {
+    wanted: Arc<Mutex<BTreeMap<String, WantedTopology>>>,
+    sequence: Arc<watch::Sender<u64>>,
+}
+
+fn observed(wanted: &WantedTopology) -> ObservedTopology {
+    let elements = wanted.elements.iter().map(|e| {
+        let fails = e.name == "broken" && e.state == Life::Started;
+        ObservedElement {
+            id: e.id.clone(),
+            state: if fails { Life::Prepared } else { e.state },
+            error: fails.then(|| ApiError::new(ErrorCode::HostError, "no init in the template")),
+            doing: None,
+        }
+    });
+    let elements = elements.collect();
+    let connections = wanted.connections.iter().map(|c| c.id.clone()).collect();
+    ObservedTopology {
+        id: wanted.id.clone(),
+        generation: wanted.generation,
+        settled: true,
+        elements,
+        connections,
+        wire_instance: Some(1),
+    }
+}
+
+async fn hello() -> Json<HostHello> {
+    Json(HostHello {
+        protocol: HOST_PROTOCOL,
+        version: "0".into(),
+        host: "fake".into(),
+        instance: 1,
+    })
+}
+
+async fn put_wanted(
+    State(host): State<FakeHost>,
+    Path(id): Path<String>,
+    Json(wanted): Json<WantedTopology>,
+) {
+    host.wanted.lock().unwrap().insert(id, wanted);
+    host.sequence.send_modify(|n| *n += 1);
+}
+
+async fn delete_wanted(State(host): State<FakeHost>, Path(id): Path<String>) {
+    host.wanted.lock().unwrap().remove(&id);
+}
+
+async fn list(State(host): State<FakeHost>) -> Json<Vec<ObservedTopology>> {
+    Json(host.wanted.lock().unwrap().values().map(observed).collect())
+}
+
+async fn observe(
+    State(host): State<FakeHost>,
+    Query(query): Query<BTreeMap<String, u64>>,
+) -> Json<ObservedPage> {
+    let mut sequence = host.sequence.subscribe();
+    let wait = Duration::from_millis(query["wait_ms"]);
+    drop(tokio::time::timeout(wait, sequence.wait_for(|n| *n > query["after"])).await);
+    let topologies = host.wanted.lock().unwrap().values().map(observed).collect();
+    Json(ObservedPage { sequence: *host.sequence.borrow(), topologies, removed: Vec::new() })
+}
+
+async fn dial(socket: &FsPath) {
+    let host = FakeHost { wanted: Arc::default(), sequence: Arc::new(watch::Sender::new(0)) };
+    let router = Router::new()
+        .route("/v1/hello", get(hello))
+        .route("/v1/topologies", get(list))
+        .route("/v1/topologies/{id}", put(put_wanted).delete(delete_wanted))
+        .route("/v1/observed", get(observe))
+        .with_state(host);
+    let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+    let service = TowerToHyperService::new(router);
+    tokio::spawn(async move {
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        drop(server.serve_connection(TokioIo::new(stream), service).await);
+    });
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    app: App,
+    admin: Client,
+    url: String,
+}
+
+async fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let store = tomato_store::SqliteStore::open(&dir.path().join("state")).await.unwrap();
+    let app = App::open(store, crate::hostlink::HostLink::default()).await.unwrap();
+    app.ensure_admin("secret").await.unwrap();
+    let socket = dir.path().join("host");
+    let hosts = tokio::net::UnixListener::bind(&socket).unwrap();
+    let (link, path) = (app.host().clone(), socket.clone());
+    tokio::spawn(async move { crate::hostlink::accept(link, hosts, &path).await });
+    tokio::spawn(crate::hostlink::run(app.clone()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = crate::serve::all(app.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    dial(&socket).await;
+    let admin = client(&url, "admin", "secret");
+    World { _dir: dir, app, admin, url }
+}
+
+fn client(url: &str, account: &str, password: &str) -> Client {
+    let credentials = Credentials::Password { account: account.into(), password: password.into() };
+    Client::new(url, credentials).unwrap()
+}
+
+impl World {
+    async fn post(&self, name: &str, params: &[&str], body: Value) -> Value {
+        self.admin.call(name, params, &[], Payload::Json(body)).await.unwrap()
+    }
+
+    async fn start(&self, topology: &str) -> Job {
+        let job = self.post("topology_action", &[topology, "start"], json!({})).await;
+        let job: Job = serde_json::from_value(job).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), self.admin.wait(job, |_| {}))
+            .await
+            .expect("the job ends")
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_topology_starts_and_a_failing_element_stops_no_other() {
+    let world = world().await;
+    let topology = world.post("topology_create", &[], json!({"name": "t"})).await;
+    let id = topology["id"].as_str().unwrap();
+    for name in ["alice", "bob"] {
+        world
+            .post("element_create", &[], json!({"topology": id, "kind": "container", "name": name}))
+            .await;
+    }
+    world.post("connection_create", &[], json!({"topology": id, "ends": ["alice", "bob"]})).await;
+    let job = world.start(id).await;
+    assert_eq!(job.state, JobState::Done, "{job:?}");
+    let graph: Graph = world.admin.call("topology_info", &[id], &[], Payload::Empty).await.unwrap();
+    assert!(graph.elements.iter().all(|e| e.state == Life::Started));
+    assert!(graph.connections[0].started);
+
+    world
+        .post("element_create", &[], json!({"topology": id, "kind": "container", "name": "broken"}))
+        .await;
+    let job = world.start(id).await;
+    assert_eq!((job.state, job.progress.done, job.progress.total), (JobState::Failed, 2, 3));
+    let graph: Graph = world.admin.call("topology_info", &[id], &[], Payload::Empty).await.unwrap();
+    let broken = graph.element_by_name("broken").unwrap();
+    assert_eq!((broken.state, broken.wanted), (Life::Prepared, Life::Prepared));
+    assert!(broken.error.as_deref().unwrap().contains("no init"));
+}
+
+#[tokio::test]
+async fn strangers_find_nothing_and_nobody_is_refused() {
+    let world = world().await;
+    world.app.account_set("eve", "pass", false).await.unwrap();
+    let topology = world.post("topology_create", &[], json!({"name": "t"})).await;
+    let id = topology["id"].as_str().unwrap();
+    let code = async |client: Client| {
+        client.call::<Value>("topology_info", &[id], &[], Payload::Empty).await.unwrap_err().code
+    };
+    assert_eq!(code(client(&world.url, "eve", "pass")).await, ErrorCode::EntityDoesNotExist);
+    assert_eq!(code(client(&world.url, "eve", "wrong")).await, ErrorCode::NotLoggedIn);
+    assert_eq!(
+        code(Client::new(&world.url, Credentials::Anonymous).unwrap()).await,
+        ErrorCode::NotLoggedIn
+    );
+    let token = world.post("token_create", &[], json!({})).await;
+    let secret = token["secret"].as_str().unwrap().to_owned();
+    let graph: Graph = Client::new(&world.url, Credentials::Token(secret))
+        .unwrap()
+        .call("topology_info", &[id], &[], Payload::Empty)
+        .await
+        .unwrap();
+    assert_eq!(graph.topology.name, "t");
+}
+
+#[tokio::test]
+async fn every_operation_of_the_table_has_a_function() {
+    let world = world().await;
+    for operation in OPERATIONS.iter().filter(|operation| operation.name != "event_list") {
+        let params: Vec<&str> = operation.path_params().map(|_| "start").collect();
+        let result = world.admin.call::<Value>(operation.name, &params, &[], Payload::Empty).await;
+        if let Err(error) = result {
+            assert!(!error.message.contains("has no function"), "{}: {error}", operation.name);
+            assert!(!error.message.contains("no such operation"), "{}: {error}", operation.name);
+        }
+    }
+}

@@ -85,10 +85,6 @@ fn expected(operation: &Operation, who: Who) -> Verdict {
     }
 }
 
-/// Operations whose allowed calls may end in a fault of the fake host: its template import blocks inside its runtime.
-/// Who may call them is checked all the same. This list only shrinks.
-const HOST_FAULTS: [&str; 1] = ["template_upload"];
-
 /// One of each object, the owner's.
 #[derive(Debug)]
 struct World {
@@ -214,7 +210,7 @@ async fn every_operation_asks_for_its_role() {
             let before = owner.ok("GET", &shown, None).await.unwrap();
             let (status, text) = call(&lab.client(who.account()), operation, &there, who).await;
             let (expected, seen) = (expected(operation, who), verdict(status));
-            let is_fault = status >= 500 && !HOST_FAULTS.contains(&operation.name);
+            let is_fault = status >= 500;
             if seen != expected || is_fault {
                 wrong.push(format!(
                     "{} as {who:?}: {expected:?} expected, got {status} {text}",
