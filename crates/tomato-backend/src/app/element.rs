@@ -11,6 +11,7 @@ use tomato_api::request::ElementCreate;
 use tomato_model::edit::{self, ElementPatch, NewElement};
 use tomato_model::graph::Graph;
 use tomato_model::id::ElementId;
+use tomato_model::kind::Kind;
 use tomato_model::lifecycle::{Action, State};
 use tomato_model::role::Role;
 use tomato_model::topology::Element;
@@ -31,6 +32,9 @@ impl App {
         let mut patch: ElementPatch = read(Value::Object(args.attributes))?;
         if patch.name.is_none() {
             patch.name = args.name;
+        }
+        if args.kind == Kind::Container && patch.template.is_none() {
+            patch.template = Some(DEFAULT_TEMPLATE.to_owned());
         }
         let profiles = self.profiles();
         self.edit(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
