@@ -1,0 +1,137 @@
+//! What a user does with a lab from `up` to `down --purge`, and a lab whose control processes and data path are killed.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{World, wait_for};
+
+const PAIR: &str = "\
+tomato: 1
+name: pair
+elements:
+  a: {kind: container, template: busybox, profile: tiny, interfaces: {eth0: {addresses: [10.0.0.1/24]}}}
+  b: {kind: container, template: busybox, profile: tiny, interfaces: {eth0: {addresses: [10.0.0.2/24]}}}
+  sw: {kind: switch}
+connections:
+  slow:
+    between: [a, sw]
+    both: {delay: 20ms}
+  fast: {between: [sw, b]}
+";
+
+/// pcapng's block type of a recorded frame.
+const ENHANCED_PACKET: u32 = 6;
+const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+
+/// A lab in which [`PAIR`] runs.
+fn started() -> World {
+    let world = World::up();
+    let file = world.file("pair.yaml");
+    fs::write(&file, PAIR).expect("written");
+    world.tomato(&["topology", "check", &file]);
+    world.tomato(&["start", &file]);
+    assert_eq!(world.states("pair"), ["started"; 3]);
+    world
+}
+
+fn ping(world: &World) -> Vec<f64> {
+    let said = world.tomato(&["exec", "pair/a", "--", "ping", "-c", "3", "-i", "0.2", "10.0.0.2"]);
+    let times = crate::world::round_trips(&said);
+    assert_eq!(times.len(), 3, "{said}");
+    times
+}
+
+/// When the first process of an element started, in clock ticks since the machine's start.
+fn boot_time(world: &World, element: &str) -> Option<u64> {
+    let stat = world.try_tomato(&["exec", element, "--", "cat", "/proc/1/stat"]).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The number of blocks that hold a frame.
+fn frames(pcapng: &[u8]) -> usize {
+    let word = |at: usize| -> u32 {
+        let bytes = pcapng.get(at..at + 4).expect("blocks are whole");
+        u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+    };
+    let (mut at, mut count) = (0, 0);
+    while at < pcapng.len() {
+        let length = usize::try_from(word(at + 4)).expect("fits");
+        assert!(length >= 12, "a block at {at} has {length} bytes");
+        assert_eq!(word(at + 4), word(at + length - 4), "both lengths of a block are the same");
+        count += usize::from(word(at) == ENHANCED_PACKET);
+        at += length;
+    }
+    count
+}
+
+#[test]
+fn a_topology_runs_is_changed_recorded_and_written_to_a_file() {
+    let world = started();
+    let before = ping(&world);
+    assert!(before.iter().all(|time| *time >= 40.0), "{before:?}");
+
+    world.tomato(&["link", "pair/slow", "--delay", "60ms", "--capturing", "on"]);
+    let after = ping(&world);
+    assert!(after.iter().all(|time| *time >= 120.0), "{after:?}");
+
+    let capture = world.file("slow.pcapng");
+    // Frames are written soon after they passed, not at once.
+    wait_for("the recorded requests and replies", || {
+        world.tomato(&["capture", "download", "pair/slow", "-o", &capture]);
+        let bytes = fs::read(&capture).expect("downloaded");
+        assert!(bytes.starts_with(&SECTION_HEADER), "a pcapng file");
+        frames(&bytes) >= 6
+    });
+
+    let first = world.tomato(&["export", "pair"]);
+    assert!(first.contains("60ms"), "{first}");
+    let file = world.file("exported.yaml");
+    fs::write(&file, &first).expect("written");
+    world.tomato(&["remove", "pair"]);
+    assert_eq!(world.json(&["topology", "list"]), serde_json::json!([]));
+    world.tomato(&["topology", "import", &file]);
+    assert_eq!(world.tomato(&["export", "pair"]), first);
+}
+
+#[test]
+fn elements_survive_the_death_of_every_process_of_the_lab() {
+    const ROLES: [&str; 3] = ["backend", "hostmanager", "wire"];
+    let world = started();
+    let boots = ["pair/a", "pair/b"].map(|element| boot_time(&world, element));
+    assert!(boots.iter().all(Option::is_some), "{boots:?}");
+    let killed = ROLES.map(|role| world.pid(role).expect("runs"));
+    for pid in killed {
+        let pid = Pid::from_raw(pid).expect("not zero");
+        kill_process(pid, Signal::KILL).expect("killed");
+    }
+    wait_for("new processes", || {
+        ROLES.iter().zip(killed).all(|(role, old)| world.pid(role).is_some_and(|new| new != old))
+    });
+    wait_for("the same elements", || {
+        world.try_tomato(&["show", "pair"]).is_ok()
+            && ["pair/a", "pair/b"].map(|element| boot_time(&world, element)) == boots
+    });
+    assert_eq!(world.states("pair"), ["started"; 3]);
+    wait_for("frames to pass", || {
+        world
+            .try_tomato(&["exec", "pair/a", "--", "ping", "-c", "1", "-W", "1", "10.0.0.2"])
+            .is_ok()
+    });
+    let after = ping(&world);
+    assert!(after.iter().all(|time| *time >= 40.0), "{after:?}");
+    assert_eq!(["pair/a", "pair/b"].map(|element| boot_time(&world, element)), boots);
+}
+
+#[test]
+fn nothing_is_left_after_a_purge() {
+    let world = started();
+    let running = world.leftovers();
+    for kind in ["process", "mount", "cgroup", "run directory", "data directory"] {
+        let found = running.iter().any(|left| left.starts_with(kind));
+        assert!(found, "a running lab has no {kind}, so its absence would prove nothing");
+    }
+    world.tomato(&["down", "--purge"]);
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+}

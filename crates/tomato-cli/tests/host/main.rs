@@ -1,0 +1,7 @@
+//! The real program with real containers on this host: needs root, a static busybox, and for one test `python3`.
+//! Run with `--features host-tests`.
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+mod life;
+mod script;
+mod world;

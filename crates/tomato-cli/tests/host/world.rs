@@ -1,0 +1,175 @@
+//! A lab of a test: a data directory, templates and a port of its own; purged when dropped, whatever happened.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tomato_virt::cmd::Cmd;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// One lab.
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    /// The lab's id.
+    id: String,
+    listen: String,
+}
+
+impl World {
+    /// A new lab that answers.
+    pub(crate) fn up() -> Self {
+        // The backend runs without privileges and must get through.
+        let dir = tempfile::Builder::new()
+            .prefix("tomato-host-test-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("made");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listen = free.local_addr().expect("has an address").to_string();
+        drop(free);
+        let mut world = Self { dir, id: String::new(), listen };
+        let templates = world.file("templates");
+        world.tomato(&["up", "--detach", "--listen", &world.listen, "--template-dir", &templates]);
+        let lab = fs::read(world.data_dir().join("lab.json")).expect("kept");
+        let lab: Value = serde_json::from_slice(&lab).expect("JSON");
+        world.id = lab["id"].as_str().expect("has an id").to_owned();
+        world
+    }
+
+    /// The path of a file of the test.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().expect("Unicode").to_owned()
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        Path::new("/run/tomato").join(&self.id)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    pub(crate) fn password(&self) -> String {
+        let text = fs::read_to_string(self.data_dir().join("admin-password")).expect("kept");
+        text.trim().to_owned()
+    }
+
+    /// What the program writes to its standard output; its standard error if it fails.
+    pub(crate) fn try_tomato(&self, arguments: &[&str]) -> Result<String, String> {
+        let run = Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+            .args(arguments)
+            .env("TOMATO_DATA_DIR", self.data_dir())
+            .env("TOMATO_URL", self.url())
+            .deadline(2 * DEADLINE)
+            .any_status()
+            .run()
+            .map_err(|error| error.to_string())?;
+        if run.status.success() {
+            Ok(run.stdout_text())
+        } else {
+            Err(format!("{}{}", run.stdout_text(), run.stderr_text()))
+        }
+    }
+
+    /// The same, and it must succeed.
+    pub(crate) fn tomato(&self, arguments: &[&str]) -> String {
+        self.try_tomato(arguments)
+            .unwrap_or_else(|error| panic!("tomato {}: {error}", arguments.join(" ")))
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.tomato(&[&["--output", "json"], arguments].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// The state of each element.
+    pub(crate) fn states(&self, topology: &str) -> Vec<String> {
+        let shown = self.json(&["show", topology]);
+        let elements = shown["graph"]["elements"].as_array().expect("has elements");
+        elements.iter().map(|e| e["state"].as_str().expect("has a state").to_owned()).collect()
+    }
+
+    /// The process of a role, if it runs.
+    pub(crate) fn pid(&self, role: &str) -> Option<i32> {
+        let record = fs::read(self.run_dir().join(format!("{role}.pid"))).ok()?;
+        let record: Value = serde_json::from_slice(&record).ok()?;
+        let pid = i32::try_from(record["pid"].as_i64()?).ok()?;
+        Path::new("/proc").join(pid.to_string()).exists().then_some(pid)
+    }
+
+    /// What of the lab is on this machine, each with its kind in front.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let data_dir = self.data_dir();
+        let data = data_dir.to_str().expect("Unicode");
+        let ours = |text: &str| text.contains(&self.id) || text.contains(data);
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").expect("mounted").flatten() {
+            // One that has just ended has none.
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let is_process = entry.file_name().to_string_lossy().parse::<u32>().is_ok();
+            if is_process && ours(&line) {
+                found.push(format!("process {line}"));
+            }
+            // Also those that only an element sees; a process left behind without our id in its arguments shows here too.
+            let mounts = fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
+            found.extend(mounts.lines().filter(|l| ours(l)).map(|line| format!("mount {line}")));
+        }
+        cgroups(Path::new("/sys/fs/cgroup"), &self.id, &mut found);
+        for (kind, dir) in [("run directory", self.run_dir()), ("data directory", data_dir)] {
+            if dir.exists() {
+                found.push(format!("{kind} {}", dir.display()));
+            }
+        }
+        found
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Err(error) = self.try_tomato(&["down", "--purge"])
+            && !std::thread::panicking()
+        {
+            panic!("the lab cannot be purged: {error}");
+        }
+    }
+}
+
+/// Directories of control groups with the lab's id in their name.
+fn cgroups(dir: &Path, id: &str, found: &mut Vec<String>) {
+    // Others make and remove theirs at the same time.
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if entry.file_name().to_string_lossy().contains(id) {
+            found.push(format!("cgroup {}", entry.path().display()));
+        }
+        cgroups(&entry.path(), id, found);
+    }
+}
+
+/// The times that `ping` says, in milliseconds.
+pub(crate) fn round_trips(said: &str) -> Vec<f64> {
+    let time = |line: &str| line.split_once("time=")?.1.split(' ').next()?.parse().ok();
+    said.lines().filter_map(time).collect()
+}
+
+/// Waits until a condition holds.
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < DEADLINE, "waited {} s for {what}", DEADLINE.as_secs());
+        std::thread::sleep(POLL);
+    }
+}
