@@ -20,7 +20,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::operation::{Access, Method, OPERATIONS, Operation, PREFIX};
 
 use crate::app::{Answer, App, Caller};
-use crate::http::answer::problem;
+pub(crate) use crate::http::answer::problem;
 use crate::http::call::Call;
 
 /// Every route of the backend.
@@ -68,10 +68,16 @@ fn handler(
         Box::pin(async move {
             let params =
                 params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            match handle(&app, operation, params, request).await {
-                Ok(response) => response,
-                Err(error) => problem(&error),
-            }
+            // A change runs to its end even if its client hangs up in the middle.
+            let work = async move { handle(&app, operation, params, request).await };
+            let result = match operation.method {
+                Method::Get => work.await,
+                _ => tokio::spawn(work).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, op = operation.name, "an operation broke off");
+                    Err(ApiError::new(ErrorCode::Internal, "the operation broke off: see the log"))
+                }),
+            };
+            result.unwrap_or_else(|error| problem(&error))
         })
     }
 }

@@ -44,3 +44,5 @@ pub const NAME_CHARS_MAX: usize = 100;
 pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 /// Requests under way have this long at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// How long a call waits for a host that is being recovered.
+pub const HOST_RECOVERY: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use tokio::net::{TcpListener, UnixListener};
-use tomato_api::error::ApiError;
+use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{SqliteStore, StoreError};
 
 use crate::app::App;
@@ -145,5 +145,37 @@ fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
 /// Every interface on one listener.
 pub fn all(app: App) -> axum::Router {
     let rest = crate::http::router(app.clone());
-    rest.merge(crate::page::router(app.clone())).merge(crate::xmlrpc::router(app))
+    rest.merge(crate::page::router(app.clone()))
+        .merge(crate::xmlrpc::router(app))
+        .layer(axum::middleware::from_fn(refuse_foreign_pages))
 }
+
+/// Browsers add stored credentials to whatever a foreign page sends here: such calls are refused. Programs send no
+/// `Sec-Fetch-Site` and no `Origin`.
+async fn refuse_foreign_pages(
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    if is_foreign(request.method(), request.headers()) {
+        return crate::http::problem(&ApiError::new(
+            ErrorCode::Denied,
+            "sent by a page of another origin: call the lab from its own page or a program",
+        ));
+    }
+    next.run(request).await
+}
+
+fn is_foreign(method: &http::Method, headers: &http::HeaderMap) -> bool {
+    if method.is_safe() {
+        return false;
+    }
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
+    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return true;
+    }
+    let host = text("host").unwrap_or_default();
+    text("origin").is_some_and(|origin| origin.split_once("://").is_none_or(|(_, at)| at != host))
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,17 +42,30 @@ struct Turn {
     attached: BTreeMap<String, u32>,
     /// The wire holds, or may hold, something of this topology.
     is_in_wire: bool,
+    /// Elements of an earlier process that were not looked at yet: until then the wire is left as it is and nothing is
+    /// shown, so that what runs goes on undisturbed and is never called created.
+    unseen: BTreeSet<ElementId>,
 }
 
 /// Works on one topology until nothing is left of it.
 pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>) {
-    let mut turn = Turn { is_in_wire: true, ..Turn::default() };
+    let unseen = topology.record().await.elements.keys().cloned().collect();
+    let mut turn = Turn { is_in_wire: true, unseen, ..Turn::default() };
     let mut timer = interval(RECHECK);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset();
     loop {
         let record = topology.record().await;
         turn.begin_looks(&host, &topology, &record);
+        if !turn.unseen.is_empty() {
+            tokio::select! {
+                () = host.stop.cancelled() => return,
+                Some(ended) = turn.looks.join_next_with_id(), if !turn.looks.is_empty() => {
+                    turn.ended(ended);
+                }
+            }
+            continue;
+        }
         let wired = turn.wire(&host, &topology, &record).await;
         let is_gone = record.is_removing && record.elements.is_empty() && turn.running.is_empty();
         if is_gone && wired && host.forget(&topology).await {
@@ -132,7 +145,9 @@ impl Turn {
                 error.id()
             }
         };
-        self.running.remove(&id);
+        if let Some(element) = self.running.remove(&id) {
+            self.unseen.remove(&element);
+        }
     }
 
     fn is_settled(&self, record: &Record) -> bool {

@@ -24,8 +24,9 @@ impl App {
             } else if seen.settled
                 && seen.generation >= state.generation
                 && element.state == element.wanted
-                && now.is_some()
+                && element.state == State::Started
             {
+                // what failed is told until the element runs or is acted on again
                 element.error = None;
             }
         }

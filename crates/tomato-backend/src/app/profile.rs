@@ -15,14 +15,14 @@ use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, internal, not_found};
 
 /// Profile of a container that names none.
-pub const DEFAULT_PROFILE: &str = "small";
+pub const DEFAULT_PROFILE: &str = "normal";
 
-/// Name, title, thousandths of a processor, MiB of memory, MiB of disk, processes.
+/// Name, title, thousandths of a processor, MB of memory, GB of disk, processes.
 const BUILTIN: [(&str, &str, u32, u64, u64, u32); 4] = [
-    ("tiny", "Tiny", 250, 64, 512, 64),
-    ("small", "Small", 500, 256, 1024, 256),
-    ("normal", "Normal", 1000, 512, 4096, 512),
-    ("large", "Large", 2000, 2048, 10_240, 2048),
+    ("tiny", "Tiny", 100, 64, 1, 64),
+    ("small", "Small", 500, 256, 4, 256),
+    ("normal", "Normal", 1000, 512, 10, 512),
+    ("large", "Large", 2000, 2000, 40, 2048),
 ];
 
 fn builtin() -> impl Iterator<Item = Profile> {
@@ -33,8 +33,8 @@ fn builtin() -> impl Iterator<Item = Profile> {
             revision: 1,
             label: label.to_owned(),
             cpu_milli,
-            memory_bytes: memory << 20,
-            disk_bytes: disk << 20,
+            memory_bytes: memory * 1_000_000,
+            disk_bytes: disk * 1_000_000_000,
             pids_max,
             builtin: true,
         }

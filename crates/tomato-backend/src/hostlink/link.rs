@@ -18,7 +18,7 @@ use tomato_api::host::{HOST_PROTOCOL, HostHello};
 
 use crate::app::Answer;
 use crate::hostlink::{ByteStream, HostConnection, HostLink, OutBody};
-use crate::limits::{HOST_ANSWER_BYTES_MAX, HOST_CALL};
+use crate::limits::{HOST_ANSWER_BYTES_MAX, HOST_CALL, HOST_RECOVERY};
 
 /// Accepts hosts for ever. `path` is where the listener is bound; its owner and root may dial in.
 pub async fn accept(link: HostLink, listener: UnixListener, path: &Path) {
@@ -88,13 +88,18 @@ async fn serve(link: &HostLink, stream: UnixStream, number: u64) -> Answer<()> {
 }
 
 impl HostLink {
-    fn sender(&self) -> Answer<SendRequest<OutBody>> {
-        self.current.borrow().as_ref().map(|c| c.sender.clone()).ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::HostError,
-                "no host is connected: see that the hostmanager runs, then try again",
-            )
-        })
+    /// The host's end, waiting for one that is being recovered.
+    async fn sender(&self) -> Answer<SendRequest<OutBody>> {
+        let mut current = self.current.subscribe();
+        let connected = current.wait_for(Option::is_some);
+        let away = || {
+            let text = "no host is connected: see that the hostmanager runs, then try again";
+            ApiError::new(ErrorCode::HostError, text)
+        };
+        let Ok(Ok(connection)) = tokio::time::timeout(HOST_RECOVERY, connected).await else {
+            return Err(away());
+        };
+        connection.as_ref().map(|c| c.sender.clone()).ok_or_else(away)
     }
 
     /// A short read.
@@ -121,7 +126,7 @@ impl HostLink {
         body: Bytes,
         patience: Duration,
     ) -> Answer<Bytes> {
-        let mut sender = self.sender()?;
+        let mut sender = self.sender().await?;
         let request = request(method, path, full(body))?;
         let run = async { collect(send(&mut sender, request).await?).await };
         tokio::time::timeout(patience, run).await.map_err(|_elapsed| {
@@ -134,7 +139,7 @@ impl HostLink {
 
     /// A call that sends a stream.
     pub(crate) async fn upload(&self, method: &str, path: &str, body: ByteStream) -> Answer<Bytes> {
-        let mut sender = self.sender()?;
+        let mut sender = self.sender().await?;
         let body = StreamBody::new(body.map_ok(Frame::data)).boxed_unsync();
         collect(send(&mut sender, request(method, path, body)?).await?).await
     }
@@ -146,7 +151,7 @@ impl HostLink {
 
     /// A call that answers a stream.
     pub(crate) async fn stream(&self, method: &str, path: &str) -> Answer<ByteStream> {
-        let mut sender = self.sender()?;
+        let mut sender = self.sender().await?;
         let body = send(&mut sender, request(method, path, empty())?).await?;
         let chunks = BodyStream::new(body).filter_map(async |frame| match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),
