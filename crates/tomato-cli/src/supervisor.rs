@@ -183,9 +183,14 @@ impl Role {
             clippy::disallowed_methods,
             reason = "a role lives on without a deadline and under another account; no shell is involved"
         )]
-        let mut command =
-            Command::new(std::env::current_exe().context("cannot find this program")?);
-        command.arg(self.name).args(&self.arguments).process_group(0).current_dir("/");
+        // Not by its path: the role's account need not be able to walk there.
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0("tomato")
+            .arg(self.name)
+            .args(&self.arguments)
+            .process_group(0)
+            .current_dir("/");
         command.env_remove("TOMATO_ADMIN_PASSWORD").env_remove("TOMATO_TOKEN");
         command.stdout(log.try_clone().context("cannot share the log")?).stderr(log);
         match &self.listener {
