@@ -16,7 +16,6 @@ mod kvm;
 mod limits;
 mod namespaces;
 mod overlay;
-mod sys;
 #[cfg(test)]
 mod tests;
 mod tools;

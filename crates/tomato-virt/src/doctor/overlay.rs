@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
@@ -11,8 +11,9 @@ use nix::sched::{CloneFlags, unshare};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::limits::COMMAND_DEADLINE;
-use super::{Finding, Options, chain, existing, sys};
+use super::{Finding, Options, chain, existing};
 use crate::cmd::Cmd;
+use crate::sys;
 
 pub(super) fn plain(options: &Options) -> Finding {
     let name = "overlay";
@@ -121,7 +122,7 @@ fn map_ids(dir: &Path, template: &Path, to: &Path) -> io::Result<()> {
     made.deadline(COMMAND_DEADLINE).run().map_err(io::Error::other)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(rustix::fs::CWD, template, flags)?;
-    sys::map_ids(tree.as_fd(), File::open(&namespace)?.as_fd())?;
+    sys::map_ids(&tree, &OwnedFd::from(File::open(&namespace)?))?;
     move_mount(&tree, "", rustix::fs::CWD, to, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     Ok(())
 }
