@@ -1,5 +1,6 @@
 //! Executable archives: upload, wait, collect, on many elements at once.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -36,10 +37,12 @@ pub(crate) async fn run(client: &Client, run: &ArchiveRun, form: Output) -> anyh
     let elements = resolve::elements(client, &run.elements).await?;
     let archive = pack(&run.archive)?;
     let archive = &archive;
-    let outcomes: Vec<Outcome> = futures_util::stream::iter(elements)
-        .map(|element| async move {
-            let result = one(client, archive, &element, run).await;
-            let results = run.results.as_ref().map(|dir| dir.join(&element.name));
+    let folders = folders(&elements);
+    let parts = elements.into_iter().zip(folders);
+    let outcomes: Vec<Outcome> = futures_util::stream::iter(parts)
+        .map(|(element, folder)| async move {
+            let results = run.results.as_ref().map(|dir| dir.join(folder));
+            let result = one(client, archive, &element, run.timeout, results.as_deref()).await;
             match result {
                 Ok(status) => Outcome {
                     element: element.label,
@@ -84,37 +87,68 @@ async fn one(
     client: &Client,
     archive: &File,
     element: &Named,
-    run: &ArchiveRun,
+    timeout: u64,
+    results: Option<&Path>,
 ) -> anyhow::Result<ArchiveStatus> {
     put(client, archive, element).await?;
-    let path = format!("/elements/{}/archive/status", element.id);
-    let begun = Instant::now();
-    let status = loop {
-        let status: ArchiveStatus = client.get(&path).await?;
-        if status.done {
-            break status;
-        }
-        if begun.elapsed() > Duration::from_secs(run.timeout) {
-            bail!("the script did not end within {} s", run.timeout);
-        }
-        tokio::time::sleep(limits::ARCHIVE_POLL).await;
-    };
-    if let Some(dir) = &run.results {
-        let dir = dir.join(&element.name);
+    let status = ended(client, element, Duration::from_secs(timeout)).await?;
+    if let Some(dir) = results {
         let file = dir.with_extension("tar.gz.tmp");
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let path = format!("/elements/{}/archive", element.id);
         let mut out = tokio::fs::File::create(&file)
             .await
             .with_context(|| format!("cannot write {}", file.display()))?;
         let unpacked = match client.download(&path, &mut out).await {
-            Ok(_) => unpack(&file, &dir),
+            Ok(_) => unpack(&file, dir),
             Err(error) => Err(error),
         };
         std::fs::remove_file(&file).ok();
         unpacked?;
     }
     Ok(status)
+}
+
+/// Waits until the script has ended.
+async fn ended(client: &Client, element: &Named, most: Duration) -> anyhow::Result<ArchiveStatus> {
+    let path = format!("/elements/{}/archive/status", element.id);
+    let begun = Instant::now();
+    let mut silent_since = None;
+    loop {
+        let status: ArchiveStatus = client.get(&path).await?;
+        if status.done {
+            return Ok(status);
+        }
+        if status.is_alive {
+            silent_since = None;
+        } else if silent_since.get_or_insert_with(Instant::now).elapsed() > limits::ARCHIVE_SILENCE
+        {
+            bail!("{}", silent(&status));
+        }
+        if begun.elapsed() > most {
+            bail!("the script did not end within {} s; see --timeout", most.as_secs());
+        }
+        tokio::time::sleep(limits::ARCHIVE_POLL).await;
+    }
+}
+
+/// Why an archive shows no sign of life.
+fn silent(status: &ArchiveStatus) -> String {
+    if status.readable {
+        let said = status.output_tail.trim_end();
+        format!("the script broke off without an exit code; its output ends with: {said}")
+    } else {
+        "no script began: is auto_exec.sh at the top of the archive, and does the element run?"
+            .to_owned()
+    }
+}
+
+/// Where the results of each element go: by its name, below the name of its topology where names would meet.
+fn folders(elements: &[Named]) -> Vec<PathBuf> {
+    let names: BTreeSet<&str> = elements.iter().map(|element| element.name.as_str()).collect();
+    let apart = names.len() == elements.len();
+    let folder = |element: &Named| if apart { element.name.clone() } else { element.label.clone() };
+    elements.iter().map(|element| PathBuf::from(folder(element))).collect()
 }
 
 /// Unpacks results; the tar crate writes nothing outside the directory.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
 use tomato_api::error::{ApiError, ErrorCode};
 
 /// What the help says about exit codes.
@@ -64,12 +65,44 @@ pub(crate) enum CliError {
 /// Prints the error with its causes and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("tomato: {}", chain(error));
-    if let Some(data) = error.downcast_ref::<ApiError>().map(|api| &api.data)
-        && !data.is_null()
-    {
-        eprintln!("  {data}");
+    if let Some(api) = error.downcast_ref::<ApiError>() {
+        for line in details(&api.data) {
+            eprintln!("  {line}");
+        }
     }
     ExitCode::from(code(error))
+}
+
+/// What the data of an error says beyond its message: each fault of a file with its place and remedy, else each value by name.
+fn details(data: &Value) -> Vec<String> {
+    let Value::Object(fields) = data else {
+        return if data.is_null() { Vec::new() } else { vec![plain(data)] };
+    };
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        match value {
+            Value::Array(faults) if faults.iter().all(|fault| fault["message"].is_string()) => {
+                lines.extend(faults.iter().flat_map(fault));
+            }
+            Value::Object(_) => {}
+            _ => lines.push(format!("{name}: {}", plain(value))),
+        }
+    }
+    lines
+}
+
+/// A fault of a topology: `line 7, elements.alice.mtu: what` and below it what to do.
+fn fault(fault: &Value) -> Vec<String> {
+    let text = |name: &str| fault[name].as_str().filter(|text| !text.is_empty());
+    let line = fault["line"].as_u64().filter(|line| *line > 0).map(|line| format!("line {line}"));
+    let place: Vec<String> = line.into_iter().chain(text("path").map(str::to_owned)).collect();
+    let place = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
+    let what = format!("{place}{}", text("message").unwrap_or("no reason was given"));
+    std::iter::once(what).chain(text("remedy").map(|remedy| format!("  {remedy}"))).collect()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn chain(error: &anyhow::Error) -> String {

@@ -30,6 +30,8 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 pub(crate) const JOB_POLL: Duration = Duration::from_millis(250);
 /// Between two looks at the status of an archive.
 pub(crate) const ARCHIVE_POLL: Duration = Duration::from_secs(1);
+/// How long an archive may be without sign of life, as its status tells it, before waiting for it ends.
+pub(crate) const ARCHIVE_SILENCE: Duration = Duration::from_secs(15);
 /// How long the script of an archive may run unless said otherwise, in seconds.
 pub(crate) const ARCHIVE_S: u64 = 3600;
 /// The largest topology file that is read, in bytes.

@@ -15,3 +15,16 @@ fn a_directory_is_packed_and_unpacked_again() {
     assert_eq!(std::fs::read_to_string(dir.join("auto_exec.sh")).unwrap(), "echo hello\n");
     assert_eq!(std::fs::read_to_string(dir.join("data/x")).unwrap(), "1");
 }
+
+#[test]
+fn results_of_two_topologies_do_not_meet() {
+    let named = |label: &str| Named {
+        label: label.to_owned(),
+        name: label.rsplit('/').next().unwrap().to_owned(),
+        id: "0123456789abcdef01234567".parse().unwrap(),
+    };
+    let apart = folders(&[named("one/a"), named("two/b")]);
+    assert_eq!(apart, [PathBuf::from("a"), PathBuf::from("b")]);
+    let same = folders(&[named("one/a"), named("two/a")]);
+    assert_eq!(same, [PathBuf::from("one/a"), PathBuf::from("two/a")]);
+}
