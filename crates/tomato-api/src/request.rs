@@ -204,6 +204,22 @@ impl std::fmt::Debug for TokenCreated {
     }
 }
 
+/// A login by password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionCreate {
+    /// Name of the account.
+    pub account: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SessionCreate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionCreate").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Account {

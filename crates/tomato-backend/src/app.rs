@@ -18,6 +18,7 @@ pub mod observe;
 pub mod profile;
 pub mod run;
 pub mod server;
+pub mod session;
 pub mod slot;
 pub mod template;
 pub mod token;

@@ -14,6 +14,11 @@ pub(crate) fn now_us() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The same as the store keeps it.
+pub(crate) fn now_i64() -> i64 {
+    i64::try_from(now_us()).unwrap_or(i64::MAX)
+}
+
 /// Random bytes from the system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

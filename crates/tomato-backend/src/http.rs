@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod call;
+pub(crate) mod cookie;
 pub mod dispatch;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::operation::{Access, Method, OPERATIONS, Operation, PREFIX};
+use tomato_store::TokenKind;
 
 use crate::app::{Answer, App, Caller};
 pub(crate) use crate::http::answer::problem;
@@ -95,7 +97,7 @@ async fn handle(
         (None, _) => {
             return Err(ApiError::new(
                 ErrorCode::NotLoggedIn,
-                "log in by basic authentication or a token",
+                "log in by basic authentication, a token or a session",
             ));
         }
     };
@@ -106,12 +108,18 @@ async fn handle(
     dispatch::dispatch(app, call).await
 }
 
-/// Who calls, if credentials are given.
+/// Who calls, if credentials are given: by password, by token or by the cookie of a session.
 ///
 /// # Errors
 /// The credentials are wrong.
 pub async fn authenticate(app: &App, headers: &HeaderMap) -> Answer<Option<Caller>> {
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return match cookie::secret(headers) {
+            // a session that is over is none
+            Some(secret) => app.login_secret(secret, TokenKind::Session).await,
+            None => Ok(None),
+        };
+    };
     let unreadable = || ApiError::new(ErrorCode::NotLoggedIn, "authorization: use Basic or Bearer");
     let value = value.to_str().map_err(|_not_text| unreadable())?;
     let (scheme, rest) = value.split_once(' ').ok_or_else(unreadable)?;

@@ -38,6 +38,10 @@ pub const PASSWORD_CHECKS: usize = 2;
 pub const PASSWORD_CACHE: Duration = Duration::from_secs(60);
 /// Verified passwords remembered.
 pub const PASSWORD_CACHE_MAX: usize = 1000;
+/// A session of a browser ends then.
+pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Sessions of one account; the oldest end beyond it.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
 /// Letters of a topology's name.
 pub const NAME_CHARS_MAX: usize = 100;
 /// Bytes of client data of one object.

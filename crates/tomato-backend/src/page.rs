@@ -78,11 +78,9 @@ async fn show(State(page): State<Page>, headers: HeaderMap) -> Response {
 }
 
 async fn login(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match sent.and_then(crate::xmlrpc::basic) {
-        Some((name, password)) => app.login(&name, &password).await,
-        None => Err(ApiError::new(ErrorCode::NotLoggedIn, "log in with name and password")),
-    }
+    crate::http::authenticate(app, headers)
+        .await?
+        .ok_or_else(|| ApiError::new(ErrorCode::NotLoggedIn, "log in with name and password"))
 }
 
 fn failed(error: &ApiError) -> Response {

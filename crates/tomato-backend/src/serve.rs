@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use http::header::HOST;
 use tokio::net::{TcpListener, UnixListener};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{SqliteStore, StoreError};
@@ -152,21 +153,37 @@ pub fn all(app: App) -> axum::Router {
 
 /// Browsers add stored credentials to whatever a foreign page sends here: such calls are refused. Programs send no
 /// `Sec-Fetch-Site` and no `Origin`.
+///
+/// Scripts of the own page show their login themselves: their browser is not asked to.
 async fn refuse_foreign_pages(
-    request: axum::extract::Request,
+    mut request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> axum::response::Response {
+    // HTTP/2 names the host elsewhere
+    if !request.headers().contains_key(HOST)
+        && let Some(authority) = request.uri().authority()
+        && let Ok(value) = http::HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, value);
+    }
     if is_foreign(request.method(), request.headers()) {
         return crate::http::problem(&ApiError::new(
             ErrorCode::Denied,
             "sent by a page of another origin: call the lab from its own page or a program",
         ));
     }
-    next.run(request).await
+    let mode = request.headers().get("sec-fetch-mode");
+    let by_script = mode.is_some_and(|mode| mode != "navigate");
+    let mut response = next.run(request).await;
+    if by_script {
+        response.headers_mut().remove(http::header::WWW_AUTHENTICATE);
+    }
+    response
 }
 
 fn is_foreign(method: &http::Method, headers: &http::HeaderMap) -> bool {
-    if method.is_safe() {
+    // what a web socket does is not known from its method
+    if method.is_safe() && !headers.contains_key(http::header::UPGRADE) {
         return false;
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));

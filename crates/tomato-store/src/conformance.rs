@@ -5,7 +5,7 @@ use crate::entity::{Batch, Delete, EntityKind, Put, Row};
 use crate::error::StoreError;
 use crate::event::NewEvent;
 use crate::store::Store;
-use crate::token::Token;
+use crate::token::{Token, TokenKind};
 
 fn put(kind: EntityKind, id: &str, expected: Option<u64>, revision: u64, body: &str) -> Put {
     let topology = Some("t1".to_owned());
@@ -41,9 +41,11 @@ fn account(name: &str) -> Account {
 fn token(id: &str, account: &str, secret_hash: &str, expires_at_us: Option<i64>) -> Token {
     Token {
         id: id.to_owned(),
+        kind: TokenKind::Access,
         account: account.to_owned(),
         secret_hash: secret_hash.to_owned(),
         label: "laptop".to_owned(),
+        scope: "read".to_owned(),
         created_at_us: 1,
         expires_at_us,
     }
@@ -174,6 +176,11 @@ pub(crate) async fn tokens(store: &impl Store) {
     assert!(store.token_remove("ada", "1").await.unwrap());
     assert_eq!(store.token_expire(55).await.unwrap(), 1);
     assert_eq!(store.token_by_hash("h2").await.unwrap(), None);
+    let session = Token { kind: TokenKind::Session, ..token("5", "bob", "h5", None) };
+    store.token_create(&session).await.unwrap();
+    assert_eq!(store.token_by_hash("h5").await.unwrap(), Some(session));
+    assert_eq!(store.token_remove_all("bob", TokenKind::Session).await.unwrap(), 1);
+    assert_eq!(store.token_by_hash("h5").await.unwrap(), None);
     assert!(store.account_remove("bob").await.unwrap());
     assert_eq!(store.token_by_hash("h3").await.unwrap(), None, "tokens go with their account");
 }

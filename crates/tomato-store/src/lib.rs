@@ -27,4 +27,4 @@ pub use error::StoreError;
 pub use event::{Event, NewEvent};
 pub use sqlite::SqliteStore;
 pub use store::Store;
-pub use token::Token;
+pub use token::{Token, TokenKind};

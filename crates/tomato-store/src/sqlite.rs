@@ -25,11 +25,13 @@ use crate::limits::{
     ACQUIRE_TIMEOUT, BUSY_TIMEOUT, EVENTS_KEPT, EVENTS_PAGE_MAX, EVENTS_SLACK, READERS,
 };
 use crate::store::Store;
-use crate::token::Token;
+use crate::token::{Token, TokenKind};
 
 /// Schema steps in order; a shipped one is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
+    (2, "session", include_str!("../migrations/sqlite/0002_session.sql")),
+];
 
 /// A store in one file.
 #[derive(Debug)]
@@ -220,6 +222,10 @@ impl Store for SqliteStore {
 
     async fn token_remove(&self, account: &str, id: &str) -> Result<bool, StoreError> {
         token::remove(&self.writer, account, id).await
+    }
+
+    async fn token_remove_all(&self, account: &str, kind: TokenKind) -> Result<u64, StoreError> {
+        token::remove_all(&self.writer, account, kind).await
     }
 
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use crate::account::Account;
 use crate::entity::{Batch, EntityKind, Row};
 use crate::error::StoreError;
 use crate::event::Event;
-use crate::token::Token;
+use crate::token::{Token, TokenKind};
 
 /// Entities, events, accounts and tokens.
 #[async_trait]
@@ -74,6 +74,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes a token of an account; false if there was none.
     async fn token_remove(&self, account: &str, id: &str) -> Result<bool, StoreError>;
+
+    /// Removes all tokens of one kind that an account has; returns how many there were.
+    async fn token_remove_all(&self, account: &str, kind: TokenKind) -> Result<u64, StoreError>;
 
     /// Removes the tokens that expired before `now_us`; returns how many.
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError>;

@@ -25,7 +25,7 @@ pub const ADMIN: &str = "admin";
 pub const ACCOUNTS: [&str; 5] = ["owner", "manager", "user", "stranger", "guest"];
 
 /// The password of an account.
-pub(crate) fn password(account: &str) -> String {
+pub fn password(account: &str) -> String {
     format!("password of {account}")
 }
 
@@ -66,6 +66,8 @@ pub struct Lab {
     pub templates: FakeTemplates,
     backend: Option<Process>,
     host: Option<Process>,
+    /// Kept over restarts of the backend, as the supervisor keeps it.
+    listener: TcpListener,
     url: String,
     dir: tempfile::TempDir,
 }
@@ -74,13 +76,15 @@ impl Lab {
     /// A lab with a backend and a host that are connected. Each step of a container takes `delay`.
     pub async fn start(delay: Duration) -> anyhow::Result<Self> {
         let options = FakeOptions { delay, ..FakeOptions::default() };
+        let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut lab = Self {
             containers: FakeContainers::new(options),
             wire: FakeWire::default(),
             templates: FakeTemplates::default(),
             backend: None,
             host: None,
-            url: String::new(),
+            url: format!("http://{}", listener.local_addr()?),
+            listener,
             dir: tempfile::tempdir()?,
         };
         make_accounts(&lab.store_path()).await?;
@@ -99,11 +103,9 @@ impl Lab {
 
     /// Starts the backend on what it left on disk, and waits until it answers and, if there is one, the host is connected.
     pub async fn start_backend(&mut self) -> anyhow::Result<()> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        self.url = format!("http://{}", listener.local_addr()?);
         let config = Config {
             store_path: self.store_path(),
-            listener: Some(listener),
+            listener: Some(self.listener.try_clone()?),
             host_socket: self.socket(),
             admin_password: Some(password(ADMIN)),
             ..Config::default()

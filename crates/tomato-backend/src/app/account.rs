@@ -13,7 +13,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::Account;
-use tomato_store::Store;
+use tomato_store::{Store, TokenKind};
 
 use crate::app::commit::store_error;
 use crate::app::token::{SECRET_PREFIX, hash};
@@ -76,7 +76,7 @@ fn verify(stored: Option<&str>, password: &str) -> bool {
     Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && stored.is_some()
 }
 
-fn refused() -> ApiError {
+pub(crate) fn refused() -> ApiError {
     ApiError::new(
         ErrorCode::NotLoggedIn,
         "unknown account, wrong password or ended token: log in again",
@@ -157,19 +157,22 @@ impl App {
         if !secret.starts_with(SECRET_PREFIX) {
             return Err(refused());
         }
-        let token = self
-            .inner
-            .store
-            .token_by_hash(&hash(secret))
-            .await
-            .map_err(store_error)?
-            .ok_or_else(refused)?;
-        let now = i64::try_from(clock::now_us()).unwrap_or(i64::MAX);
-        if token.expires_at_us.is_some_and(|at| at <= now) {
-            return Err(refused());
-        }
+        self.login_secret(secret, TokenKind::Access).await?.ok_or_else(refused)
+    }
+
+    /// Who holds a secret of that kind; nobody if it is unknown or over.
+    pub(crate) async fn login_secret(
+        &self,
+        secret: &str,
+        kind: TokenKind,
+    ) -> Answer<Option<Caller>> {
+        let token = self.inner.store.token_by_hash(&hash(secret)).await.map_err(store_error)?;
+        let is_valid = |token: &tomato_store::Token| {
+            token.kind == kind && token.expires_at_us.is_none_or(|at| at > clock::now_i64())
+        };
+        let Some(token) = token.filter(is_valid) else { return Ok(None) };
         let account = self.inner.store.account_get(&token.account).await.map_err(store_error)?;
-        account.as_ref().map(caller).ok_or_else(refused)
+        Ok(account.as_ref().map(caller))
     }
 
     /// The caller's own account.

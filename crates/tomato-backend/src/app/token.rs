@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use tomato_api::request::{Token, TokenCreate, TokenCreated};
 use tomato_model::id::TokenId;
-use tomato_store::Store;
+use tomato_store::{Store, TokenKind};
 
 use crate::app::commit::store_error;
 use crate::app::{Answer, App, Caller, not_found};
@@ -28,9 +28,11 @@ impl App {
         let now = i64::try_from(clock::now_us()).unwrap_or(i64::MAX);
         let row = tomato_store::Token {
             id: id.as_str().to_owned(),
+            kind: TokenKind::Access,
             account: caller.account.clone(),
             secret_hash: hash(&secret),
             label: args.label.unwrap_or_default(),
+            scope: String::new(),
             created_at_us: now,
             expires_at_us: args
                 .days
@@ -45,6 +47,7 @@ impl App {
         let rows = self.inner.store.token_list(&caller.account).await.map_err(store_error)?;
         Ok(rows
             .into_iter()
+            .filter(|row| row.kind == TokenKind::Access)
             .filter_map(|row| row.id.parse().ok().map(|id| shown(row, id)))
             .collect())
     }

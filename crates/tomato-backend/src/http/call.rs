@@ -18,6 +18,10 @@ use crate::app::{Answer, Caller, not_found, read};
 use crate::hostlink::ByteStream;
 use crate::limits::BODY_BYTES_MAX;
 
+/// Marks requests that came over an encrypted connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tls;
+
 /// A call whose caller is known.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -25,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     params: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
+    /// It came over an encrypted connection.
+    pub(crate) is_tls: bool,
     uri: Uri,
     body: axum::body::Body,
 }
@@ -37,7 +43,15 @@ impl Call {
         request: Request,
     ) -> Self {
         let (parts, body) = request.into_parts();
-        Self { operation, caller, params, headers: parts.headers, uri: parts.uri, body }
+        Self {
+            operation,
+            caller,
+            params,
+            headers: parts.headers,
+            is_tls: parts.extensions.get::<Tls>().is_some(),
+            uri: parts.uri,
+            body,
+        }
     }
 
     /// A parameter of the path as text.

@@ -1,6 +1,8 @@
 //! From an operation's name to the application's function.
 
 use axum::response::Response;
+use http::HeaderValue;
+use http::header::SET_COOKIE;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::PermissionSet;
@@ -11,7 +13,7 @@ use crate::app::import::{FileFormat, ImportMode};
 use crate::app::{Answer, App};
 use crate::http::answer::{events, json, stream, text};
 use crate::http::call::Call;
-use crate::http::nothing;
+use crate::http::{cookie, nothing};
 
 /// Calls the operation.
 pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
@@ -24,6 +26,7 @@ pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
         "template" => template(app, call).await,
         "profile" => profile(app, call).await,
         "token" => token(app, call).await,
+        "session" => session(app, call).await,
         _ => other(app, call).await,
     }
 }
@@ -188,6 +191,28 @@ async fn token(app: &App, call: Call) -> Answer<Response> {
         "remove" => app.token_remove(&caller, &call.id()?).await.map(|()| nothing()),
         _ => Err(unimplemented(&call)),
     }
+}
+
+async fn session(app: &App, call: Call) -> Answer<Response> {
+    let (headers, is_tls) = (call.headers.clone(), call.is_tls);
+    let (mut response, secret) = match call.operation.verb {
+        "create" => {
+            let (account, secret) = app.session_create(call.json().await?).await?;
+            (json(&account), Some(secret))
+        }
+        "remove" => {
+            if let Some(secret) = cookie::secret(&headers) {
+                app.session_remove(secret).await?;
+            }
+            (nothing(), None)
+        }
+        _ => return Err(unimplemented(&call)),
+    };
+    let header = cookie::set(&headers, secret.as_deref(), is_tls);
+    let value = HeaderValue::from_str(&header)
+        .map_err(|error| crate::app::internal("making a cookie", &error))?;
+    response.headers_mut().insert(SET_COOKIE, value);
+    Ok(response)
 }
 
 async fn other(app: &App, call: Call) -> Answer<Response> {

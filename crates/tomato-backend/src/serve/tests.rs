@@ -24,4 +24,8 @@ fn only_changes_sent_by_foreign_pages_are_refused() {
     check("DELETE", &[host, ("sec-fetch-site", "same-site")], true);
     check("POST", &[host, ("origin", "http://evil.example")], true);
     check("POST", &[host, ("origin", "null")], true);
+    let socket = ("upgrade", "websocket");
+    check("GET", &[host, socket, ("origin", "http://127.0.0.1:8000")], false);
+    check("GET", &[host, socket, ("origin", "http://127.0.0.1:9000")], true);
+    check("GET", &[host, socket, ("sec-fetch-site", "cross-site")], true);
 }

@@ -4,20 +4,22 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use crate::error::StoreError;
-use crate::token::Token;
+use crate::token::{Token, TokenKind};
 
 const READ: &str = "read a token";
 const WRITE: &str = "write a token";
 
 pub(super) async fn create(pool: &SqlitePool, token: &Token) -> Result<(), StoreError> {
     let done = sqlx::query(
-        "INSERT INTO token (id, account, hash, label, created_at_us, expires_at_us) \
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO token (id, kind, account, hash, label, scope, created_at_us, expires_at_us) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind(&token.id)
+    .bind(token.kind.as_str())
     .bind(&token.account)
     .bind(&token.secret_hash)
     .bind(&token.label)
+    .bind(&token.scope)
     .bind(token.created_at_us)
     .bind(token.expires_at_us)
     .execute(pool)
@@ -36,7 +38,8 @@ pub(super) async fn create(pool: &SqlitePool, token: &Token) -> Result<(), Store
 
 pub(super) async fn by_hash(pool: &SqlitePool, hash: &str) -> Result<Option<Token>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, account, hash, label, created_at_us, expires_at_us FROM token WHERE hash = ?",
+        "SELECT id, kind, account, hash, label, scope, created_at_us, expires_at_us FROM token \
+         WHERE hash = ?",
     )
     .bind(hash)
     .fetch_optional(pool)
@@ -47,7 +50,7 @@ pub(super) async fn by_hash(pool: &SqlitePool, hash: &str) -> Result<Option<Toke
 
 pub(super) async fn list(pool: &SqlitePool, account: &str) -> Result<Vec<Token>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, account, hash, label, created_at_us, expires_at_us FROM token \
+        "SELECT id, kind, account, hash, label, scope, created_at_us, expires_at_us FROM token \
          WHERE account = ? ORDER BY id",
     )
     .bind(account)
@@ -67,6 +70,20 @@ pub(super) async fn remove(pool: &SqlitePool, account: &str, id: &str) -> Result
     Ok(done.rows_affected() > 0)
 }
 
+pub(super) async fn remove_all(
+    pool: &SqlitePool,
+    account: &str,
+    kind: TokenKind,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM token WHERE account = ? AND kind = ?")
+        .bind(account)
+        .bind(kind.as_str())
+        .execute(pool)
+        .await
+        .map_err(|e| StoreError::statement("remove tokens", e))?;
+    Ok(done.rows_affected())
+}
+
 pub(super) async fn expire(pool: &SqlitePool, now_us: i64) -> Result<u64, StoreError> {
     let done = sqlx::query("DELETE FROM token WHERE expires_at_us < ?")
         .bind(now_us)
@@ -78,7 +95,15 @@ pub(super) async fn expire(pool: &SqlitePool, now_us: i64) -> Result<u64, StoreE
 
 fn decode(row: &SqliteRow) -> Result<Token, StoreError> {
     let failed = |e| StoreError::statement(READ, e);
+    let kind: String = row.try_get("kind").map_err(failed)?;
+    let kind = match kind.as_str() {
+        "access" => TokenKind::Access,
+        "session" => TokenKind::Session,
+        _ => return Err(StoreError::Range { what: "kind of a token" }),
+    };
     Ok(Token {
+        kind,
+        scope: row.try_get("scope").map_err(failed)?,
         id: row.try_get("id").map_err(failed)?,
         account: row.try_get("account").map_err(failed)?,
         secret_hash: row.try_get("hash").map_err(failed)?,

@@ -4,3 +4,4 @@
 mod lifecycle;
 mod recovery;
 mod role;
+mod session;

@@ -172,6 +172,9 @@ fn body(operation: &Operation, world: &World, who: Who) -> Value {
             json!({"name": unique, "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100})
         }
         "profile_modify" => json!({"label": unique}),
+        "session_create" => {
+            json!({"account": "owner", "password": tomato_testlab::lab::password("owner")})
+        }
         "topology_modify" | "element_modify" | "interface_modify" | "connection_modify" => {
             json!({"_who": unique})
         }
