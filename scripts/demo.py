@@ -6,6 +6,7 @@ Everything is done through the command line of the product; only the standard li
 import json
 import os
 import re
+import statistics
 import struct
 import subprocess
 import sys
@@ -95,6 +96,54 @@ def pings(element, to, count, interval):
     return float(lost.group(1)), float(times.group(2)), float(times.group(4))
 
 
+# Sends numbered, stamped datagrams to the peer while receiving the peer's; prints how many came and when. All
+# containers of a host share its monotonic clock, so the delay of one way can be told.
+PROBE = r"""
+import json, socket, struct, sys, threading, time
+count, gap = 1000, 0.01
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("", 7000))
+sock.settimeout(3)
+late = []
+def receive():
+    try:
+        while True:
+            data = sock.recv(64)
+            late.append((time.monotonic_ns() - struct.unpack("!q", data)[0]) / 1e6)
+    except socket.timeout:
+        pass
+listener = threading.Thread(target=receive)
+listener.start()
+time.sleep(1)
+begun = time.monotonic()
+for n in range(count):
+    time.sleep(max(0, begun + n * gap - time.monotonic()))
+    sock.sendto(struct.pack("!q", time.monotonic_ns()), (sys.argv[1], 7000))
+listener.join()
+print(json.dumps({"sent": count, "late": late}))
+"""
+
+
+def one_way(pairs):
+    """Probes both directions at once: per receiver the loss in per cent, mean and deviation of the delay in ms."""
+    found = {}
+
+    def probe(receiver, peer):
+        seen = json.loads(run(receiver, "python3 -c '%s' %s" % (PROBE, peer), 60))
+        late = seen["late"]
+        if len(late) < 2:
+            sys.exit("no probe came to %s" % receiver)
+        lost = 100 * (1 - len(late) / seen["sent"])
+        found[receiver] = lost, statistics.mean(late), statistics.stdev(late)
+
+    threads = [threading.Thread(target=probe, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
 def iperf(element, to, options="", seconds=TRANSFER):
     text = run(element, "iperf3 -J -t %d -c %s %s" % (seconds, to, options), seconds + 30)
     return json.loads(text)["end"]
@@ -146,7 +195,13 @@ def converge():
 def measure():
     step("set against measured")
     rows = [("what", "direction", "set", "measured", "")]
-    lost, mean, deviation = pings("alice", "10.0.2.10", 400, 0.05)
+    ways = one_way((("dave", "10.0.1.10"), ("alice", "10.0.2.10")))
+    for way, receiver in (("r1 > r2", "dave"), ("r2 > r1", "alice")):
+        lost, mean, deviation = ways[receiver]
+        rows.append(judged("wan delay", way, "20 ms", mean, "ms", 19.5, 22))
+        rows.append(judged("wan jitter", way, "2 ms", deviation, "ms", 1.5, 3))
+        rows.append(judged("wan loss", way, "1 %", lost, "%", 0.1, 2.4))
+    lost, mean, deviation = pings("alice", "10.0.2.10", 300, 0.05)
     rows.append(judged("wan round trip", "both", "20 ms + 20 ms", mean, "ms", 39, 43))
     rows.append(judged("wan jitter", "both", "2 ms and 2 ms: 2.83 ms", deviation, "ms", 1.5, 4.2))
     rows.append(judged("wan loss", "both", "1 % and 1 %: 1.99 %", lost, "%", 0.2, 4.5))
@@ -272,13 +327,14 @@ def main():
         json.dump({"rows": rows, "ready_s": ready, "total_s": time.monotonic() - begun}, file, indent=1)
     step("the lab runs on, after %.0f s (%.0f s until the network ran)" % (time.monotonic() - begun, ready))
     program = os.path.relpath(TOMATO)
+    lab = "" if DATA_DIR == "/var/lib/tomato" else " --data-dir " + DATA_DIR
     say("  open    http://%s" % LISTEN)
     with open(os.path.join(DATA_DIR, "admin-password")) as file:
         say("  login   admin / %s" % file.read().strip())
-    say("  try     %s show campus" % program)
-    say("          %s exec campus/alice -- traceroute -n 10.0.2.10" % program)
-    say("          %s link campus/wan --loss 20%%" % program)
-    say("  stop    %s down" % program)
+    say("  try     %s show%s campus" % (program, lab))
+    say("          %s exec%s campus/alice -- traceroute -n 10.0.2.10" % (program, lab))
+    say("          %s link%s campus/wan --loss 20%%" % (program, lab))
+    say("  stop    %s down%s" % (program, lab))
     if failures:
         sys.exit("not as it should be: " + "; ".join(failures))
 
