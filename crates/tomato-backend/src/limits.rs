@@ -50,3 +50,14 @@ pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long a call waits for a host that is being recovered.
 pub const HOST_RECOVERY: Duration = Duration::from_secs(30);
+
+/// Bytes of an XML-RPC request, also unpacked; it may hold a topology file.
+pub const XMLRPC_BODY_BYTES_MAX: usize = 16 << 20;
+/// Nesting of values in an XML-RPC request.
+pub const XMLRPC_DEPTH_MAX: usize = 64;
+/// Values in an XML-RPC request.
+pub const XMLRPC_VALUES_MAX: usize = 500_000;
+/// XML-RPC answers longer than this are compressed for clients that accept it, as in the original.
+pub const XMLRPC_GZIP_BYTES_MIN: usize = 1024;
+/// Calls in one `_multicall`.
+pub const XMLRPC_MULTICALL_MAX: usize = 1000;

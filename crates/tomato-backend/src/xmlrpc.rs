@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
 
 use crate::app::{App, Caller};
+use crate::limits::{XMLRPC_BODY_BYTES_MAX, XMLRPC_GZIP_BYTES_MIN, XMLRPC_MULTICALL_MAX};
 use codec::{Call, CallFault};
 use dispatch::Session;
 use native::Native;
@@ -32,12 +33,6 @@ mod names;
 mod native;
 mod view;
 
-/// Bytes of a request, which may hold a topology file.
-const BODY_BYTES_MAX: usize = 16 << 20;
-/// Answers longer than this are compressed for clients that accept it, as in the original.
-const GZIP_BYTES_MIN: usize = 1024;
-/// Calls in one `_multicall`.
-const MULTICALL_MAX: usize = 1000;
 /// Number of the API's version, the original's.
 const API_VERSION: [u32; 3] = [4, 1, 0];
 
@@ -51,7 +46,7 @@ enum Credentials {
     Known(Caller),
 }
 
-/// The route `/RPC2`.
+/// The route `/RPC2`; POST to any path that nothing else serves is taken for it, as the original did.
 pub fn router(app: App) -> Router {
     serve(Arc::new(app))
 }
@@ -60,8 +55,23 @@ fn serve(native: Arc<dyn Native>) -> Router {
     Router::new()
         .route("/RPC2", post(answer))
         .route("/", post(answer))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .fallback(elsewhere)
+        .layer(DefaultBodyLimit::max(XMLRPC_BODY_BYTES_MAX))
         .with_state(native)
+}
+
+/// A path that nothing else serves.
+async fn elsewhere(
+    native: State<Arc<dyn Native>>,
+    method: http::Method,
+    uri: http::Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if method == http::Method::POST {
+        return answer(native, headers, body).await;
+    }
+    crate::http::problem(&crate::app::not_found("page", uri.path()))
 }
 
 /// Answers one request.
@@ -72,12 +82,19 @@ async fn answer(
 ) -> Response {
     let credentials = match credentials(native.as_ref(), &headers).await {
         Ok(credentials) => credentials,
-        Err(error) => return write(&headers, Err(fault::of_error(&error))),
+        Err(error) => return write(&headers, &Err(fault::of_error(&error))),
     };
     if matches!(credentials, Credentials::Wrong) {
         return refuse(StatusCode::FORBIDDEN);
     }
-    let read = codec::read(&body);
+    let is_packed = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let read = if is_packed {
+        codec::gunzip(&body).and_then(|body| codec::read(&body))
+    } else {
+        codec::read(&body)
+    };
     // A task of its own: it goes on without its client, and a panic in it is an answer.
     let run = tokio::spawn(async move {
         match read {
@@ -90,7 +107,7 @@ async fn answer(
         Ok(Err(CallFault { code: fault::UNEXPECTED, text: "internal error".to_owned() }))
     });
     match outcome {
-        Ok(answer) => write(&headers, answer),
+        Ok(answer) => write(&headers, &answer),
         Err(status) => refuse(status),
     }
 }
@@ -175,8 +192,8 @@ fn introspect(name: &str, call: &Call) -> Result<Json, CallFault> {
 /// Several calls one after the other; each answer is a list of one value or a fault.
 async fn multicall(native: &dyn Native, credentials: &Credentials, call: &Call) -> Outcome {
     let calls = call.args.first().or_else(|| call.named.values().next()).and_then(Json::as_array);
-    let Some(calls) = calls.filter(|calls| calls.len() <= MULTICALL_MAX) else {
-        let text = format!("_multicall takes a list of at most {MULTICALL_MAX} calls");
+    let Some(calls) = calls.filter(|calls| calls.len() <= XMLRPC_MULTICALL_MAX) else {
+        let text = format!("_multicall takes a list of at most {XMLRPC_MULTICALL_MAX} calls");
         return Ok(Err(CallFault { code: fault::UNEXPECTED, text }));
     };
     let mut answers = Vec::with_capacity(calls.len());
@@ -199,13 +216,14 @@ fn refuse(status: StatusCode) -> Response {
     (status, "wrong name or password").into_response()
 }
 
-fn write(headers: &HeaderMap, answer: Result<Json, CallFault>) -> Response {
+fn write(headers: &HeaderMap, answer: &Result<Json, CallFault>) -> Response {
     let body = codec::write(answer);
     let accepts = headers
         .get_all(header::ACCEPT_ENCODING)
         .iter()
         .any(|value| value.to_str().is_ok_and(|text| text.contains("gzip")));
-    let compressed = if accepts && body.len() > GZIP_BYTES_MIN { codec::gzip(&body) } else { None };
+    let compressed =
+        if accepts && body.len() > XMLRPC_GZIP_BYTES_MIN { codec::gzip(&body) } else { None };
     let kind = (header::CONTENT_TYPE, "text/xml");
     match compressed {
         Some(bytes) => ([kind, (header::CONTENT_ENCODING, "gzip")], bytes).into_response(),

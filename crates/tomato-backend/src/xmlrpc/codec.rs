@@ -1,12 +1,16 @@
 //! XML-RPC bodies to and from JSON values.
 //!
 //! Python 2 clients read neither `<i8>` nor integers beyond 32 bit, so those leave as `<double>`; characters that XML
-//! cannot carry are left out of strings.
+//! cannot carry are left out of strings. What comes in is bounded in bytes, nesting and values, and knows no entities but
+//! those of XML itself.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
-use dxr::{Fault, FaultResponse, MethodCall, MethodResponse, Value};
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
+
+use crate::limits::XMLRPC_BODY_BYTES_MAX;
+
+mod read;
 
 /// A call as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,31 +45,84 @@ pub(crate) struct CallFault {
 
 /// Reads a request body; an error is the fault to answer.
 pub(crate) fn read(body: &[u8]) -> Result<Call, CallFault> {
-    let bad = |text: &str| CallFault { code: -1, text: text.to_owned() };
-    let text = std::str::from_utf8(body).map_err(|_not_utf8| bad("the request is not UTF-8"))?;
-    let call = MethodCall::from_xml(text)
-        .map_err(|_whole_body| bad("the request is not an XML-RPC method call"))?;
-    let name = call.name.trim().to_owned();
-    Ok(Call::new(name, call.params.into_iter().map(to_json).collect()))
+    read::call(body).map_err(|error| CallFault { code: -1, text: error.to_string() })
 }
 
 /// Writes an answer.
-pub(crate) fn write(answer: Result<Json, CallFault>) -> String {
-    let written = match answer {
-        Ok(value) => MethodResponse { value: to_xml(value) }.to_xml(),
-        Err(fault) => {
-            FaultResponse { fault: Fault::new(fault.code, printable(&fault.text)) }.to_xml()
+pub(crate) fn write(answer: &Result<Json, CallFault>) -> String {
+    let mut out = String::from("<?xml version='1.0'?>\n<methodResponse>");
+    match answer {
+        Ok(value) => {
+            out.push_str("<params><param>");
+            put(value, &mut out);
+            out.push_str("</param></params>");
         }
-    };
-    let body = written.unwrap_or_else(|error| {
-        tracing::error!(%error, "an XML-RPC answer could not be written");
-        String::from(
-            "<methodResponse><fault><value><struct><member><name>faultCode</name><value><i4>-1</i4></value></member>\
-             <member><name>faultString</name><value><string>the answer could not be written</string></value></member>\
-             </struct></value></fault></methodResponse>",
-        )
-    });
-    format!("<?xml version='1.0'?>\n{body}\n")
+        Err(fault) => {
+            let body = serde_json::json!({"faultCode": fault.code, "faultString": fault.text});
+            out.push_str("<fault>");
+            put(&body, &mut out);
+            out.push_str("</fault>");
+        }
+    }
+    out.push_str("</methodResponse>\n");
+    out
+}
+
+fn put(value: &Json, out: &mut String) {
+    out.push_str("<value>");
+    match value {
+        Json::Null => out.push_str("<nil/>"),
+        Json::Bool(flag) => {
+            out.push_str(if *flag { "<boolean>1</boolean>" } else { "<boolean>0</boolean>" });
+        }
+        Json::Number(number) => match number.as_i64().map(i32::try_from) {
+            Some(Ok(small)) => out.push_str(&format!("<int>{small}</int>")),
+            _ => {
+                let double = number.as_f64().unwrap_or(f64::MAX);
+                out.push_str(&format!("<double>{double}</double>"));
+            }
+        },
+        Json::String(text) => {
+            out.push_str("<string>");
+            escape(text, out);
+            out.push_str("</string>");
+        }
+        Json::Array(items) => {
+            out.push_str("<array><data>");
+            for item in items {
+                put(item, out);
+            }
+            out.push_str("</data></array>");
+        }
+        Json::Object(members) => {
+            out.push_str("<struct>");
+            for (name, member) in members {
+                out.push_str("<member><name>");
+                escape(name, out);
+                out.push_str("</name>");
+                put(member, out);
+                out.push_str("</member>");
+            }
+            out.push_str("</struct>");
+        }
+    }
+    out.push_str("</value>");
+}
+
+/// `text` without the characters that XML 1.0 has no way to write. A carriage return would be read as a line feed.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\r' => out.push_str("&#13;"),
+            '\t' | '\n' => out.push(c),
+            '\u{fffe}' | '\u{ffff}' => {}
+            _ if c < ' ' => {}
+            _ => out.push(c),
+        }
+    }
 }
 
 /// The body compressed, or `None` if that failed.
@@ -75,45 +132,21 @@ pub(crate) fn gzip(body: &str) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
-fn to_json(value: Value) -> Json {
-    match value {
-        Value::Integer(number) => Json::from(number),
-        Value::Long(number) => Json::from(number),
-        Value::Boolean(flag) => Json::Bool(flag),
-        Value::String(text) => Json::String(text),
-        Value::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
-        Value::DateTime(time) => Json::String(time.to_string()),
-        Value::Base64(bytes) => Json::String(String::from_utf8_lossy(&bytes).into_owned()),
-        Value::Struct(members) => {
-            Json::Object(members.into_iter().map(|(name, value)| (name, to_json(value))).collect())
-        }
-        Value::Array(items) => Json::Array(items.into_iter().map(to_json).collect()),
-        _ => Json::Null,
+/// A compressed body unpacked; too large or broken ones are a fault.
+pub(crate) fn gunzip(body: &[u8]) -> Result<Vec<u8>, CallFault> {
+    let bad = |text: String| CallFault { code: -1, text };
+    let limit = u64::try_from(XMLRPC_BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    flate2::read::MultiGzDecoder::new(body)
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| bad(format!("the compressed request is broken: {error}")))?;
+    if bytes.len() > XMLRPC_BODY_BYTES_MAX {
+        return Err(bad(format!(
+            "the request unpacks to more than {XMLRPC_BODY_BYTES_MAX} bytes: send less at once"
+        )));
     }
-}
-
-fn to_xml(value: Json) -> Value {
-    match value {
-        Json::Null => Value::Nil,
-        Json::Bool(flag) => Value::Boolean(flag),
-        Json::Number(number) => match number.as_i64().map(i32::try_from) {
-            Some(Ok(small)) => Value::Integer(small),
-            _ => Value::Double(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Value::String(printable(&text)),
-        Json::Array(items) => Value::Array(items.into_iter().map(to_xml).collect()),
-        Json::Object(members) => Value::Struct(
-            members.into_iter().map(|(name, value)| (printable(&name), to_xml(value))).collect(),
-        ),
-    }
-}
-
-/// `text` without the characters that XML 1.0 has no way to write.
-fn printable(text: &str) -> String {
-    let is_xml = |c: char| {
-        matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && c != '\u{fffe}' && c != '\u{ffff}')
-    };
-    text.chars().filter(|c| is_xml(*c)).collect()
+    Ok(bytes)
 }
 
 #[cfg(test)]

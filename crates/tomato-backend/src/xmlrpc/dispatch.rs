@@ -11,7 +11,7 @@ use tomato_model::graph::Graph;
 use tomato_model::topology::Element;
 
 use super::link::invalid;
-use super::native::Native;
+use super::native::{Ask, Native};
 use crate::app::Caller;
 
 mod connection;
@@ -89,7 +89,8 @@ impl<'a> Session<'a> {
         path: &[&str],
         body: Json,
     ) -> Result<T, ApiError> {
-        let answer = self.native.call(self.caller, operation, path, body).await?;
+        let ask = Ask { operation, path, query: "", body };
+        let answer = self.native.call(self.caller, ask).await?;
         serde_json::from_value(answer).map_err(|error| {
             ApiError::new(
                 ErrorCode::Internal,
@@ -104,8 +105,8 @@ impl<'a> Session<'a> {
         let job = if job.is_over() { job } else { self.native.wait(self.caller, &job.id).await? };
         let error = job.error.or_else(|| job.elements.into_values().find_map(|part| part.error));
         match (job.state, error) {
-            (JobState::Done, _) => Ok(()),
             (_, Some(error)) => Err(error),
+            (JobState::Done, None) => Ok(()),
             (JobState::Cancelled, None) => {
                 Err(ApiError::new(ErrorCode::CommandFailed, format!("{action} was cancelled")))
             }
@@ -122,17 +123,14 @@ impl<'a> Session<'a> {
 
     /// The element or interface of that id.
     async fn find(&self, id: &str) -> Result<Found, ApiError> {
-        match self.call::<Element>("element_info", &[id], json!({})).await {
-            Ok(element) => Ok(Found { element, interface: None }),
-            Err(error) if error.code == ErrorCode::EntityDoesNotExist => {
-                let owner = self.native.interface_owner(self.caller, id).await;
-                let element = owner.map_err(|_also_unknown| error.clone())?;
-                let interface =
-                    element.interfaces.iter().position(|interface| interface.id.as_str() == id);
-                if interface.is_none() { Err(error) } else { Ok(Found { element, interface }) }
-            }
-            Err(error) => Err(error),
-        }
+        let graph = self.native.graph_of(self.caller, id).await?;
+        let holder = |element: &&Element| {
+            element.id.as_str() == id || element.interfaces.iter().any(|i| i.id.as_str() == id)
+        };
+        let element = graph.elements.iter().find(holder).cloned();
+        let element = element.ok_or_else(|| crate::app::not_found("element", id))?;
+        let interface = element.interfaces.iter().position(|i| i.id.as_str() == id);
+        Ok(Found { element, interface })
     }
 
     /// `error`, or `denied` when something asked for exists but is not the caller's.
@@ -158,7 +156,7 @@ fn template(info: &Json) -> Json {
 
 fn profile(info: &Json) -> Json {
     let cpus = info["cpu_milli"].as_f64().unwrap_or(0.0) / 1000.0;
-    let mega = |key: &str| info[key].as_u64().unwrap_or(0) / 1_000_000;
+    let mega = |key: &str| info[key].as_u64().unwrap_or(0).saturating_add(500_000) / 1_000_000;
     json!({
         "id": info["id"], "name": info["name"], "type": "container", "label": info["label"], "preference": 0, "restricted": false,
         "cpus": cpus, "ram": mega("memory_bytes"), "diskspace": mega("disk_bytes")

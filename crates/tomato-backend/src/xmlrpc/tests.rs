@@ -255,6 +255,9 @@ async fn an_action_faults_with_the_first_error_of_an_element() {
     let top = call(&fake, "topology_create", json!([])).await["id"].clone();
     call(&fake, "element_create", json!([top, "container", null, {"name": "broken"}])).await;
     assert_eq!(code(&fake, "topology_action", json!([top, "start"])).await, "no_resources");
+    let other = call(&fake, "topology_create", json!([])).await["id"].clone();
+    call(&fake, "element_create", json!([other, "container", null, {"name": "limping"}])).await;
+    assert_eq!(code(&fake, "topology_action", json!([other, "start"])).await, "host_error");
 }
 
 #[tokio::test]
@@ -358,6 +361,30 @@ async fn long_answers_are_compressed_for_those_who_accept_it() {
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(bytes.as_slice()), &mut text)
         .expect("gzip");
     assert_eq!(text.into_bytes(), post_body(&fake, None, false, body()).await.2);
+}
+
+#[tokio::test]
+async fn any_path_takes_calls_also_compressed_ones_and_nothing_else() {
+    let ping = b"<methodCall><methodName>ping</methodName></methodCall>".as_slice();
+    let packed = codec::gzip(std::str::from_utf8(ping).expect("text")).expect("packs");
+    for (method, path, body, encoding, expected) in [
+        ("POST", "/RPC2/", ping, "identity", StatusCode::OK),
+        ("POST", "/some/where?x=1", ping, "identity", StatusCode::OK),
+        ("POST", "/RPC2", packed.as_slice(), "gzip", StatusCode::OK),
+        ("GET", "/some/where", b"".as_slice(), "identity", StatusCode::NOT_FOUND),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_ENCODING, encoding)
+            .body(Body::from(body.to_vec()))
+            .expect("a request");
+        let response = serve(Fake::new()).oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), expected, "{method} {path}");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert_eq!(text.contains("<boolean>1</boolean>"), expected == StatusCode::OK, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 use serde_json::json;
 
+use dxr::{FaultResponse, MethodResponse, Value};
+
 use super::*;
+use crate::limits::{XMLRPC_DEPTH_MAX, XMLRPC_VALUES_MAX};
 
 fn call(params: &str) -> Call {
     read(format!("<?xml version='1.0'?><methodCall><methodName>m</methodName><params>{params}</params></methodCall>").as_bytes())
@@ -38,29 +41,111 @@ fn rubbish_is_a_fault() {
     }
 }
 
+/// The text of the fault that answers a body.
+fn fault(body: &str) -> String {
+    read(body.as_bytes()).expect_err("must be refused").text
+}
+
+fn with_value(value: &str) -> String {
+    format!(
+        "<methodCall><methodName>m</methodName><params><param>{value}</param></params></methodCall>"
+    )
+}
+
 #[test]
 fn deep_nesting_is_a_fault_and_no_crash() {
-    let body = format!(
-        "<methodCall><methodName>m</methodName><params><param>{}{}</param></params></methodCall>",
-        "<value><array><data>".repeat(20_000),
-        "</data></array></value>".repeat(20_000)
+    let (open, close) = ("<value><array><data>", "</data></array></value>");
+    let nested =
+        |times: usize| with_value(&format!("{}{}", open.repeat(times), close.repeat(times)));
+    read(nested(XMLRPC_DEPTH_MAX).as_bytes()).expect("not too deep");
+    assert!(fault(&nested(XMLRPC_DEPTH_MAX + 2)).contains("deep"));
+    assert!(fault(&with_value(&open.repeat(200_000))).contains("deep"));
+}
+
+#[test]
+fn entities_of_a_document_type_are_not_expanded() {
+    let bomb = "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]>";
+    let body = with_value("<value><string>&b;</string></value>");
+    assert!(fault(&format!("{bomb}{body}")).contains("document types"));
+    assert!(fault(&body).contains("entities"));
+    let plain = call("<param><value>&lt;&amp;&#65;&#x42;&quot;&apos;&gt;</value></param>");
+    assert_eq!(plain.args, [json!("<&AB\"'>")]);
+}
+
+#[test]
+fn numbers_out_of_range_are_faults_that_name_them() {
+    for (value, said) in [
+        ("<int>99999999999999999999</int>", "99999999999999999999"),
+        ("<double>1e999</double>", "1e999"),
+        ("<double>nan</double>", "nan"),
+        ("<boolean>2</boolean>", "2"),
+        ("<base64>!</base64>", "base64"),
+        ("<toaster>1</toaster>", "toaster"),
+    ] {
+        let text = fault(&with_value(&format!("<value>{value}</value>")));
+        assert!(text.contains(said), "{value}: {text}");
+    }
+}
+
+#[test]
+fn too_many_values_are_a_fault() {
+    let values = "<value/>".repeat(XMLRPC_VALUES_MAX + 1);
+    let body = with_value(&format!("<value><array><data>{values}</data></array></value>"));
+    assert!(fault(&body).contains("values"));
+}
+
+#[test]
+fn every_type_of_value_is_read() {
+    let read = call(
+        "<param><value> <int> 5 </int> </value></param><param><value><i8>5000000000</i8></value></param>\
+         <param><value><boolean>1</boolean></value></param><param><value> </value></param><param><value/></param>\
+         <param><value><base64>aGFs\nbG8=</base64></value></param><param><value><![CDATA[<x>]]></value></param>\
+         <param><value><struct/></value></param><param><value><array><data/></array></value></param>\
+         <param><value>a<!-- not this -->b</value></param>",
     );
-    assert_eq!(read(body.as_bytes()).expect_err("must be refused").code, -1);
+    let expected = json!([5, 5_000_000_000_i64, true, " ", "", "hallo", "<x>", {}, [], "ab"]);
+    assert_eq!(Json::Array(read.args), expected);
+}
+
+#[test]
+fn a_compressed_body_that_unpacks_to_too_much_is_a_fault() {
+    let large = " ".repeat(XMLRPC_BODY_BYTES_MAX + 1);
+    let packed = gzip(&large).expect("packs");
+    assert!(packed.len() < 1 << 20);
+    assert!(gunzip(&packed).expect_err("too large").text.contains("unpacks"));
+    gunzip(b"not gzip").expect_err("not compressed");
+    assert_eq!(gunzip(&gzip("text").expect("packs")).expect("good"), b"text");
+}
+
+#[test]
+fn what_is_written_is_read_by_another_implementation() {
+    let body = write(&Ok(json!({"a": [1, 2.5, true, null, "x & <y>\r\n"]})));
+    let start = body.find("<methodResponse>").expect("present");
+    let read = MethodResponse::from_xml(body[start..].trim_end()).expect("well-formed").value;
+    let Value::Struct(members) = read else { panic!("a struct") };
+    let list = vec![
+        Value::Integer(1),
+        Value::Double(2.5),
+        Value::Boolean(true),
+        Value::Nil,
+        Value::String("x & <y>\r\n".into()),
+    ];
+    assert_eq!(members["a"], Value::Array(list));
 }
 
 #[test]
 fn big_numbers_leave_as_double_and_control_characters_are_left_out() {
     let body =
-        write(Ok(json!({"big": 5_000_000_000_u64, "small": 7, "text": "a\u{1}b<", "none": null})));
+        write(&Ok(json!({"big": 5_000_000_000_u64, "small": 7, "text": "a\u{1}b<", "none": null})));
     assert!(body.contains("<double>5000000000</double>"), "{body}");
-    assert!(body.contains("<i4>7</i4>"), "{body}");
+    assert!(body.contains("<int>7</int>"), "{body}");
     assert!(body.contains("<string>ab&lt;</string>"), "{body}");
-    assert!(body.contains("<nil></nil>"), "{body}");
+    assert!(body.contains("<nil/>"), "{body}");
 }
 
 #[test]
 fn faults_carry_code_and_text() {
-    let body = write(Err(CallFault { code: 26, text: "No such method!".to_owned() }));
+    let body = write(&Err(CallFault { code: 26, text: "No such method!".to_owned() }));
     let start = body.find("<methodResponse>").expect("present");
     let fault = FaultResponse::from_xml(&body[start..]).expect("well-formed").fault;
     assert_eq!((fault.code(), fault.string()), (26, "No such method!"));

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::job::{Job, JobState, Progress};
+use tomato_api::job::{Job, JobElement, JobState, Progress};
 use tomato_api::request::{ConnectionCreate, ElementCreate, InterfaceCreate, TopologyPatch};
 use tomato_model::edit::{self, EditError, End, NewElement};
 use tomato_model::graph::{CountingIds, Graph, IdSource as _};
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, JobId, TopologyId};
 use tomato_model::lifecycle::Action;
-use tomato_model::topology::{Element, Topology};
+use tomato_model::topology::Topology;
 
 use crate::app::Caller;
-use crate::xmlrpc::native::Native;
+use crate::xmlrpc::native::{Ask, Native};
 
 /// Id of a topology of somebody else.
 pub(super) const HIDDEN: &str = "ffffffffffffffffffffffff";
@@ -119,7 +119,16 @@ impl Inner {
                 let error = graph
                     .element_by_name("broken")
                     .map(|_| ApiError::new(ErrorCode::NoResources, "no memory left"));
-                Ok(json!(job(error)))
+                let mut job = job(error);
+                // Some element failed, though the job as a whole says done.
+                if let Some(element) = graph.element_by_name("limping") {
+                    let error = Some(ApiError::new(ErrorCode::HostError, "no address"));
+                    let (name, state) = (element.name.clone(), element.state);
+                    let part = JobElement { name, state, target: state, doing: None, error };
+                    job.state = JobState::Done;
+                    job.elements.insert(element.id.clone(), part);
+                }
+                Ok(json!(job))
             }
             _ => panic!("{operation} is not in the fake"),
         }
@@ -227,8 +236,9 @@ impl Native for Fake {
         Ok(Caller { account: name.to_owned(), admin: true })
     }
 
-    async fn call(&self, _: &Caller, operation: &str, path: &[&str], body: Json) -> Answer<Json> {
+    async fn call(&self, _: &Caller, ask: Ask<'_>) -> Answer<Json> {
         let mut inner = self.inner();
+        let Ask { operation, path, body, .. } = ask;
         match operation.split('_').next() {
             Some("topology") => inner.topology(operation, path, body),
             Some("element") => inner.element(operation, path, body),
@@ -241,15 +251,17 @@ impl Native for Fake {
         Ok(Job { state: JobState::Done, ..job(None) })
     }
 
-    async fn interface_owner(&self, _: &Caller, text: &str) -> Answer<Element> {
-        let wanted: InterfaceId = id(text)?;
+    async fn graph_of(&self, _: &Caller, id: &str) -> Answer<Graph> {
         let inner = self.inner();
-        inner
-            .graphs
-            .iter()
-            .find_map(|graph| graph.element_of(&wanted))
-            .cloned()
-            .ok_or_else(|| missing(text))
+        let holds = |graph: &&Graph| {
+            let elements = graph.elements.iter();
+            let ports = graph.elements.iter().flat_map(|element| &element.interfaces);
+            graph.topology.id.as_str() == id
+                || elements.map(|element| element.id.as_str()).any(|known| known == id)
+                || ports.map(|port| port.id.as_str()).any(|known| known == id)
+                || graph.connections.iter().any(|connection| connection.id.as_str() == id)
+        };
+        inner.graphs.iter().find(holds).cloned().ok_or_else(|| missing(id))
     }
 
     async fn is_hidden(&self, _: &Caller, id: &str) -> bool {
