@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,11 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     if options.detach && !options.detached {
         return detach(global, options);
     }
+    // A new lab is not begun where it cannot listen; the port of an old one may still be with its last backend.
+    let early = match Lab::load(&global.data_dir)? {
+        Some(_) => None,
+        None => Some(listen(options.listen)?),
+    };
     let lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
     let lock = lock(&lab)?;
     for role in ["backend", "hostmanager"] {
@@ -59,10 +64,7 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
             left.stop(limits::ROLE_GRACE);
         }
     }
-    let listener = TcpListener::bind(options.listen).with_context(|| {
-        format!("cannot listen at {}: choose another port with --listen", options.listen)
-    })?;
-    listener.set_nonblocking(true).context("cannot prepare the listening socket")?;
+    let listener = early.map_or_else(|| listen(options.listen), Ok)?;
     lab.save()?;
     log_to(options.detached.then(|| lab.log_dir().join("supervisor.log")).as_deref())?;
     let signals = signals()?;
@@ -81,6 +83,14 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     std::fs::remove_file(process::file(&lab.run_dir(), "supervisor")).ok();
     drop(lock);
     outcome
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen at {address}: choose another port with --listen")
+    })?;
+    listener.set_nonblocking(true).context("cannot prepare the listening socket")?;
+    Ok(listener)
 }
 
 /// Waits until the lab answers, says so, then until a signal ends it.

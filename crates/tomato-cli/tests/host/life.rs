@@ -4,6 +4,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use tomato_virt::cmd::Cmd;
+
 use crate::world::{World, wait_for};
 
 const PAIR: &str = "\
@@ -134,4 +136,28 @@ fn nothing_is_left_after_a_purge() {
     }
     world.tomato(&["down", "--purge"]);
     assert_eq!(world.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_taken_port_is_told_and_no_lab_is_begun() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("has an address").to_string();
+    let dir = tempfile::tempdir().expect("made");
+    let data = dir.path().join("data");
+    let error = Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+        .args([
+            "up",
+            "--detach",
+            "--listen",
+            &address,
+            "--data-dir",
+            data.to_str().expect("Unicode"),
+        ])
+        .any_status()
+        .run()
+        .expect("runs");
+    assert!(!error.status.success());
+    let said = format!("{}{}", error.stdout_text(), error.stderr_text());
+    assert!(said.contains(&address) && said.contains("--listen"), "{said}");
+    assert!(!data.exists(), "a lab was begun");
 }
