@@ -100,6 +100,11 @@ impl ElementPaths {
     pub(crate) fn bundle(&self) -> PathBuf {
         self.run.join("bundle")
     }
+    /// Where the runtime says why it failed.
+    pub(crate) fn runtime_log(&self) -> PathBuf {
+        self.run.join("log")
+    }
+
     /// The runtime's own state.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.run.join("oci")

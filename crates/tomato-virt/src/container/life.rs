@@ -141,8 +141,7 @@ impl Inner {
             .run();
         if let Err(error) = result {
             let message = match error {
-                CmdError::Exit { stderr, .. } if !stderr.trim().is_empty() => stderr,
-                CmdError::Exit { .. } => runtime_log(paths),
+                CmdError::Exit { stderr, .. } => reason(&stderr, &runtime_log(paths)),
                 other => crate::helper::chain(&other),
             };
             let message = message.trim().chars().take(HELPER_ERROR_MAX).collect();
@@ -383,10 +382,20 @@ fn spread(id: &ElementId) -> u32 {
     u32::from_str_radix(&id.as_str()[16..], 16).unwrap_or(0)
 }
 
+/// The last line of the runtime's log that tells an error; empty if there is none.
 fn runtime_log(paths: &ElementPaths) -> String {
-    let text = fs::read_to_string(paths.run.join("log")).unwrap_or_default();
-    let last = text.lines().rfind(|line| line.contains("error")).unwrap_or(&text);
-    if last.is_empty() { "the runtime gave no reason".to_owned() } else { last.to_owned() }
+    let text = fs::read_to_string(paths.runtime_log()).unwrap_or_default();
+    let is_error = |line: &&str| line.to_ascii_lowercase().contains("error");
+    text.lines().rfind(is_error).unwrap_or_default().trim().to_owned()
+}
+
+/// Why the runtime failed: what its outer process said, and what an inner one did.
+fn reason(said: &str, logged: &str) -> String {
+    match (said.trim(), logged) {
+        ("", "") => "the runtime gave no reason".to_owned(),
+        ("", one) | (one, "") => one.to_owned(),
+        (said, logged) => format!("{said}: {logged}"),
+    }
 }
 
 fn handle(pid: u32) -> Option<OwnedFd> {

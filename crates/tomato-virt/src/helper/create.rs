@@ -91,7 +91,23 @@ fn listen(socket: &Path) -> Result<OwnedFd, HelperError> {
     Ok(listener.into())
 }
 
+/// The built-in runtime says what its inner processes failed at to the log alone.
+fn log_to(path: &Path) -> Result<(), HelperError> {
+    let file = fs::File::create(path).at("make the log of the runtime")?;
+    let log = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::ERROR)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .finish();
+    // Only where the program logs already, and then the reason is told there.
+    tracing::subscriber::set_global_default(log).ok();
+    Ok(())
+}
+
 fn run_built_in(request: &CreateRequest) -> Result<(), HelperError> {
+    log_to(&request.paths.runtime_log())?;
     let failed = |action| move |source| HelperError::Runtime { action, source: Box::new(source) };
     let null = || {
         fs::OpenOptions::new()
@@ -132,7 +148,7 @@ fn become_runc(request: &CreateRequest, program: &Path) -> Result<(), HelperErro
         "--root".to_owned(),
         text(paths.runtime()),
         "--log".to_owned(),
-        text(paths.run.join("log")),
+        text(paths.runtime_log()),
         "run".to_owned(),
         "--detach".to_owned(),
         "--preserve-fds".to_owned(),

@@ -403,3 +403,14 @@ async fn purge_removes_running_containers_and_can_be_repeated() {
     assert_eq!(purged.unwrap_or_else(|e| panic!("{}", chain(&e))).elements, 3);
     assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
 }
+
+#[tokio::test]
+async fn a_runtime_that_fails_inside_says_why() {
+    let world = World::new();
+    let proc = world.dir.path().join("template/proc");
+    fs::remove_dir(&proc).expect("removed");
+    fs::write(&proc, "no directory").expect("written");
+    let error = world.containers.start(&world.spec(1)).await.expect_err("no place for /proc");
+    let text = chain(&error);
+    assert!(text.contains("prepare rootfs") && text.contains("proc"), "{text}");
+}
