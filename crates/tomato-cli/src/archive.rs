@@ -47,8 +47,9 @@ pub(crate) async fn run(client: &Client, run: &ArchiveRun, form: Output) -> anyh
                 Ok(status) => Outcome {
                     element: element.label,
                     exit_code: status.exit_code,
+                    // What never ran has no exit code.
+                    error: status.exit_code.is_none().then(|| status.output_tail.clone()),
                     custom: status.custom,
-                    error: None,
                     results,
                 },
                 Err(error) => Outcome {

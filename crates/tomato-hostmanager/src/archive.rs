@@ -1,12 +1,16 @@
 //! Executable archives: unpack, run `auto_exec.sh`, tell how far it is, with the files and words of the original.
 //!
 //! In the archive's directory, `exec_status/` holds `running` (seconds of the epoch, rewritten each minute), `done` (its content is the exit
-//! code), `custom` (text of `archive_setstatus`) and `out`. A script is not run when `exec_status` exists already.
+//! code), `custom` (text of `archive_setstatus`), `out`, and `upload`, which names the kept archive it came from. A script is not run when
+//! `exec_status` exists already; without `auto_exec.sh` the archive is done at once with exit code 127 and `out` says why.
 //! An archive uploaded to a prepared element is kept on the host and unpacked anew and run after its next start.
+//!
+//! Invariant: a kept archive is forgotten only after its script was begun. Whoever finds one whose `upload` is in the element already
+//! only forgets it, so that a process that ended in between neither loses nor repeats it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +23,7 @@ use tomato_virt::container::{ContainerError, ExecRequest, SpawnRequest};
 
 use crate::error::{of_container, of_host};
 use crate::host::{Host, Topology, lock};
+use crate::ledger::replace_file;
 use crate::limits::{ARCHIVE_ALIVE_S, ARCHIVE_CUSTOM_BYTES, ARCHIVE_TAIL_BYTES};
 
 /// Where archives are unpacked if nothing else is asked for.
@@ -26,8 +31,14 @@ pub(crate) const DEFAULT_DIR: &str = "/mnt/nlXTP";
 
 /// Runs the script and keeps its status; its working directory is the archive's.
 const RUNNER: &str = r#"
-[ -f auto_exec.sh ] || exit 0
 mkdir exec_status 2>/dev/null || exit 0
+[ -z "$TOMATO_UPLOAD" ] || echo "$TOMATO_UPLOAD" > exec_status/upload
+unset TOMATO_UPLOAD
+if ! [ -f auto_exec.sh ]; then
+  echo "nothing was run: there is no auto_exec.sh at the top of the archive; pack the files themselves, not their directory" > exec_status/out
+  echo 127 > exec_status/done.new && mv exec_status/done.new exec_status/done
+  exit 127
+fi
 dir=$(pwd)
 export nlxtp_dir="$dir" archive_dir="$dir" archive_version=0.3
 mkdir exec_status/.bin
@@ -55,10 +66,16 @@ echo $code > "$dir/exec_status/done.new" && mv "$dir/exec_status/done.new" "$dir
 "#;
 
 /// An archive that waits for the next start.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Pending {
     dir: String,
     run: bool,
+    /// Names this upload.
+    #[serde(default)]
+    upload: String,
+    /// Why it could not be begun; it is not tried again.
+    #[serde(default)]
+    error: Option<ApiError>,
 }
 
 fn files_of(host: &Host, id: &ElementId) -> (PathBuf, PathBuf) {
@@ -68,9 +85,7 @@ fn files_of(host: &Host, id: &ElementId) -> (PathBuf, PathBuf) {
 
 /// A new temporary file for an upload or download, gone when closed.
 pub(crate) fn spool(host: &Host) -> io::Result<File> {
-    let dir = host.parts.state_dir.join("host").join("spool");
-    fs::create_dir_all(&dir)?;
-    tempfile::tempfile_in(dir)
+    tempfile::tempfile_in(host.parts.state_dir.join("host").join("spool"))
 }
 
 /// Checks the directory a caller names.
@@ -104,11 +119,14 @@ pub(crate) async fn upload(
     let failed = |e: io::Error| of_host("keep the archive", &e);
     archive.rewind().map_err(failed)?;
     if state == State::Started {
-        return unpack_and_run(host, id, &dir, run, archive).await;
+        let pending = Pending { dir, run, upload: String::new(), error: None };
+        return unpack_and_run(host, id, &pending, archive).await;
     }
     let (tgz, json) = files_of(host, id);
     let now = archive.try_clone().map_err(failed)?;
-    let pending = Pending { dir: dir.clone(), run };
+    let upload = getrandom::u64().map_err(|e| of_host("name the archive", &e))?;
+    let upload = format!("{upload:016x}");
+    let pending = Pending { dir: dir.clone(), run, upload, error: None };
     let kept = tokio::task::spawn_blocking(move || keep(archive, &tgz, &json, &pending)).await;
     kept.map_err(|e| of_host("keep the archive", &e))?.map_err(failed)?;
     let mut now = now;
@@ -117,16 +135,27 @@ pub(crate) async fn upload(
     unpacked.map_err(|e| of_container(&e))
 }
 
+/// The description comes last: an archive without one was never accepted.
 fn keep(mut archive: File, tgz: &Path, json: &Path, pending: &Pending) -> io::Result<()> {
-    if let Some(dir) = tgz.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    let mut file = File::create(tgz)?;
-    io::copy(&mut archive, &mut file)?;
-    file.sync_all()?;
-    let mut file = File::create(json)?;
-    file.write_all(&serde_json::to_vec(pending)?)?;
-    file.sync_all()
+    replace_file(tgz, &mut archive)?;
+    note(json, pending)
+}
+
+fn note(json: &Path, pending: &Pending) -> io::Result<()> {
+    replace_file(json, &mut serde_json::to_vec(pending)?.as_slice())
+}
+
+/// The archive that waits for an element's start, if there is one.
+fn kept(json: &Path) -> Result<Option<Pending>, ApiError> {
+    let text = match fs::read(json) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(of_host("read a kept archive", &error)),
+    };
+    let pending = serde_json::from_slice(&text).map_err(|e| {
+        of_host(&format!("read {}, remove it and upload the archive again", json.display()), &e)
+    });
+    pending.map(Some)
 }
 
 /// Forgets an archive that waits.
@@ -146,13 +175,12 @@ pub(crate) async fn forget(host: &Host, id: &ElementId) -> Result<(), ApiError> 
 async fn unpack_and_run(
     host: &Host,
     id: &ElementId,
-    dir: &str,
-    run: bool,
+    Pending { dir, run, upload, .. }: &Pending,
     archive: File,
 ) -> Result<(), ApiError> {
     let containers = &host.parts.containers;
     let script = "mkdir -p \"$1\" && find \"$1\" -mindepth 1 -maxdepth 1 -exec rm -rf {} +";
-    let clear = ExecRequest::new(["/bin/sh", "-c", script, "sh", dir]);
+    let clear = ExecRequest::new(["/bin/sh", "-c", script, "sh", dir.as_str()]);
     let cleared = containers.exec(id, clear).await.map_err(|e| of_container(&e))?;
     if cleared.exit_code != Some(0) {
         let message = format!("empty {dir}: {}", String::from_utf8_lossy(&cleared.stderr).trim());
@@ -160,10 +188,10 @@ async fn unpack_and_run(
     }
     let unpacked = containers.unpack(id, dir, Box::new(archive)).await;
     unpacked.map_err(|e| of_container(&e))?;
-    if run {
+    if *run {
         let argv = ["/bin/sh", "-c", RUNNER].map(str::to_owned).to_vec();
-        let cwd = dir.to_owned();
-        let spawn = SpawnRequest { argv, env: BTreeMap::new(), cwd, output: None };
+        let env = BTreeMap::from([("TOMATO_UPLOAD".to_owned(), upload.clone())]);
+        let spawn = SpawnRequest { argv, env, cwd: dir.clone(), output: None };
         containers.spawn(id, spawn).await.map_err(|e| of_container(&e))?;
     }
     Ok(())
@@ -177,28 +205,54 @@ pub(crate) fn run_pending(host: &Arc<Host>, topology: &Topology) {
         live.elements.iter().filter(|(_, e)| is_up(e)).map(|(id, _)| id.clone()).collect()
     };
     for id in started {
-        let (tgz, json) = files_of(host, &id);
-        if !json.exists() {
+        if !files_of(host, &id).1.exists() {
             continue;
         }
         let Ok(busy) = Busy::begin(host, &id) else { continue };
         let host = Arc::clone(host);
         tokio::spawn(async move {
             let _busy = busy;
-            let begun = async {
-                let failed = |e: io::Error| of_host("read a kept archive", &e);
-                let text = fs::read(&json).map_err(failed)?;
-                let pending: Pending = serde_json::from_slice(&text)
-                    .map_err(|e| of_host("read a kept archive", &e))?;
-                let archive = File::open(&tgz).map_err(failed)?;
-                forget(&host, &id).await?;
-                unpack_and_run(&host, &id, &pending.dir, pending.run, archive).await
-            };
-            if let Err(error) = begun.await {
+            if let Err(error) = begin_kept(&host, &id).await {
                 tracing::warn!(%error, %id, "cannot begin a kept archive");
             }
         });
     }
+}
+
+/// Unpacks and runs the archive that waited for the element's start, and forgets it then.
+async fn begin_kept(host: &Arc<Host>, id: &ElementId) -> Result<(), ApiError> {
+    let (tgz, json) = files_of(host, id);
+    let Some(pending) = kept(&json)? else { return Ok(()) };
+    if pending.error.is_some() {
+        return Ok(());
+    }
+    if has_begun(host, id, &pending).await {
+        return forget(host, id).await;
+    }
+    let begun = match File::open(&tgz) {
+        Ok(archive) => unpack_and_run(host, id, &pending, archive).await,
+        Err(error) => Err(of_host("read a kept archive", &error)),
+    };
+    match begun {
+        Ok(()) => forget(host, id).await,
+        // The element has gone: it is for the next start.
+        Err(error) if error.code == ErrorCode::InvalidState => Err(error),
+        Err(error) => {
+            let noted = note(&json, &Pending { error: Some(error.clone()), ..pending });
+            noted.map_err(|e| of_host("note a failure", &e))?;
+            Err(error)
+        }
+    }
+}
+
+/// Whether the script of a kept archive was begun already, by a process that ended before it could forget the archive.
+async fn has_begun(host: &Host, id: &ElementId, pending: &Pending) -> bool {
+    if pending.upload.is_empty() {
+        return false;
+    }
+    let file = format!("{}/exec_status/upload", pending.dir.trim_end_matches('/'));
+    let read = host.parts.containers.exec(id, ExecRequest::new(["cat", file.as_str()])).await;
+    read.is_ok_and(|read| String::from_utf8_lossy(&read.stdout).trim() == pending.upload)
 }
 
 /// One archive operation per element at a time.
@@ -244,7 +298,12 @@ pub(crate) async fn status(
     now_s: u64,
 ) -> Result<ArchiveStatus, ApiError> {
     check_dir(dir)?;
-    host.ready(id).await?;
+    let state = host.ready(id).await?;
+    if let Some(waiting) = kept(&files_of(host, id).1)?.filter(|pending| pending.dir == dir)
+        && !(state == State::Started && has_begun(host, id, &waiting).await)
+    {
+        return Ok(status_of_kept(&waiting));
+    }
     let dir = format!("{}/exec_status", dir.trim_end_matches('/'));
     let failed = |e: io::Error| of_host("read the status", &e);
     let mut file = spool(host).map_err(failed)?;
@@ -257,6 +316,19 @@ pub(crate) async fn status(
     file.rewind().map_err(failed)?;
     let read = tokio::task::spawn_blocking(move || read_status(file, now_s)).await;
     read.map_err(|e| of_host("read the status", &e))?.map_err(failed)
+}
+
+/// What is shown of an archive whose script was not begun: nothing yet, or why it never will be.
+fn status_of_kept(pending: &Pending) -> ArchiveStatus {
+    match &pending.error {
+        None => ArchiveStatus::default(),
+        Some(error) => ArchiveStatus {
+            readable: true,
+            done: true,
+            output_tail: format!("the archive could not be begun: {}", error.message),
+            ..ArchiveStatus::default()
+        },
+    }
 }
 
 /// Reads a tar.gz of `exec_status`.

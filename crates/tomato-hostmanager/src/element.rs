@@ -4,13 +4,19 @@
 //! absent ── ensure template, pin, record, prepare ──> prepared ── write files, start ──> started ── plug, configure
 //! ```
 //! The interfaces follow the start at once, so that boot scripts see them as early as possible.
+//!
+//! Invariants: a step to another state that failed is not tried again before something else is wanted; the network of a running element
+//! is, with growing pauses, and what of it works is used meanwhile. Only steps that change a container take one of the places that
+//! [`ELEMENTS_AT_ONCE`](crate::limits::ELEMENTS_AT_ONCE) counts: looking, adopting and waiting for a template take none.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
+use tokio::sync::SemaphorePermit;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::host::WantedElement;
+use tomato_api::host::{WantedElement, WantedInterface};
 use tomato_model::id::ElementId;
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
@@ -18,9 +24,9 @@ use tomato_virt::container::{ContainerError, ExitReason, Observed};
 
 use crate::archive;
 use crate::error::{of_container, of_host};
-use crate::host::{Host, LiveElement, Topology, lock};
+use crate::host::{Host, LiveElement, NetworkAim, Retry, Topology, lock};
 use crate::ledger::{ElementRecord, Failure, PinnedTemplate};
-use crate::limits::STOP_GRACE;
+use crate::limits::{NETWORK_RETRY_FIRST, NETWORK_RETRY_MAX, STOP_GRACE};
 use crate::translate;
 
 /// What one look works with.
@@ -33,16 +39,9 @@ pub(crate) struct Look {
     pub(crate) host_names: Arc<BTreeMap<String, Vec<IpAddr>>>,
 }
 
-/// What a look has found and done.
-struct Seen {
-    state: State,
-    error: Option<ApiError>,
-}
-
 impl Look {
     /// Brings the element one way to what is wanted and notes what it is then.
     pub(crate) async fn run(self) {
-        let _permit = self.host.parallel.acquire().await;
         match &self.wanted {
             None => self.destroy().await,
             Some(wanted) if wanted.kind == Kind::Container => self.container(wanted).await,
@@ -61,6 +60,11 @@ impl Look {
     fn doing(&self, what: impl Into<String>) {
         let what = what.into();
         self.live(|live| live.doing = Some(what));
+    }
+
+    /// A place among those who change containers.
+    async fn place(&self) -> SemaphorePermit<'_> {
+        self.host.parallel.acquire().await.expect("the semaphore is never closed")
     }
 
     async fn record(&self) -> ElementRecord {
@@ -85,6 +89,7 @@ impl Look {
     }
 
     async fn destroy(&self) {
+        let _place = self.place().await;
         self.doing("destroy");
         self.live(|live| live.plugged_pid = None);
         let record = self.record().await;
@@ -128,28 +133,33 @@ impl Look {
                 Some(error)
             }
         };
-        let seen = self.observe(error).await;
-        self.live(|live| {
-            live.state = Some(seen.state);
-            live.error = seen.error;
-            if seen.state != State::Started {
-                live.plugged_pid = None;
-                live.configured = None;
-            }
-        });
+        self.show(wanted, error).await;
     }
 
-    async fn observe(&self, error: Option<ApiError>) -> Seen {
-        match self.host.parts.containers.observe(&self.id).await {
-            Ok(Observed::Absent) => Seen { state: State::Created, error },
-            Ok(Observed::Prepared { .. }) => Seen { state: State::Prepared, error },
-            Ok(Observed::Started { .. }) => Seen { state: State::Started, error },
-            Err(failed) => {
-                let last = lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.state);
-                let error = error.or_else(|| Some(of_container(&failed)));
-                Seen { state: last.unwrap_or(State::Created), error }
+    /// Notes what the container is now, and gives a running one its network.
+    async fn show(&self, wanted: &WantedElement, error: Option<ApiError>) {
+        let seen = self.host.parts.containers.observe(&self.id).await;
+        let network = match seen {
+            Ok(Observed::Started { pid, .. }) if wanted.state == State::Started => {
+                self.network(wanted, pid).await
             }
-        }
+            _ => None,
+        };
+        self.live(|live| {
+            let (state, failed) = match seen {
+                Ok(Observed::Absent) => (State::Created, None),
+                Ok(Observed::Prepared { .. }) => (State::Prepared, None),
+                Ok(Observed::Started { .. }) => (State::Started, None),
+                Err(error) => (live.state.unwrap_or(State::Created), Some(of_container(&error))),
+            };
+            live.state = Some(state);
+            live.error = error.or(network).or(failed);
+            if state != State::Started {
+                live.plugged_pid = None;
+                live.configured = None;
+                live.retry = None;
+            }
+        });
     }
 
     /// `Ok(Some(..))` is not as wanted for a reason that is nobody's failure: it ended by itself.
@@ -162,12 +172,7 @@ impl Look {
         }
         if wanted.state != State::Started {
             match seen {
-                Observed::Started { .. } => {
-                    self.doing("stop");
-                    self.live(|live| live.plugged_pid = None);
-                    let stopped = containers.stop(&self.id, STOP_GRACE).await;
-                    stopped.map_err(|e| of_container(&e))?;
-                }
+                Observed::Started { .. } => self.stop().await?,
                 Observed::Absent => {
                     self.prepare(wanted).await?;
                 }
@@ -189,8 +194,15 @@ impl Look {
         if record.started_count < wanted.start_count {
             self.note(|record| record.started_count = wanted.start_count).await?;
         }
-        self.network(wanted).await?;
         Ok(None)
+    }
+
+    async fn stop(&self) -> Result<(), ApiError> {
+        let _place = self.place().await;
+        self.doing("stop");
+        self.live(|live| live.plugged_pid = None);
+        let stopped = self.host.parts.containers.stop(&self.id, STOP_GRACE).await;
+        stopped.map_err(|e| of_container(&e))
     }
 
     async fn prepare(&self, wanted: &WantedElement) -> Result<PinnedTemplate, ApiError> {
@@ -213,6 +225,7 @@ impl Look {
         if let Some(former) = former.filter(|former| former.digest != template.digest) {
             host.parts.templates.unpin(&former.digest, id).await?;
         }
+        let _place = self.place().await;
         self.doing("prepare");
         let spec = translate::container_spec(wanted, &template)?;
         host.parts.containers.prepare(&spec).await.map_err(|e| of_container(&e))?;
@@ -225,6 +238,7 @@ impl Look {
             // Prepared by a process that ended before it could note the template.
             None => self.prepare(wanted).await?,
         };
+        let _place = self.place().await;
         self.doing("start");
         let containers = &self.host.parts.containers;
         let files = wanted.container.as_ref().map(|c| &c.files).filter(|files| !files.is_empty());
@@ -237,41 +251,75 @@ impl Look {
         containers.start(&spec).await.map_err(|e| of_container(&e))
     }
 
-    /// Plugs, unplugs and configures what differs.
-    async fn network(&self, wanted: &WantedElement) -> Result<(), ApiError> {
+    /// Gives a running container its network unless that failed a moment ago; says what does not work.
+    async fn network(&self, wanted: &WantedElement, pid: u32) -> Option<ApiError> {
+        let aim = NetworkAim {
+            pid,
+            wanted: wanted.clone(),
+            host_names: Arc::clone(&self.host_names),
+        };
+        let last = lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.retry.clone());
+        let last = last.filter(|retry| retry.aim == aim);
+        if let Some(retry) = last.as_ref().filter(|retry| Instant::now() < retry.at) {
+            self.live(|live| live.plugged_pid = Some(pid));
+            return Some(retry.error.clone());
+        }
+        let error = self.connect(wanted, pid).await.err();
+        let retry = error.clone().map(|error| {
+            let pause = last
+                .map_or(NETWORK_RETRY_FIRST, |last| (last.pause * 2).min(NETWORK_RETRY_MAX));
+            tracing::warn!(id = %self.id, name = wanted.name, %error, ?pause, "no network; it is tried again");
+            Retry { aim, pause, at: Instant::now() + pause, error }
+        });
+        self.live(|live| {
+            // Also with an error: what is plugged passes frames.
+            live.plugged_pid = Some(pid);
+            live.retry = retry;
+        });
+        error
+    }
+
+    /// Plugs, unplugs and configures what differs; goes on behind an interface that fails and answers the first error.
+    async fn connect(&self, wanted: &WantedElement, pid: u32) -> Result<(), ApiError> {
         let containers = &self.host.parts.containers;
         let failed = |e: ContainerError| of_container(&e);
-        let Observed::Started { pid, .. } = containers.observe(&self.id).await.map_err(failed)?
-        else {
-            let message = format!("element {} ended while it was started", wanted.name);
-            return Err(ApiError::new(ErrorCode::HostError, message));
-        };
-        let plugged = containers.plugged(&self.id).await.map_err(failed)?;
+        let mut plugged = containers.plugged(&self.id).await.map_err(failed)?;
+        let mut result = Ok(());
         for name in &plugged {
             if !wanted.interfaces.iter().any(|i| i.name == *name) {
-                containers.unplug(&self.id, name).await.map_err(failed)?;
+                result = result.and(containers.unplug(&self.id, name).await.map_err(failed));
             }
         }
         for interface in &wanted.interfaces {
             if !plugged.contains(&interface.name) {
                 self.doing(format!("plug {}", interface.name));
-                let spec = translate::interface_spec(interface)?;
-                containers.plug(&self.id, &spec).await.map_err(failed)?;
+                match self.plug(interface).await {
+                    Ok(()) => plugged.push(interface.name.clone()),
+                    Err(error) => result = result.and(Err(error)),
+                }
             }
         }
-        let network = translate::network_spec(wanted, &self.host_names)?;
+        let mut network = translate::network_spec(wanted, &self.host_names)?;
+        network.interfaces.retain(|interface| plugged.contains(&interface.name));
         let configured = (pid, network);
         let last =
             lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.configured.clone());
         if last.as_ref() != Some(&configured) {
             self.doing("configure the network");
-            containers.configure(&self.id, &configured.1).await.map_err(failed)?;
+            self.live(|live| live.configured = None);
+            result =
+                result.and(containers.configure(&self.id, &configured.1).await.map_err(failed));
         }
-        self.live(|live| {
-            live.configured = Some(configured);
-            live.plugged_pid = Some(pid);
-        });
-        Ok(())
+        if result.is_ok() {
+            self.live(|live| live.configured = Some(configured));
+        }
+        result
+    }
+
+    async fn plug(&self, interface: &WantedInterface) -> Result<(), ApiError> {
+        let spec = translate::interface_spec(interface)?;
+        let plugged = self.host.parts.containers.plug(&self.id, &spec).await;
+        plugged.map(drop).map_err(|e| of_container(&e))
     }
 }
 

@@ -136,12 +136,28 @@ impl WireControl for FakeWire {
 #[derive(Debug, Clone, Default)]
 pub struct FakeTemplates {
     pins: Arc<Mutex<BTreeSet<(String, ElementId)>>>,
+    /// Names whose build does not end.
+    held: Arc<tokio::sync::watch::Sender<BTreeSet<String>>>,
 }
 
 impl FakeTemplates {
     /// Digest and holder of every pin.
     pub fn pins(&self) -> BTreeSet<(String, ElementId)> {
         lock(&self.pins).clone()
+    }
+
+    /// Whoever asks for this name waits until [`FakeTemplates::release`].
+    pub fn hold(&self, name: &str) {
+        self.held.send_modify(|held| {
+            held.insert(name.to_owned());
+        });
+    }
+
+    /// Ends [`FakeTemplates::hold`].
+    pub fn release(&self, name: &str) {
+        self.held.send_modify(|held| {
+            held.remove(name);
+        });
     }
 }
 
@@ -158,6 +174,8 @@ impl Templates for FakeTemplates {
             let message = format!("there is no template {name}");
             return Err(ApiError::new(ErrorCode::EntityDoesNotExist, message));
         }
+        // It cannot be closed: we hold its sender.
+        self.held.subscribe().wait_for(|held| !held.contains(name)).await.ok();
         let digest = format!("sha256-{name}");
         if let Some(holder) = holder {
             lock(&self.pins).insert((digest.clone(), holder.clone()));

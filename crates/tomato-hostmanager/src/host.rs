@@ -4,20 +4,23 @@
 //! with each change of any observation.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::host::{ObservedElement, ObservedPage, ObservedTopology, WantedTopology};
+use tomato_api::host::{
+    ObservedElement, ObservedPage, ObservedTopology, WantedElement, WantedTopology,
+};
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_virt::container::{Containers, NetworkSpec};
 
 use crate::error::of_host;
-use crate::ledger::{Ledger, LedgerError, Record};
+use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::reconcile;
 use crate::templates::Templates;
@@ -90,6 +93,27 @@ pub(crate) struct LiveElement {
     pub(crate) plugged_pid: Option<u32>,
     /// What that process was configured with.
     pub(crate) configured: Option<(u32, NetworkSpec)>,
+    /// Its network could not be made and is tried again.
+    pub(crate) retry: Option<Retry>,
+}
+
+/// What a network is made for; another one is tried at once.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NetworkAim {
+    pub(crate) pid: u32,
+    pub(crate) wanted: WantedElement,
+    pub(crate) host_names: Arc<BTreeMap<String, Vec<IpAddr>>>,
+}
+
+/// A network that could not be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Retry {
+    pub(crate) aim: NetworkAim,
+    /// Between the last try and the next one.
+    pub(crate) pause: Duration,
+    /// When it is tried again.
+    pub(crate) at: Instant,
+    pub(crate) error: ApiError,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -144,7 +168,16 @@ impl Host {
     /// # Errors
     /// If the ledger cannot be read. Must be called inside a tokio runtime.
     pub fn open(parts: Parts) -> Result<Arc<Self>, LedgerError> {
-        let ledger = Ledger::open(parts.state_dir.join("host").join("ledger"))?;
+        let records = parts.state_dir.join("host");
+        for dir in ["", "archives", "spool"] {
+            let dir = records.join(dir);
+            make_private_dir(&dir).map_err(|source| LedgerError::File {
+                action: "make",
+                path: dir,
+                source,
+            })?;
+        }
+        let ledger = Ledger::open(records.join("ledger"))?;
         let records = ledger.load()?;
         let host = Arc::new(Self {
             parts,

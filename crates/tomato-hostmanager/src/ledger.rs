@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -98,7 +99,7 @@ impl Ledger {
     /// If it cannot be made.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, LedgerError> {
         let dir = dir.into();
-        fs::create_dir_all(&dir).map_err(failed("make", &dir))?;
+        make_private_dir(&dir).map_err(failed("make", &dir))?;
         Ok(Self { dir })
     }
 
@@ -127,17 +128,9 @@ impl Ledger {
     /// If it cannot be written; the former record stays.
     pub fn save(&self, record: &Record) -> Result<(), LedgerError> {
         let path = self.path(&record.wanted.id);
-        let new = path.with_extension("new");
         let text = serde_json::to_vec(record)
             .map_err(|source| LedgerError::Parse { path: path.clone(), source })?;
-        let write = || {
-            let mut file = File::create(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(failed("write", &path))
+        replace_file(&path, &mut text.as_slice()).map_err(failed("write", &path))
     }
 
     /// Forgets a record; an unknown one is fine.
@@ -158,3 +151,30 @@ impl Ledger {
         self.dir.join(format!("{id}.json"))
     }
 }
+
+/// Makes a directory that only root may enter, whatever it was before.
+pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Puts a file that only root may read in the place of `path`: whole or not at all, and on disk when this returns.
+pub(crate) fn replace_file(path: &Path, content: &mut impl Read) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut replace = || {
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        // One left by an earlier process may have another mode.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        io::copy(content, &mut file)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        File::open(path.parent().expect("files of ours are in a directory"))?.sync_all()
+    };
+    replace().inspect_err(|_| {
+        fs::remove_file(&new).ok();
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const ELEMENTS_AT_ONCE: usize = 8;
 /// Every element is looked at again after this time, whatever happens.
 pub const RECHECK: Duration = Duration::from_secs(5);
+/// First pause before a network that could not be made is tried again; doubled each time.
+pub const NETWORK_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// Longest such pause.
+pub const NETWORK_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Calls that may wait for the wire; more are refused, and what they were for is tried again.
+pub const WIRE_CALLS_WAITING: usize = 256;
 /// How often the wire is asked whether it lives.
 pub const WIRE_PING: Duration = Duration::from_secs(1);
 /// How long one call of the wire may take.

@@ -84,10 +84,14 @@ pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>) {
         if is_settled {
             archive::run_pending(&host, &topology);
         }
+        let retry = turn.next_retry(&topology);
         tokio::select! {
             () = host.stop.cancelled() => return,
             () = topology.wake.notified() => {}
             _ = timer.tick() => turn.due.extend(record.elements.keys().cloned()),
+            id = retry => {
+                turn.due.insert(id);
+            }
             Some(ended) = turn.looks.join_next_with_id(), if !turn.looks.is_empty() => {
                 turn.ended(ended);
             }
@@ -147,6 +151,24 @@ impl Turn {
         };
         if let Some(element) = self.running.remove(&id) {
             self.unseen.remove(&element);
+        }
+    }
+
+    /// Waits until the network of an element is to be tried again, for ever if none is.
+    fn next_retry(&self, topology: &Topology) -> impl Future<Output = ElementId> + use<> {
+        let live = lock(&topology.live);
+        let is_idle = |id: &ElementId| !self.running.values().any(|running| running == id);
+        let retries = live.elements.iter().filter(|(id, _)| is_idle(id));
+        let retries = retries.filter_map(|(id, e)| Some((e.retry.as_ref()?.at, id.clone())));
+        let next = retries.min();
+        async move {
+            match next {
+                Some((at, id)) => {
+                    tokio::time::sleep_until(at.into()).await;
+                    id
+                }
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -250,8 +272,8 @@ impl Turn {
                 let descriptor = match host.parts.containers.plug(&element.id, &spec).await {
                     Ok(descriptor) => descriptor,
                     Err(error) => {
+                        // The next look at the element makes the port, or tells why not.
                         tracing::warn!(id = %element.id, error = chain(&error), "cannot get a port");
-                        self.due.insert(element.id.clone());
                         continue;
                     }
                 };

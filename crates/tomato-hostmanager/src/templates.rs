@@ -1,9 +1,11 @@
 //! Templates as the reconciler sees them: a trait and the real store behind it.
 
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
 use tomato_model::id::{ElementId, LabId};
@@ -13,6 +15,7 @@ use tomato_virt::template::{
 };
 
 use crate::error::chain;
+use crate::host::lock;
 use crate::ledger::PinnedTemplate;
 
 /// Takes progress: a sentence and percent.
@@ -49,16 +52,28 @@ pub trait Templates: Send + Sync + std::fmt::Debug {
 pub struct StoreTemplates {
     store: TemplateStore,
     lab: LabId,
+    /// One turn per name: a build may take minutes, and who waits for it must not occupy a thread.
+    turns: Arc<Mutex<BTreeMap<TemplateName, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl StoreTemplates {
     /// Templates of `store`, pinned for elements of `lab`.
     pub fn new(store: TemplateStore, lab: LabId) -> Self {
-        Self { store, lab }
+        Self { store, lab, turns: Arc::default() }
     }
 
     fn holder(&self, element: &ElementId) -> Result<Holder, ApiError> {
         format!("{}.{element}", self.lab).parse().map_err(|e| invalid(&e))
+    }
+
+    /// Waits until nobody else here asks for the template.
+    async fn turn(&self, name: &TemplateName, progress: &OnProgress) -> OwnedMutexGuard<()> {
+        let turn = Arc::clone(lock(&self.turns).entry(name.clone()).or_default());
+        if let Ok(guard) = Arc::clone(&turn).try_lock_owned() {
+            return guard;
+        }
+        progress(format!("wait until {name} is ready"), None);
+        turn.lock_owned().await
     }
 
     async fn run<T: Send + 'static>(
@@ -107,7 +122,10 @@ impl Templates for StoreTemplates {
     ) -> Result<PinnedTemplate, ApiError> {
         let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
         let holder = holder.map(|element| self.holder(element)).transpose()?;
+        let turn = self.turn(&name, &progress).await;
         self.run(move |store| {
+            // Until the thread is done, also if the caller has gone.
+            let _turn = turn;
             let tell = |p: Progress| progress(p.message, p.percent);
             let found = store.ensure(&name, &tell).map_err(|e| failed(&e))?;
             if let Some(holder) = holder {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use tomato_wire::client::{ClientError, WireClient};
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::status::TopologyStatus;
 
 use crate::error::chain;
-use crate::limits::WIRE_CALL;
+use crate::limits::{WIRE_CALL, WIRE_CALLS_WAITING};
 
 /// The wire did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,24 +61,38 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
 }
 
 /// The real wire behind its control socket; connects anew whenever the conversation broke off.
+///
+/// One call at a time; at most [`WIRE_CALLS_WAITING`] wait for it.
 #[derive(Debug, Clone)]
 pub struct SocketWire {
     path: PathBuf,
     client: Arc<Mutex<Option<WireClient>>>,
+    /// Places for calls, waiting ones too.
+    places: Arc<Semaphore>,
+    /// Held by the call that is under way, so that waiting ones occupy no thread.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl SocketWire {
     /// The wire that listens at `path`. Connects at the first call.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, client: Arc::default() }
+        let places = Arc::new(Semaphore::new(WIRE_CALLS_WAITING));
+        Self { path, client: Arc::default(), places, turn: Arc::default() }
     }
 
     async fn call<T: Send + 'static>(
         &self,
         work: impl Fn(&mut WireClient) -> Result<T, ClientError> + Send + 'static,
     ) -> Result<T, WireFault> {
+        let Ok(_place) = self.places.try_acquire() else {
+            let text = format!("{WIRE_CALLS_WAITING} calls wait for it already");
+            return Err(WireFault::Away(text));
+        };
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let (path, client) = (self.path.clone(), Arc::clone(&self.client));
         let done = tokio::task::spawn_blocking(move || {
+            // Until the thread is done, also if the caller has gone.
+            let _turn = turn;
             let mut slot = client.lock().unwrap_or_else(PoisonError::into_inner);
             let was_connected = slot.is_some();
             let mut result = once(&mut slot, &path, &work);

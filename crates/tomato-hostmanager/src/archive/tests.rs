@@ -61,3 +61,24 @@ fn a_directory_outside_is_refused() {
     }
     assert_eq!(check_dir("/mnt/nlXTP"), Ok(()));
 }
+
+#[test]
+fn an_archive_without_a_script_is_done_at_once_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = tomato_virt::cmd::Cmd::new("/bin/sh")
+        .args(["-c", RUNNER])
+        .env("TOMATO_UPLOAD", "u1")
+        .dir(dir.path())
+        .any_status();
+    run.run().unwrap();
+    let tgz = {
+        let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut tar = tar::Builder::new(gz);
+        tar.append_dir_all(".", dir.path().join("exec_status")).unwrap();
+        tar.into_inner().unwrap().finish().unwrap()
+    };
+    let status = read_status(tgz.as_slice(), 0).unwrap();
+    assert_eq!((status.done, status.exit_code), (true, Some(127)));
+    assert!(status.output_tail.contains("auto_exec.sh"), "{status:?}");
+    assert_eq!(std::fs::read(dir.path().join("exec_status/upload")).unwrap(), b"u1\n");
+}

@@ -22,8 +22,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(FakeOptions::default())
+    }
+
+    fn with(options: FakeOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let containers = FakeContainers::new(FakeOptions::default());
+        let containers = FakeContainers::new(options);
         let (wire, templates) = (FakeWire::default(), FakeTemplates::default());
         let host = open(&dir, &containers, &wire, &templates);
         Self { dir, containers, wire, templates, host }
@@ -146,6 +150,23 @@ fn wanted() -> WantedTopology {
     }
 }
 
+/// One container, prepared.
+fn single() -> WantedTopology {
+    let mut topology = wanted();
+    topology.elements.truncate(1);
+    topology.connections.clear();
+    topology.elements[0].state = State::Prepared;
+    topology.elements[0].start_count = 0;
+    topology
+}
+
+fn started(mut topology: WantedTopology) -> WantedTopology {
+    topology.generation += 1;
+    topology.elements[0].state = State::Started;
+    topology.elements[0].start_count += 1;
+    topology
+}
+
 fn states(seen: &ObservedTopology) -> Vec<State> {
     seen.elements.iter().map(|e| e.state).collect()
 }
@@ -236,7 +257,7 @@ async fn a_new_process_goes_on_from_the_ledger() {
     let mut world = World::new();
     let mut topology = wanted();
     // Prepared and half started when the process ends.
-    world.containers.fail_next("configure", "killed");
+    world.containers.fail_next("start", "killed");
     topology.elements.truncate(1);
     topology.connections.clear();
     world.host.want(topology.clone()).await.unwrap();
@@ -254,6 +275,68 @@ async fn a_new_process_goes_on_from_the_ledger() {
     let seen = world.settled(2).await;
     assert_eq!(states(&seen), [State::Started]);
     assert_eq!(world.count("start"), starts, "what runs is adopted");
+}
+
+#[tokio::test]
+async fn a_failed_network_is_told_and_tried_again_by_itself() {
+    let world = World::new();
+    for message in ["first", "second", "third"] {
+        world.containers.fail_next("configure", message);
+    }
+    world.host.want(wanted()).await.unwrap();
+    // Two elements: three failures make at least one of them fail twice.
+    let seen = world.settled(1).await;
+    let told = seen.elements.iter().filter_map(|e| e.error.as_ref()).count();
+    assert!(told > 0, "{seen:?}");
+    assert_eq!(states(&seen), [State::Started; 3]);
+    let key = TopologyId::new(1, 1).to_string();
+    assert_eq!(world.wire.attached(&key).len(), 2, "what is plugged passes frames meanwhile");
+    let seen = world.until(|o| o.settled && o.elements.iter().all(|e| e.error.is_none())).await;
+    assert_eq!(seen.connections.len(), 2);
+    assert!(world.containers.network(&element(1)).is_some());
+    assert!(world.containers.network(&element(2)).is_some());
+    assert_eq!(world.count("start"), 2, "nothing was started again");
+}
+
+#[tokio::test]
+async fn ports_stay_in_the_wire_although_the_network_of_their_element_fails() {
+    let mut world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    let key = TopologyId::new(1, 1).to_string();
+    let attaches = world.wire.attaches().len();
+    for _ in 0..2 {
+        world.containers.fail_next("configure", "no address");
+    }
+    world.reopen();
+    let seen = world.until(|o| o.settled && o.elements.iter().any(|e| e.error.is_some())).await;
+    assert_eq!(seen.connections.len(), 2, "{seen:?}");
+    assert_eq!(world.wire.config(&key).unwrap().ports.len(), 2);
+    // A new process cannot know what the wire holds: it may hand a descriptor over again, never take one away.
+    assert!(world.wire.attaches().len() >= attaches);
+    assert_eq!(world.wire.attached(&key).len(), 2);
+}
+
+#[tokio::test]
+async fn waiting_for_a_template_keeps_nobody_else_waiting() {
+    let world = World::new();
+    world.templates.hold("slow");
+    let mut topology = wanted();
+    topology.connections.clear();
+    let waiting = u64::try_from(ELEMENTS_AT_ONCE).unwrap() + 2;
+    topology.elements = (1..=waiting).map(container).collect();
+    for element in &mut topology.elements {
+        element.container.as_mut().unwrap().template = "slow".to_owned();
+    }
+    topology.elements.push(container(99));
+    world.host.want(topology).await.unwrap();
+    let seen = world
+        .until(|o| o.elements.iter().any(|e| e.id == element(99) && e.state == State::Started))
+        .await;
+    assert!(seen.elements.iter().filter(|e| e.state == State::Created).count() > ELEMENTS_AT_ONCE);
+    world.templates.release("slow");
+    let seen = world.settled(1).await;
+    assert!(states(&seen).iter().all(|state| *state == State::Started), "{seen:?}");
 }
 
 #[tokio::test]
@@ -335,4 +418,116 @@ async fn orphans_are_removed() {
     };
     tokio::time::timeout(DEADLINE, gone).await.unwrap();
     assert_eq!(world.containers.list().await.unwrap(), [element(1), element(2)]);
+}
+
+/// What is kept for the next start of the element.
+fn kept(world: &World) -> Vec<PathBuf> {
+    let dir = std::fs::read_dir(world.dir.path().join("host").join("archives")).unwrap();
+    dir.map(|entry| entry.unwrap().path()).collect()
+}
+
+async fn upload(world: &World) {
+    use std::io::Write;
+    let mut file = crate::archive::spool(&world.host).unwrap();
+    file.write_all(b"archive").unwrap();
+    let to = (crate::archive::DEFAULT_DIR.to_owned(), true);
+    crate::archive::upload(&world.host, &element(1), to, file).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kept_archive_is_forgotten_only_after_it_was_begun() {
+    use std::os::unix::fs::PermissionsExt;
+    let kept_at_unpack = Arc::new(Mutex::new(None));
+    let (note, dir) = (Arc::clone(&kept_at_unpack), Arc::new(Mutex::new(PathBuf::new())));
+    let archives = Arc::clone(&dir);
+    let on_exec = move |_: &ElementId, request: &tomato_virt::container::ExecRequest| {
+        if request.argv[0] != "cat" {
+            let count = std::fs::read_dir(&*lock(&archives)).unwrap().count();
+            lock(&note).replace(count);
+        }
+        tomato_virt::container::ExecOutput { exit_code: Some(0), ..Default::default() }
+    };
+    let world =
+        World::with(FakeOptions { on_exec: Some(Arc::new(on_exec)), ..FakeOptions::default() });
+    *lock(&dir) = world.dir.path().join("host").join("archives");
+    world.host.want(single()).await.unwrap();
+    world.settled(1).await;
+    upload(&world).await;
+    for path in kept(&world) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+    world.host.want(started(single())).await.unwrap();
+    let gone = async {
+        while !kept(&world).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.unwrap();
+    assert_eq!(*lock(&kept_at_unpack), Some(2), "description and content were there all the time");
+    assert_eq!(world.count("spawn"), 1);
+}
+
+#[tokio::test]
+async fn a_kept_archive_that_was_begun_before_a_crash_is_not_begun_again() {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let answer = Arc::clone(&said);
+    let on_exec = move |_: &ElementId, _: &tomato_virt::container::ExecRequest| {
+        let stdout = lock(&answer).clone();
+        tomato_virt::container::ExecOutput { exit_code: Some(0), stdout, ..Default::default() }
+    };
+    let world =
+        World::with(FakeOptions { on_exec: Some(Arc::new(on_exec)), ..FakeOptions::default() });
+    world.host.want(single()).await.unwrap();
+    world.settled(1).await;
+    upload(&world).await;
+    let json = kept(&world).into_iter().find(|path| path.extension().unwrap() == "json").unwrap();
+    let pending: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    // The script of that upload runs in the element already.
+    *lock(&said) = pending["upload"].as_str().unwrap().as_bytes().to_vec();
+    world.host.want(started(single())).await.unwrap();
+    let gone = async {
+        while !kept(&world).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.unwrap();
+    assert_eq!(world.count("spawn"), 0);
+}
+
+#[tokio::test]
+async fn a_kept_archive_that_cannot_be_begun_says_so_and_is_tried_once() {
+    let world = World::new();
+    world.host.want(single()).await.unwrap();
+    world.settled(1).await;
+    upload(&world).await;
+    let dir = crate::archive::DEFAULT_DIR;
+    let status = crate::archive::status(&world.host, &element(1), dir, 0).await.unwrap();
+    assert_eq!(status, tomato_api::host::ArchiveStatus::default(), "it waits");
+    world.containers.fail_next("spawn", "no room");
+    world.host.want(started(single())).await.unwrap();
+    let failed = async {
+        loop {
+            let status = crate::archive::status(&world.host, &element(1), dir, 0).await.unwrap();
+            if status.done {
+                return status;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let status = tokio::time::timeout(DEADLINE, failed).await.unwrap();
+    assert_eq!(status.exit_code, None);
+    assert!(status.output_tail.contains("no room"), "{status:?}");
+    topology_changes(&world).await;
+    assert_eq!(world.count("spawn"), 1);
+}
+
+/// Something else is wanted, and done.
+async fn topology_changes(world: &World) {
+    let mut topology = started(single());
+    topology.generation = 3;
+    topology.seed += 1;
+    world.host.want(topology).await.unwrap();
+    world.settled(3).await;
 }
