@@ -31,7 +31,7 @@ use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
 use tomato_model::link::LinkParams;
-use tomato_model::topology::Route;
+use tomato_model::topology::{Outage, Route};
 
 /// Version of this protocol; both sides refuse another one in words.
 pub const HOST_PROTOCOL: u32 = 1;
@@ -161,6 +161,18 @@ pub struct ObservedTopology {
     pub connections: Vec<ConnectionId>,
     /// The wire's start id; counters begin anew when it changes.
     pub wire_instance: Option<u64>,
+    /// The last times in which its traffic stopped unasked, the oldest first; empty after the hostmanager's start.
+    #[serde(default)]
+    pub outages: Vec<ObservedOutage>,
+}
+
+/// A time in which connections did not pass frames although they should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedOutage {
+    /// When and how long.
+    pub outage: Outage,
+    /// Where.
+    pub connections: Vec<ConnectionId>,
 }
 
 /// What a host sees of one element.
@@ -174,6 +186,9 @@ pub struct ObservedElement {
     pub error: Option<ObservedError>,
     /// What is being done, for progress.
     pub doing: Option<String>,
+    /// What to know about it although nothing failed.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// A failure with its code.

@@ -51,7 +51,8 @@ fn end(lab: &Lab, role: &str, grace: std::time::Duration) {
 /// Stops every running container, several at once; gives their number.
 fn stop_elements(lab: &Lab) -> anyhow::Result<usize> {
     use futures_util::{StreamExt, TryStreamExt};
-    let containers = LinuxContainers::new(lab.paths(), Options::default());
+    let options = Options { runtime: lab.runtime(), ..Options::default() };
+    let containers = LinuxContainers::new(lab.paths(), options);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let elements = containers.list().await.context("cannot look for elements")?;

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tomato_model::id::LabId;
-use tomato_virt::container::HostPaths;
+use tomato_virt::container::{HostPaths, Runtime};
 
 use crate::limits;
 
@@ -28,6 +28,9 @@ pub(crate) struct Lab {
     pub(crate) template_dir: PathBuf,
     /// Whether that was given by hand, and so outlives the lab.
     pub(crate) template_dir_given: bool,
+    /// Program that makes the containers in place of the built-in runtime.
+    #[serde(default)]
+    pub(crate) runc: Option<PathBuf>,
     /// Unprivileged account of the backend.
     pub(crate) backend_uid: u32,
     /// Unprivileged account of the wire.
@@ -91,6 +94,7 @@ impl Lab {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             template_dir: dir.join("templates"),
             template_dir_given: false,
+            runc: None,
             backend_uid,
             wire_uid: backend_uid + 1,
             dir,
@@ -160,6 +164,11 @@ impl Lab {
     /// Directory of sockets and process files, gone after a restart of the machine.
     pub(crate) fn run_dir(&self) -> PathBuf {
         self.paths().run_dir
+    }
+
+    /// Who makes the lab's containers.
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.runc.clone().map_or(Runtime::Libcontainer, |program| Runtime::Runc { program })
     }
 
     /// Where the lab's containers are.

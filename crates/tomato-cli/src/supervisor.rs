@@ -56,7 +56,8 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
         Some(_) => None,
         None => Some(listen(options.listen)?),
     };
-    let lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
+    let mut lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
+    lab.runc.clone_from(&options.runc);
     let lock = lock(&lab)?;
     for role in ["backend", "hostmanager"] {
         // Left by a supervisor that was killed; they would keep the port.

@@ -184,10 +184,15 @@ pub(crate) async fn show(client: &Client, text: &str, form: Output) -> anyhow::R
         return Ok(());
     }
     output::line(&format!("{} ({})\n", graph.topology.name, graph.topology.id));
-    output::table(&["element", "kind", "state", "from", "addresses", "error"], elements(&graph));
+    output::table(&["element", "kind", "state", "from", "addresses", "says"], elements(&graph));
     output::line("");
     let header = ["connection", "direction", "passes", "set to", "frames", "bytes", "drops"];
     output::table(&header, connections(&graph, &counters));
+    for connection in &graph.connections {
+        if let Some(outage) = connection.outage {
+            output::line(&format!("{}: {outage}", connection.name));
+        }
+    }
     Ok(())
 }
 
@@ -201,7 +206,7 @@ fn elements(graph: &Graph) -> Vec<Vec<String>> {
             word(&element.state),
             element.template.clone().unwrap_or_default(),
             addresses.join(" "),
-            element.error.clone().unwrap_or_default(),
+            element.error.clone().or_else(|| element.notice.clone()).unwrap_or_default(),
         ]
     };
     graph.elements.iter().map(row).collect()

@@ -150,7 +150,11 @@ impl Look {
                 Ok(Observed::Absent) => (State::Created, None),
                 Ok(Observed::Prepared { .. }) => (State::Prepared, None),
                 Ok(Observed::Started { .. }) => (State::Started, None),
-                Err(error) => (live.state.unwrap_or(State::Created), Some(of_container(&error))),
+                Err(ref error) => (live.state.unwrap_or(State::Created), Some(of_container(error))),
+            };
+            live.oom_kills = match seen {
+                Ok(Observed::Started { oom_kills, .. }) => oom_kills,
+                _ => 0,
             };
             live.state = Some(state);
             live.error = error.or(network).or(failed);
@@ -253,11 +257,8 @@ impl Look {
 
     /// Gives a running container its network unless that failed a moment ago; says what does not work.
     async fn network(&self, wanted: &WantedElement, pid: u32) -> Option<ApiError> {
-        let aim = NetworkAim {
-            pid,
-            wanted: wanted.clone(),
-            host_names: Arc::clone(&self.host_names),
-        };
+        let aim =
+            NetworkAim { pid, wanted: wanted.clone(), host_names: Arc::clone(&self.host_names) };
         let last = lock(&self.topology.live).elements.get(&self.id).and_then(|e| e.retry.clone());
         let last = last.filter(|retry| retry.aim == aim);
         if let Some(retry) = last.as_ref().filter(|retry| Instant::now() < retry.at) {

@@ -130,6 +130,10 @@ impl WireControl for FakeWire {
     async fn instance(&self) -> Result<u64, WireFault> {
         self.with(|state| state.instance)
     }
+
+    async fn ended(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Templates without files: any name but those beginning with `no-` exists.

@@ -13,15 +13,17 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
-    ObservedElement, ObservedPage, ObservedTopology, WantedElement, WantedTopology,
+    ObservedElement, ObservedOutage, ObservedPage, ObservedTopology, WantedElement, WantedTopology,
 };
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_virt::container::{Containers, NetworkSpec};
 
+use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
+use crate::outage::{self, Alive, Lost};
 use crate::reconcile;
 use crate::templates::Templates;
 use crate::wire::WireControl;
@@ -80,6 +82,11 @@ pub(crate) struct Live {
     pub(crate) elements: BTreeMap<ElementId, LiveElement>,
     pub(crate) connections: Vec<ConnectionId>,
     pub(crate) wire_instance: Option<u64>,
+    /// Every element is to be looked at again.
+    pub(crate) recheck: bool,
+    /// Its traffic has stopped.
+    pub(crate) lost: Option<Lost>,
+    pub(crate) outages: Vec<ObservedOutage>,
 }
 
 /// What was seen last of one element.
@@ -93,6 +100,10 @@ pub(crate) struct LiveElement {
     pub(crate) plugged_pid: Option<u32>,
     /// What that process was configured with.
     pub(crate) configured: Option<(u32, NetworkSpec)>,
+    /// What its own layer takes more than it may.
+    pub(crate) disk: Option<DiskOver>,
+    /// Processes the kernel has killed at its memory limit since it was started.
+    pub(crate) oom_kills: u64,
     /// Its network could not be made and is tried again.
     pub(crate) retry: Option<Retry>,
 }
@@ -119,6 +130,19 @@ pub(crate) struct Retry {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Only plain values are behind these locks, each whole after every statement.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LiveElement {
+    fn notice(&self) -> Option<String> {
+        let memory = (self.oom_kills > 0).then(|| {
+            let count = self.oom_kills;
+            let was = if count == 1 { "process was" } else { "processes were" };
+            format!("{count} {was} killed at its memory limit; give it a larger profile")
+        });
+        let all: Vec<String> =
+            memory.into_iter().chain(self.disk.map(|over| over.to_string())).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
 }
 
 impl Topology {
@@ -168,16 +192,16 @@ impl Host {
     /// # Errors
     /// If the ledger cannot be read. Must be called inside a tokio runtime.
     pub fn open(parts: Parts) -> Result<Arc<Self>, LedgerError> {
-        let records = parts.state_dir.join("host");
+        let records_dir = parts.state_dir.join("host");
         for dir in ["", "archives", "spool"] {
-            let dir = records.join(dir);
+            let dir = records_dir.join(dir);
             make_private_dir(&dir).map_err(|source| LedgerError::File {
                 action: "make",
                 path: dir,
                 source,
             })?;
         }
-        let ledger = Ledger::open(records.join("ledger"))?;
+        let ledger = Ledger::open(records_dir.join("ledger"))?;
         let records = ledger.load()?;
         let host = Arc::new(Self {
             parts,
@@ -190,11 +214,13 @@ impl Host {
             board: Mutex::default(),
             sequence: watch::Sender::new(0),
         });
+        let alive = Alive::read(&records_dir);
         for record in records {
-            host.take_up(Topology::new(record));
+            host.take_up(Topology::new(record), alive.clone());
         }
-        tokio::spawn(reconcile::watch_wire(Arc::clone(&host)));
+        tokio::spawn(outage::watch_wire(Arc::clone(&host)));
         tokio::spawn(reconcile::remove_orphans(Arc::clone(&host)));
+        tokio::spawn(disk::watch(Arc::clone(&host)));
         Ok(host)
     }
 
@@ -203,9 +229,9 @@ impl Host {
         self.stop.cancel();
     }
 
-    fn take_up(self: &Arc<Self>, topology: Arc<Topology>) {
+    fn take_up(self: &Arc<Self>, topology: Arc<Topology>, before: Option<Alive>) {
         lock(&self.topologies).insert(topology.id.clone(), Arc::clone(&topology));
-        tokio::spawn(reconcile::run(Arc::clone(self), topology));
+        tokio::spawn(reconcile::run(Arc::clone(self), topology, before));
     }
 
     /// Keeps what is wanted and begins to work on it. An older generation than the one known is ignored.
@@ -229,7 +255,7 @@ impl Host {
         }
         let record = Record { wanted, is_removing: false, elements: BTreeMap::new() };
         save(&self.ledger, record.clone()).await.map_err(failed)?;
-        self.take_up(Topology::new(record));
+        self.take_up(Topology::new(record), None);
         Ok(())
     }
 
@@ -291,6 +317,7 @@ impl Host {
             state: element.state.unwrap_or(State::Created),
             error: element.error.clone().or_else(|| element.wire_error.clone()),
             doing: element.doing.clone(),
+            notice: element.notice(),
         });
         let observed = ObservedTopology {
             id: topology.id.clone(),
@@ -299,6 +326,7 @@ impl Host {
             elements: elements.collect(),
             connections: live.connections.clone(),
             wire_instance: live.wire_instance,
+            outages: live.outages.clone(),
         };
         let mut board = lock(&self.board);
         if board.shown.get(&topology.id).is_some_and(|(_, shown)| *shown == observed) {

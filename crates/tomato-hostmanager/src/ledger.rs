@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -162,8 +162,12 @@ pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
 pub(crate) fn replace_file(path: &Path, content: &mut impl Read) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut replace = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
         // One left by an earlier process may have another mode.
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         io::copy(content, &mut file)?;
@@ -174,6 +178,19 @@ pub(crate) fn replace_file(path: &Path, content: &mut impl Read) -> io::Result<(
     replace().inspect_err(|_| {
         fs::remove_file(&new).ok();
     })
+}
+
+/// Puts a file that only root may read in the place of `path`: whole or not at all, but lost when the machine stops.
+pub(crate) fn replace_sign(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?
+        .write_all(content)?;
+    fs::rename(&new, path)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! Read first [`host`] (the state), then `reconcile` (one topology), `element` (one element), [`http`] (the protocol).
 
 mod archive;
+mod disk;
 mod element;
 mod error;
 pub mod fake;
@@ -17,10 +18,12 @@ pub mod host;
 pub mod http;
 pub mod ledger;
 pub mod limits;
+mod outage;
 mod reconcile;
 mod serve;
 pub mod templates;
 pub mod translate;
+
 pub mod wire;
 
 pub use serve::{Config, ServeError, serve, serve_on};

@@ -14,12 +14,20 @@ pub const NETWORK_RETRY_MAX: Duration = Duration::from_secs(60);
 pub const WIRE_CALLS_WAITING: usize = 256;
 /// How often the wire is asked whether it lives.
 pub const WIRE_PING: Duration = Duration::from_secs(1);
+/// How often it is asked while it is away.
+pub const WIRE_RETRY: Duration = Duration::from_millis(50);
+/// Outages of a topology that are remembered.
+pub const OUTAGES_MAX: usize = 8;
 /// How long one call of the wire may take.
 pub const WIRE_CALL: Duration = Duration::from_secs(20);
 /// How often things nobody wants are searched for and removed.
 pub const ORPHAN_SEARCH: Duration = Duration::from_secs(60);
 /// What processes of a container get to end by themselves when it is stopped.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How often the disk use of elements is measured; the pause is at least this many times as long as measuring took.
+pub const DISK_CHECK: Duration = Duration::from_secs(30);
+/// Part of the time that measuring disk use may take, as its divisor.
+pub const DISK_CHECK_PAUSE: u32 = 10;
 /// How long a call on an element waits for its start or recovery.
 pub const READY_WAIT: Duration = Duration::from_secs(30);
 /// Longest wait of a long poll.

@@ -1,4 +1,4 @@
-//! The loop of one topology, and what watches over all of them: the wire and orphans.
+//! The loop of one topology, and the search for orphans of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -20,7 +20,8 @@ use crate::element::Look;
 use crate::error::chain;
 use crate::host::{Host, Topology, lock};
 use crate::ledger::Record;
-use crate::limits::{ORPHAN_SEARCH, RECHECK, WIRE_PING};
+use crate::limits::{ORPHAN_SEARCH, RECHECK};
+use crate::outage::{self, Alive};
 use crate::translate;
 use crate::wire::WireFault;
 
@@ -45,17 +46,22 @@ struct Turn {
     /// Elements of an earlier process that were not looked at yet: until then the wire is left as it is and nothing is
     /// shown, so that what runs goes on undisturbed and is never called created.
     unseen: BTreeSet<ElementId>,
+    /// The last sign of life of the process before this one, until the wire was told anything.
+    before: Option<Alive>,
 }
 
 /// Works on one topology until nothing is left of it.
-pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>) {
+pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>, before: Option<Alive>) {
     let unseen = topology.record().await.elements.keys().cloned().collect();
-    let mut turn = Turn { is_in_wire: true, unseen, ..Turn::default() };
+    let mut turn = Turn { is_in_wire: true, unseen, before, ..Turn::default() };
     let mut timer = interval(RECHECK);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset();
     loop {
         let record = topology.record().await;
+        if std::mem::take(&mut lock(&topology.live).recheck) {
+            turn.due.extend(record.elements.keys().cloned());
+        }
         turn.begin_looks(&host, &topology, &record);
         if !turn.unseen.is_empty() {
             tokio::select! {
@@ -207,6 +213,7 @@ impl Turn {
             }
             Err(error @ WireFault::Away(_)) => {
                 tracing::warn!(%error, topology = %topology.id, "the wire is tried again");
+                outage::lose(&mut live, Instant::now(), false);
                 live.connections.clear();
                 live.wire_instance = None;
                 return false;
@@ -227,6 +234,12 @@ impl Turn {
             is_up && link.is_some_and(|link| link.connected && link.ends.iter().all(passes))
         });
         live.connections = passing.map(|connection| connection.id.clone()).collect();
+        if let Some(before) = self.before.take() {
+            outage::compare(&mut live, &before);
+        }
+        outage::end_outage(&mut live, |id| {
+            config.links.get(id.as_str()).is_some_and(|link| link.connected)
+        });
         true
     }
 
@@ -326,43 +339,6 @@ async fn orphan_captures(host: &Host) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Wakes every topology when the wire was lost or replaced.
-pub(crate) async fn watch_wire(host: Arc<Host>) {
-    let mut last: Option<u64> = None;
-    let mut lost: Option<Instant> = None;
-    let mut timer = interval(WIRE_PING);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = host.stop.cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        match host.parts.wire.instance().await {
-            Ok(instance) => {
-                let was_lost = lost.take();
-                if was_lost.is_some() || last.is_some_and(|last| last != instance) {
-                    let ms = was_lost.map_or(0, |at| at.elapsed().as_millis());
-                    tracing::warn!(ms, instance, "the wire is back; links are made again");
-                    wake_all(&host);
-                }
-                last = Some(instance);
-            }
-            Err(error) if lost.is_none() => {
-                tracing::warn!(%error, "the wire is lost");
-                lost = Some(Instant::now());
-                wake_all(&host);
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-fn wake_all(host: &Host) {
-    for topology in host.topologies() {
-        topology.wake.notify_one();
-    }
 }
 
 /// Removes containers, wire topologies and captures that no record names, now and then.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tomato_wire::client::{ClientError, WireClient};
 use tomato_wire::config::TopologyConfig;
@@ -58,6 +59,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
 
     /// The wire's start id, if it lives.
     async fn instance(&self) -> Result<u64, WireFault>;
+
+    /// Returns when the wire that lives now has ended, or for ever not if that cannot be seen.
+    async fn ended(&self);
 }
 
 /// The real wire behind its control socket; connects anew whenever the conversation broke off.
@@ -172,4 +176,13 @@ impl WireControl for SocketWire {
     async fn instance(&self) -> Result<u64, WireFault> {
         self.call(|client| client.hello().map(|welcome| welcome.instance)).await
     }
+
+    async fn ended(&self) {
+        // It reads requests from this connection for ever, and gets none.
+        let Ok(mut stream) = UnixStream::connect(&self.path).await else { return };
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.ok();
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,6 +158,7 @@ pub fn add_element(
         start_count: 0,
         state: State::Created,
         error: None,
+        notice: None,
         template: None,
         profile: None,
         gateways: Vec::new(),
@@ -473,6 +474,7 @@ pub(crate) fn connect_unfilled(
         backward: LinkParams::default(),
         capturing: false,
         started: false,
+        outage: None,
         client: std::collections::BTreeMap::new(),
     };
     patch_connection(graph, &mut connection, patch)?;

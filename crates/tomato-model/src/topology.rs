@@ -53,6 +53,9 @@ pub struct Element {
     /// What went wrong last, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What a host says about it that nothing has failed of: memory or disk at their limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// What it starts from (containers).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
@@ -121,6 +124,24 @@ pub struct Interface {
 /// JSON that can be compared.
 pub type JsonValue = serde_json::Value;
 
+/// A time in which frames did not pass although they should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Outage {
+    /// When it began, in microseconds since the Unix epoch.
+    pub began_us: u64,
+    /// How long it lasted, in milliseconds.
+    pub ms: u64,
+    /// It may have been shorter: nobody saw it begin.
+    pub at_most: bool,
+}
+
+impl std::fmt::Display for Outage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bound = if self.at_most { "at most " } else { "" };
+        write!(f, "traffic stopped for {bound}{} ms", self.ms)
+    }
+}
+
 /// A connection between two interfaces.
 #[allow(clippy::struct_excessive_bools, reason = "four independent switches of a connection")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -147,6 +168,9 @@ pub struct Connection {
     pub capturing: bool,
     /// Whether it passes frames now: both ends run and the wire has attached them.
     pub started: bool,
+    /// When its traffic stopped last although nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
     /// Data of clients, keys begin with `_`.
     #[serde(default)]
     pub client: BTreeMap<String, serde_json::Value>,

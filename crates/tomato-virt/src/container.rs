@@ -26,6 +26,7 @@ mod purge;
 mod spec;
 mod state;
 mod tap;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -45,6 +46,7 @@ pub(crate) use lock::Lock;
 pub use purge::{Purged, purge};
 pub use spec::{Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route};
 pub(crate) use state::{Phase, State, process_start, process_started_at};
+pub use tree::DiskUse;
 
 /// What was seen of a container. Seen, not remembered: it may have changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,6 +268,9 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     /// What the container uses now; all zero but the disk if it does not run.
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
 
-    /// Whether the disk limit of a spec is enforced on this host, and if not, why, in words for the user.
-    fn disk_enforced(&self) -> Result<(), String>;
+    /// What the element's own layer takes on disk.
+    async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError>;
+
+    /// Whether the file system of the elements' layers is nearly full, so that one that takes more than its share endangers all others.
+    async fn is_disk_short(&self) -> Result<bool, ContainerError>;
 }

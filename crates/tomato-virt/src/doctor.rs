@@ -82,6 +82,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("package sources", tools::sources),
     ("data disk", host::data_disk),
     ("template disk", host::template_disk),
+    ("disk limits", host::disk_limits),
     ("memory", host::memory),
     ("open files", host::open_files),
 ];

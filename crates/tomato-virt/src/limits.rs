@@ -40,3 +40,9 @@ pub const CPU_QUOTA_MIN_US: i64 = 1_000;
 pub const OPEN_FILES_MAX: u64 = 65_536;
 /// Bytes of a container's `/dev/shm`.
 pub const SHM_BYTES: u64 = 64 * 1024 * 1024;
+/// Files and directories of a container's own layer that are looked at to measure it.
+pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
+/// Bytes that a file takes besides its content.
+pub const INODE_BYTES: u64 = 256;
+/// Share of free blocks or inodes, in percent, below which the disk is short.
+pub const DISK_SHORT_PERCENT: u64 = 5;

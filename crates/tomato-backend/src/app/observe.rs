@@ -19,6 +19,7 @@ impl App {
         for element in &mut graph.elements {
             let now = seen.elements.iter().find(|e| e.id == element.id);
             element.state = now.map_or(State::Created, |e| e.state);
+            element.notice = now.and_then(|e| e.notice.clone());
             if let Some(error) = now.and_then(|e| e.error.as_ref()) {
                 element.error = Some(error.message.clone());
             } else if seen.settled
@@ -32,6 +33,15 @@ impl App {
         }
         for connection in &mut graph.connections {
             connection.started = seen.connections.contains(&connection.id);
+            let hit = seen.outages.iter().filter(|o| o.connections.contains(&connection.id));
+            let last = hit.map(|o| o.outage).max_by_key(|outage| outage.began_us);
+            // told once: a host repeats what it has seen
+            if let Some(outage) = last
+                && connection.outage.is_none_or(|known| known.began_us < outage.began_us)
+            {
+                tracing::warn!(topology = %seen.id, connection = connection.name, "{outage}");
+                connection.outage = Some(outage);
+            }
         }
         self.commit(&mut state, graph, Extra { job: None, is_observation: true }).await?;
         drop(state);
@@ -50,6 +60,7 @@ impl App {
             elements: Vec::new(),
             connections: Vec::new(),
             wire_instance: None,
+            outages: Vec::new(),
         };
         self.observe(seen).await.map(drop)
     }

@@ -34,6 +34,7 @@ fn observed(wanted: &WantedTopology) -> ObservedTopology {
             state: if fails { Life::Prepared } else { e.state },
             error: fails.then(|| ApiError::new(ErrorCode::HostError, "no init in the template")),
             doing: None,
+            notice: None,
         }
     });
     let elements = elements.collect();
@@ -45,6 +46,7 @@ fn observed(wanted: &WantedTopology) -> ObservedTopology {
         elements,
         connections,
         wire_instance: Some(1),
+        outages: Vec::new(),
     }
 }
 

@@ -129,6 +129,9 @@ fn element(body: &mut String, element: &Element) {
             format_args!(" <span class=\"quiet\">({} wanted)</span>", state_name(element.wanted)),
         );
     }
+    if let Some(notice) = &element.notice {
+        push(body, format_args!("<br>{}", escape(notice)));
+    }
     if let Some(error) = &element.error {
         push(body, format_args!("<br><span class=\"error\">{}</span>", escape(error)));
     }
@@ -164,10 +167,11 @@ fn connection(
         (true, true) => "passes frames",
         (true, false) => "not started",
     };
+    let outage = connection.outage.map(|outage| format!("<br>{outage}")).unwrap_or_default();
     push(
         body,
         format_args!(
-            "<tr><td rowspan=\"2\">{}<br><span class=\"quiet\">{status}</span>",
+            "<tr><td rowspan=\"2\">{}<br><span class=\"quiet\">{status}{outage}</span>",
             escape(&connection.name)
         ),
     );

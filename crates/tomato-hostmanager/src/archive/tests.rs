@@ -80,5 +80,5 @@ fn an_archive_without_a_script_is_done_at_once_and_says_why() {
     let status = read_status(tgz.as_slice(), 0).unwrap();
     assert_eq!((status.done, status.exit_code), (true, Some(127)));
     assert!(status.output_tail.contains("auto_exec.sh"), "{status:?}");
-    assert_eq!(std::fs::read(dir.path().join("exec_status/upload")).unwrap(), b"u1\n");
+    assert_eq!(fs::read(dir.path().join("exec_status/upload")).unwrap(), b"u1\n");
 }

@@ -372,6 +372,96 @@ async fn links_come_back_after_the_wire_was_replaced() {
 }
 
 #[tokio::test]
+async fn it_is_told_for_how_long_traffic_stopped() {
+    let mut world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    let seen = world.settled(1).await;
+    assert_eq!(seen.outages, []);
+    world.wire.set_away(true);
+    world.until(|o| o.connections.is_empty()).await;
+    let begun = Instant::now();
+    world.wire.restart();
+    world.wire.set_away(false);
+    let seen = world.until(|o| o.connections.len() == 2).await;
+    let [told] = &seen.outages[..] else { panic!("{seen:?}") };
+    assert_eq!(told.connections.len(), 2);
+    assert!(!told.outage.at_most);
+    assert!(told.outage.ms > 0 && u128::from(told.outage.ms) < 1000 + begun.elapsed().as_millis());
+    // Pulled and plugged in again by the user: nothing is told.
+    let mut topology = wanted();
+    for (generation, connected) in [(2, false), (3, true)] {
+        topology.generation = generation;
+        topology.connections[0].connected = connected;
+        world.host.want(topology.clone()).await.unwrap();
+        world.settled(generation).await;
+    }
+    assert_eq!(world.host.observed()[0].outages.len(), 1);
+    // Both die at once: the time is bounded by the last sign of life.
+    sign_of_life(&world, 1).await;
+    world.wire.restart();
+    world.reopen();
+    let seen = world.until(|o| o.settled && o.connections.len() == 2).await;
+    let [told] = &seen.outages[..] else { panic!("{seen:?}") };
+    assert!(told.outage.at_most);
+    // Only the hostmanager dies: traffic went on.
+    sign_of_life(&world, 2).await;
+    world.reopen();
+    let seen = world.until(|o| o.settled && o.connections.len() == 2).await;
+    assert_eq!(seen.outages, []);
+}
+
+/// Waits until the hostmanager has left one that names this wire.
+async fn sign_of_life(world: &World, instance: u64) {
+    let path = world.dir.path().join("host").join("alive");
+    let wanted = format!("\"wire_instance\":{instance},");
+    let left = async {
+        while !std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&wanted)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, left).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_element_above_its_disk_limit_is_told_and_stopped_only_when_the_disk_is_short() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    world.containers.set_disk(&element(1), (1 << 30) + 1);
+    disk::check(&world.host).await;
+    let seen = world.until(|o| o.elements[0].notice.is_some()).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!((&seen.elements[0].error, &seen.elements[1].notice), (&None, &None));
+    assert!(seen.elements[0].notice.as_ref().unwrap().contains("1074 MB"), "{seen:?}");
+    world.containers.set_disk_short(true);
+    disk::check(&world.host).await;
+    let seen = world.until(|o| o.settled && o.elements[0].state == State::Prepared).await;
+    let error = seen.elements[0].error.as_ref().unwrap();
+    assert!(error.message.contains("nearly full"), "{error:?}");
+    assert_eq!(states(&seen), [State::Prepared, State::Started, State::Started]);
+    world.containers.set_disk(&element(1), 0);
+    disk::check(&world.host).await;
+    topology.generation = 2;
+    topology.elements[0].start_count = 2;
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!((&seen.elements[0].error, &seen.elements[0].notice), (&None, &None));
+}
+
+#[tokio::test]
+async fn a_process_killed_for_memory_is_told_although_its_element_goes_on() {
+    let world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    world.containers.kill_for_memory(&element(2));
+    let seen = world.until(|o| o.elements[1].notice.is_some()).await;
+    assert!(seen.elements[1].notice.as_ref().unwrap().contains("memory limit"), "{seen:?}");
+    assert_eq!((states(&seen), &seen.elements[1].error), (vec![State::Started; 3], &None));
+}
+
+#[tokio::test]
 async fn a_removed_topology_leaves_nothing() {
     let world = World::new();
     let topology = wanted();
@@ -482,8 +572,7 @@ async fn a_kept_archive_that_was_begun_before_a_crash_is_not_begun_again() {
     world.settled(1).await;
     upload(&world).await;
     let json = kept(&world).into_iter().find(|path| path.extension().unwrap() == "json").unwrap();
-    let pending: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let pending: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     // The script of that upload runs in the element already.
     *lock(&said) = pending["upload"].as_str().unwrap().as_bytes().to_vec();
     world.host.want(started(single())).await.unwrap();

@@ -242,23 +242,17 @@ impl Inner {
         Ok(ContainerUsage {
             cpu_ns: reading.cpu_ns,
             memory_bytes: reading.memory_bytes,
-            disk_bytes: disk_use(&paths.upper()),
+            disk_bytes: super::tree::measure(&paths.upper()).bytes,
         })
     }
-}
 
-/// Bytes of all files below a directory; what vanishes meanwhile is not counted.
-fn disk_use(dir: &std::path::Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(meta) if meta.is_dir() => meta.blocks() * 512 + disk_use(&entry.path()),
-            Ok(meta) => meta.blocks() * 512 / meta.nlink().max(1),
-            Err(_) => 0,
-        })
-        .sum()
+    pub(super) fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
+        let paths = self.host.element(id);
+        if !paths.state_file().exists() {
+            return Err(ContainerError::NotPrepared(id.clone()));
+        }
+        Ok(super::tree::measure(&paths.upper()))
+    }
 }
 
 impl From<Ended> for ProcessState {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use tomato_model::id::ElementId;
 
 use super::{
-    ContainerError, ContainerSpec, ContainerUsage, Containers, ExecOutput, ExecRequest, ExitReason,
-    InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
+    ContainerError, ContainerSpec, ContainerUsage, Containers, DiskUse, ExecOutput, ExecRequest,
+    ExitReason, InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
 };
 
 /// Answers commands in place of a container.
@@ -48,6 +48,7 @@ struct World {
     failures: BTreeMap<String, Vec<String>>,
     calls: Vec<(String, ElementId)>,
     next_pid: u32,
+    is_disk_short: bool,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +61,8 @@ struct Container {
     /// Directory to the archive unpacked there last.
     archives: BTreeMap<String, Vec<u8>>,
     processes: BTreeMap<u64, ProcessState>,
+    disk_bytes: u64,
+    oom_kills: u64,
 }
 
 #[derive(Debug)]
@@ -84,6 +87,25 @@ impl FakeContainers {
     pub fn die(&self, id: &ElementId, how: ExitReason) {
         if let Some(container) = self.world().containers.get_mut(id) {
             container.end(how);
+        }
+    }
+
+    /// What the element's layer takes on disk from now on.
+    pub fn set_disk(&self, id: &ElementId, bytes: u64) {
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.disk_bytes = bytes;
+        }
+    }
+
+    /// Whether the disk of the host is nearly full from now on.
+    pub fn set_disk_short(&self, is_short: bool) {
+        self.world().is_disk_short = is_short;
+    }
+
+    /// The kernel has killed a process of a running container, which goes on.
+    pub fn kill_for_memory(&self, id: &ElementId) {
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.oom_kills += 1;
         }
     }
 
@@ -155,6 +177,7 @@ impl Container {
             self.interfaces.clear();
             self.processes.clear();
             self.network = None;
+            self.oom_kills = 0;
         }
     }
 
@@ -203,8 +226,8 @@ impl Containers for FakeContainers {
     async fn observe(&self, id: &ElementId) -> Result<Observed, ContainerError> {
         Ok(match self.world().containers.get(id) {
             None => Observed::Absent,
-            Some(Container { pid: Some(pid), .. }) => {
-                Observed::Started { pid: *pid, started_at: 0, oom_kills: 0 }
+            Some(Container { pid: Some(pid), oom_kills, .. }) => {
+                Observed::Started { pid: *pid, started_at: 0, oom_kills: *oom_kills }
             }
             Some(container) => Observed::Prepared { last_exit: container.last_exit },
         })
@@ -362,8 +385,13 @@ impl Containers for FakeContainers {
         self.world().prepared(id).map(|_| ContainerUsage::default())
     }
 
-    fn disk_enforced(&self) -> Result<(), String> {
-        Err("the fake has no disk".to_owned())
+    async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError> {
+        let bytes = self.world().prepared(id)?.disk_bytes;
+        Ok(DiskUse { bytes, is_whole: true })
+    }
+
+    async fn is_disk_short(&self) -> Result<bool, ContainerError> {
+        Ok(self.world().is_disk_short)
     }
 }
 

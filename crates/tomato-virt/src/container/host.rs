@@ -12,7 +12,7 @@ use tomato_model::id::ElementId;
 use super::layout::HostPaths;
 use super::{ContainerError, ContainerSpec, Observed};
 use crate::helper::IdMapping;
-use crate::limits::OPERATIONS_MAX;
+use crate::limits::{DISK_SHORT_PERCENT, OPERATIONS_MAX};
 
 /// Who makes the containers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -222,9 +222,19 @@ impl super::Containers for LinuxContainers {
         self.run(move |inner| inner.usage(&id)).await
     }
 
-    fn disk_enforced(&self) -> Result<(), String> {
-        Err("the disk limit of containers is not enforced on this host: one container can fill the file system of the \
-             data directory; watch the disk use shown"
-            .to_owned())
+    async fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
+        let id = id.clone();
+        self.run(move |inner| inner.disk(&id)).await
+    }
+
+    async fn is_disk_short(&self) -> Result<bool, ContainerError> {
+        self.run(|inner| {
+            let dir = &inner.host.state_dir;
+            let disk = rustix::fs::statvfs(dir)
+                .map_err(|errno| ContainerError::file("look at the disk of", dir)(errno.into()))?;
+            let is_short = |free: u64, all: u64| free < all / 100 * DISK_SHORT_PERCENT;
+            Ok(is_short(disk.f_bavail, disk.f_blocks) || is_short(disk.f_favail, disk.f_files))
+        })
+        .await
     }
 }

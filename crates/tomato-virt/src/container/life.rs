@@ -465,10 +465,5 @@ pub(super) fn write_owned(path: &Path, bytes: &[u8], id: u32) -> Result<(), Cont
 }
 
 pub(super) fn remove_tree(path: &Path) -> Result<(), ContainerError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(ContainerError::file("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    super::tree::remove(path).map_err(ContainerError::file("remove", path))
 }

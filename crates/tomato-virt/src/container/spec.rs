@@ -22,7 +22,7 @@ pub struct ContainerSpec {
     pub cpus_milli: u32,
     /// Memory limit in bytes.
     pub memory_bytes: u64,
-    /// Disk limit in bytes, see [`super::Containers::disk_enforced`].
+    /// Disk limit in bytes, for the caller to compare with [`super::Containers::disk`]: nothing stops the container at it.
     pub disk_bytes: u64,
     /// Number of processes and threads.
     pub pids_max: u32,

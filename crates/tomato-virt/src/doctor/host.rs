@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::limits::{DATA_DISK, KERNEL, MEMORY, OPEN_FILES, TEMPLATE_DISK};
 use super::{Finding, Options, existing};
+use crate::limits::DISK_SHORT_PERCENT;
 
 pub(super) fn root(_: &Options) -> Finding {
     let name = "root";
@@ -90,6 +91,19 @@ fn disk(name: &str, dir: &Path, (least, enough): (u64, u64), option: &str) -> Fi
         }
         Err(errno) => Finding::fail(name, format!("cannot look at {shown}: {errno}"), remedy()),
     }
+}
+
+/// Nothing to try: it is so on every host.
+pub(super) fn disk_limits(options: &Options) -> Finding {
+    let what = format!(
+        "the disk limit of a profile does not stop a container's writes: use is measured now and then, shown, and a container above its limit is \
+         stopped when less than {DISK_SHORT_PERCENT} % of the data disk is free"
+    );
+    let remedy = format!(
+        "for containers that may fill the disk, put {} on a file system of its own",
+        options.data_dir.display()
+    );
+    Finding::warn("disk limits", what, remedy)
 }
 
 pub(super) fn memory(_: &Options) -> Finding {
