@@ -3,7 +3,7 @@
 //! ```text
 //! absent ── ensure template, pin, record, prepare ──> prepared ── write files, start ──> started ── plug, configure
 //! ```
-//! The interfaces follow the start at once, so that boot scripts see them as early as possible.
+//! The boot command of the template waits until the network was configured, so that daemons find their interfaces.
 //!
 //! Invariants: a step to another state that failed is not tried again before something else is wanted; the network of a running element
 //! is, with growing pauses, and what of it works is used meanwhile. Only steps that change a container take one of the places that

@@ -1,6 +1,6 @@
 //! The keeper: process 1 of every container. A static program that uses only `std` and the C library's system call wrappers.
 //!
-//! It reaps orphans, runs the boot command, keeps duplicates of the element's TAP descriptors so that their carrier survives
+//! It reaps orphans, runs the boot command once told that the network is there (or after [`BOOT_WAIT`]), keeps duplicates of the element's TAP descriptors so that their carrier survives
 //! the death of every other process of the product, starts processes on request and remembers how they ended.
 //! It serves the unix socket inherited as descriptor 3, which only the host can reach (its path lies outside the container).
 //! The protocol is described in `src/keeper.rs`, the client side. One thread, one poll loop; every table is bounded; a client that
@@ -15,6 +15,7 @@ mod sys;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CString, c_int, c_ulong};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use clients::{Client, FRAME_MAX, Fields, flush, receive};
 use process::{Command, boot_command, boot_stdio, duplicate, errno, open_pty, own, start_process};
@@ -24,7 +25,9 @@ use sys::{
 };
 
 const LISTENER: RawFd = 3;
-const PROTOCOL_VERSION: u32 = 1;
+const PROTOCOL_VERSION: u32 = 2;
+/// How long the boot command waits for the network when nobody says that it is there.
+const BOOT_WAIT: Duration = Duration::from_secs(20);
 const CLIENTS_MAX: usize = 64;
 const HELD_MAX: usize = 256;
 const FINISHED_MAX: usize = 1024;
@@ -55,6 +58,8 @@ struct Keeper {
     finished: VecDeque<u64>,
     next_serial: u64,
     boot: u64,
+    /// The boot command while it waits, and until when.
+    pending: Option<(Vec<CString>, Instant)>,
     stopping: bool,
 }
 
@@ -128,9 +133,31 @@ impl Keeper {
                 None => Err(ENOENT),
                 Some(state) => Ok(encoded(*state)),
             },
+            11 => {
+                self.run_boot();
+                Ok((Vec::new(), Vec::new()))
+            }
             _ => return Err(()),
         };
         Ok(Some(answer))
+    }
+
+    /// Runs the boot command unless that was done.
+    fn run_boot(&mut self) {
+        let Some((arguments, _)) = self.pending.take() else { return };
+        let Some((null, log)) = boot_stdio() else { return };
+        let stdio = [null.as_raw_fd(), log.as_raw_fd(), log.as_raw_fd()];
+        if let Ok((serial, _)) = self.spawn(&boot_command(arguments), stdio, false) {
+            self.boot = serial;
+        }
+    }
+
+    /// Milliseconds until the boot command has waited long enough; -1 where none waits.
+    fn poll_timeout(&self) -> c_int {
+        let Some((_, end)) = &self.pending else { return -1 };
+        let left = end.saturating_duration_since(Instant::now());
+        // Rounded up, so that the time is over when poll returns.
+        c_int::try_from(left.as_millis()).map_or(c_int::MAX, |left| left.saturating_add(1))
     }
 
     fn serve_spawn(&mut self, index: usize, f: &mut Fields<'_>) -> Result<Answer, ()> {
@@ -293,7 +320,10 @@ impl Keeper {
                 revents: 0,
             }));
             // SAFETY: the array outlives the call and its length is given.
-            let n = unsafe { sys::poll(polled.as_mut_ptr(), polled.len() as c_ulong, -1) };
+            let n = unsafe { sys::poll(polled.as_mut_ptr(), polled.len() as c_ulong, self.poll_timeout()) };
+            if self.pending.as_ref().is_some_and(|(_, end)| Instant::now() >= *end) {
+                self.run_boot();
+            }
             if n < 0 {
                 continue;
             }
@@ -404,15 +434,8 @@ fn main() {
         finished: VecDeque::new(),
         next_serial: 1,
         boot: 0,
+        pending: (!arguments.is_empty()).then(|| (arguments, Instant::now() + BOOT_WAIT)),
         stopping: false,
     };
-    if !arguments.is_empty()
-        && let Some((null, log)) = boot_stdio()
-    {
-        let stdio = [null.as_raw_fd(), log.as_raw_fd(), log.as_raw_fd()];
-        if let Ok((serial, _)) = keeper.spawn(&boot_command(arguments), stdio, false) {
-            keeper.boot = serial;
-        }
-    }
     keeper.run(&signals)
 }

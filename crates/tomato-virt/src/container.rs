@@ -210,6 +210,7 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     async fn plugged(&self, id: &ElementId) -> Result<Vec<String>, ContainerError>;
 
     /// Makes addresses, routes, host names and DHCP clients of the started container match. Touches only what an earlier call set.
+    /// The boot command waits for the end of the first call, whether all could be set or not, so that daemons find their interfaces.
     async fn configure(&self, id: &ElementId, network: &NetworkSpec) -> Result<(), ContainerError>;
 
     /// Runs a command and returns when it ends, even if processes it left behind keep its output open.

@@ -20,7 +20,7 @@ use crate::limits::{KEEPER_DEADLINE, KEEPER_FRAME_MAX, POLL_INTERVAL};
 pub(crate) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keeper"));
 
 /// Protocol spoken here.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A keeper did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,11 @@ impl Keeper {
     /// Gives the keeper a descriptor to hold under a name; one held under it before is closed.
     pub(crate) fn hold(&mut self, name: &str, fd: BorrowedFd<'_>) -> Result<(), KeeperError> {
         self.ask(Request::new(2).text(name), &[fd]).map(|_| ())
+    }
+
+    /// Lets the boot command run if it waits; a second time does nothing.
+    pub(crate) fn boot(&mut self) -> Result<(), KeeperError> {
+        self.ask(&Request::new(11), &[]).map(|_| ())
     }
 
     /// A duplicate of a held descriptor, `None` if none is held under the name.

@@ -17,7 +17,7 @@ use tomato_model::id::ElementId;
 use super::host::Inner;
 use super::life::{asked, lock, write_owned};
 use super::netlink::{LinkChange, Netlink, NetlinkError};
-use super::state::{Process, replace_file};
+use super::state::{Process, State, replace_file};
 use super::{Cidr, ContainerError, ExecRequest, InterfaceSpec, NetworkSpec, Route, tap};
 use crate::keeper::Ended;
 use crate::limits::INTERFACE_NAME_MAX;
@@ -104,6 +104,20 @@ impl Inner {
         let paths = self.host.element(id);
         let _lock = lock(id, &paths)?;
         let (state, process) = self.started(id)?;
+        let configured = self.set_network(id, network, &state, &process);
+        // Also when something could not be set: what works may be all that the boot command needs.
+        let booted = self.keeper(id)?.boot().map_err(asked(id));
+        configured.and(booted)
+    }
+
+    fn set_network(
+        &self,
+        id: &ElementId,
+        network: &NetworkSpec,
+        state: &State,
+        process: &Process,
+    ) -> Result<(), ContainerError> {
+        let paths = self.host.element(id);
         let file = paths.network_file();
         let old: Record = fs::read(&file)
             .ok()
@@ -122,9 +136,9 @@ impl Inner {
             format!("{}\n", network.hostname).as_bytes(),
             state.id_base,
         )?;
-        let mut netlink = open_netlink(id, &process)?;
-        in_network(id, &process, || {
-            set_names(id, &process, &network.hostname)?;
+        let mut netlink = open_netlink(id, process)?;
+        in_network(id, process, || {
+            set_names(id, process, &network.hostname)?;
             set_forwarding(&old, network.forwarding)
         })?;
         set_links(id, &mut netlink, network)?;

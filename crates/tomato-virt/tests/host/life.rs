@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tomato_virt::container::{
-    ContainerError, Containers, ExecRequest, ExitReason, Observed, ProcessState, Runtime,
-    SpawnRequest, purge,
+    ContainerError, Containers, ExecRequest, ExitReason, NetworkSpec, Observed, ProcessState,
+    Runtime, SpawnRequest, purge,
 };
 use tomato_virt::helper::IdMapping;
 
@@ -54,6 +54,13 @@ async fn whole_life(world: World) {
     let same =
         matches!(all.observe(&id).await, Ok(Observed::Started { pid: now, .. }) if now == pid);
     assert!(same, "the second start changed nothing");
+    assert_eq!(
+        world.sh(&id, "cat /tmp/boot").await.exit_code,
+        Some(1),
+        "booted without its network"
+    );
+    let network = NetworkSpec { hostname: "h1".to_owned(), ..NetworkSpec::default() };
+    all.configure(&id, &network).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
     until("boot command", || async { world.sh(&id, "cat /tmp/boot").await.exit_code == Some(0) })
         .await;
     assert_eq!(world.ok(&id, "cat /tmp/boot").await, "booted as 0\n");
