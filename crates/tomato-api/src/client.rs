@@ -164,11 +164,12 @@ impl Client {
     /// Events after number `after` (none: from now on), as JSON of [`crate::request::Event`].
     ///
     /// # Errors
-    /// As [`Client::call`].
+    /// As [`Client::call`]; in the stream, [`ErrorCode::NoDataAvailable`] if events were missed.
     pub async fn events(
         &self,
         after: Option<u64>,
-    ) -> Result<impl Stream<Item = Result<crate::request::Event, ApiError>> + Send, ApiError> {
+    ) -> Result<impl Stream<Item = Result<crate::request::Event, ApiError>> + Send + use<>, ApiError>
+    {
         let number = after.map(|n| n.to_string());
         let query: Vec<(&str, &str)> = number.iter().map(|n| ("after", n.as_str())).collect();
         let stream = self.download("event_list", &[], &query).await?;
@@ -178,6 +179,11 @@ impl Client {
                 loop {
                     if let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                         let line: Vec<u8> = pending.drain(..=end).collect();
+                        if line.starts_with(b"event: reload") {
+                            let text = "events were missed that are no longer kept: read the objects again";
+                            let error = ApiError::new(ErrorCode::NoDataAvailable, text);
+                            return Some((Err(error), (stream, pending)));
+                        }
                         let event = line
                             .strip_prefix(b"data: ")
                             .and_then(|data| serde_json::from_slice(data).ok());

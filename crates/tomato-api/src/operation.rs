@@ -4,7 +4,7 @@
 //! beside it. Paths are below [`PREFIX`]. A missing role is refused; an invisible object is not found.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use tomato_model::edit::{ConnectionPatch, ElementPatch, InterfacePatch};
+use tomato_model::edit::{ConnectionPatch, ElementPatch, InterfacePatch, TopologyPatch};
 use tomato_model::graph::Graph;
 use tomato_model::role::Role;
 use tomato_model::topology::{Connection, Element, Interface, Topology};
@@ -191,7 +191,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/topologies/{id}",
         access: Access::Topology(Role::Manager),
         query: &[],
-        body: Body::Json(schema::<request::TopologyPatch>),
+        body: Body::Json(schema::<TopologyPatch>),
         answer: Answer::Json(schema::<Topology>),
         doc: "Change name, seed or client data.",
         long: false,
@@ -551,7 +551,7 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[Param { name: "after", required: false, doc: "number of the last event seen" }],
         body: Body::None,
         answer: Answer::Events,
-        doc: "Follow what changes, as server-sent events; Last-Event-ID continues.",
+        doc: "Follow what changes, as server-sent events; Last-Event-ID continues. An event named reload says that events were missed: read the objects again.",
         long: false,
     },
     Operation {

@@ -19,21 +19,6 @@ pub struct TopologyCreate {
     pub name: Option<String>,
 }
 
-/// Changes to a topology.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(default)]
-pub struct TopologyPatch {
-    /// New name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// New seed of the random draws.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// Data of clients, keys begin with `_`; null removes one.
-    #[serde(flatten)]
-    pub client: Attributes,
-}
-
 /// A new element.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ElementCreate {

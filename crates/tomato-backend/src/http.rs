@@ -70,8 +70,12 @@ fn handler(
         Box::pin(async move {
             let params =
                 params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            // A change runs to its end even if its client hangs up in the middle.
-            let work = async move { handle(&app, operation, params, request).await };
+            let call = match begin(&app, operation, params, request).await {
+                Ok(call) => call,
+                Err(error) => return problem(&error),
+            };
+            // A change that was heard to its end runs to its end even if its client hangs up in the middle.
+            let work = async move { dispatch::dispatch(&app, call).await };
             let result = match operation.method {
                 Method::Get => work.await,
                 _ => tokio::spawn(work).await.unwrap_or_else(|error| {
@@ -84,12 +88,13 @@ fn handler(
     }
 }
 
-async fn handle(
+/// Finds out who calls, and reads what they say unless it is a stream.
+async fn begin(
     app: &App,
     operation: &'static Operation,
     params: BTreeMap<String, String>,
     request: Request,
-) -> Answer<Response> {
+) -> Answer<Call> {
     let caller = authenticate(app, request.headers()).await?;
     let caller = match (caller, operation.access) {
         (Some(caller), _) => caller,
@@ -104,8 +109,7 @@ async fn handle(
     if operation.access == Access::Admin {
         caller.need_admin()?;
     }
-    let call = Call::new(operation, caller, params, request);
-    dispatch::dispatch(app, call).await
+    Call::new(operation, caller, params, request).heard().await
 }
 
 /// Who calls, if credentials are given: by password, by token or by the cookie of a session.

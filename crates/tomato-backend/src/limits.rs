@@ -42,12 +42,12 @@ pub const PASSWORD_CACHE_MAX: usize = 1000;
 pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Sessions of one account; the oldest end beyond it.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
-/// Letters of a topology's name.
-pub const NAME_CHARS_MAX: usize = 100;
 /// Bytes of client data of one object.
 pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 /// Requests under way have this long at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// How long the answer to a change waits for the host to take it into account.
+pub const APPLY_WAIT: Duration = Duration::from_secs(5);
 /// How long a call waits for a host that is being recovered.
 pub const HOST_RECOVERY: Duration = Duration::from_secs(30);
 

@@ -121,7 +121,14 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     match content {
         Some(content) => {
             let description = if operation.long { "The job that does it." } else { "Done." };
-            json!({"200": {"description": description, "content": content}, "default": error})
+            let mut answers =
+                json!({"200": {"description": description, "content": content}, "default": error});
+            if matches!(operation.name, "element_modify" | "interface_modify" | "connection_modify")
+            {
+                let text = "Kept, but the host has not done it yet.";
+                answers["202"] = json!({"description": text, "content": content});
+            }
+            answers
         }
         None => json!({"204": {"description": "Done."}, "default": error}),
     }

@@ -285,7 +285,13 @@ pub(crate) async fn download(host: &Host, id: &ElementId, dir: &str) -> Result<F
     let mut file = spool(host).map_err(failed)?;
     let to = file.try_clone().map_err(failed)?;
     let packed = host.parts.containers.pack(id, dir, Box::new(to)).await;
-    packed.map_err(|e| of_container(&e))?;
+    packed.map_err(|error| match &error {
+        ContainerError::Helper { message, .. } if message.contains("No such file") => {
+            let message = format!("there is no {dir} in the element: upload an archive first");
+            ApiError::new(ErrorCode::NoDataAvailable, message)
+        }
+        _ => of_container(&error),
+    })?;
     file.rewind().map_err(failed)?;
     Ok(file)
 }

@@ -77,6 +77,8 @@ pub(crate) struct Topology {
 /// What was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
+    /// Every element of an earlier process was looked at, so that none is called created that runs.
+    pub(crate) is_shown: bool,
     pub(crate) generation: u64,
     pub(crate) is_settled: bool,
     pub(crate) elements: BTreeMap<ElementId, LiveElement>,
@@ -312,6 +314,9 @@ impl Host {
     /// Shows what is live of a topology to pollers, if it changed.
     pub(crate) fn publish(&self, topology: &Topology) {
         let live = lock(&topology.live);
+        if !live.is_shown {
+            return;
+        }
         let elements = live.elements.iter().map(|(id, element)| ObservedElement {
             id: id.clone(),
             state: element.state.unwrap_or(State::Created),
@@ -342,6 +347,24 @@ impl Host {
     /// Every topology as it was seen last.
     pub fn observed(&self) -> Vec<ObservedTopology> {
         lock(&self.board).shown.values().map(|(_, shown)| shown.clone()).collect()
+    }
+
+    /// The same with those that are still being recovered, which show nothing yet.
+    pub(crate) fn known(&self) -> Vec<ObservedTopology> {
+        let mut known = self.observed();
+        for topology in self.topologies() {
+            if !known.iter().any(|shown| shown.id == topology.id) {
+                known.push(ObservedTopology {
+                    id: topology.id.clone(),
+                    generation: 0,
+                    settled: false,
+                    elements: Vec::new(),
+                    connections: Vec::new(),
+                    wire_instance: None,
+                });
+            }
+        }
+        known
     }
 
     /// What changed after `after`, waiting at most `wait` for something to.

@@ -102,7 +102,7 @@ async fn hello() -> Json<HostHello> {
 }
 
 async fn topologies(State(host): App) -> Json<Vec<ObservedTopology>> {
-    Json(host.observed())
+    Json(host.known())
 }
 
 async fn want(

@@ -83,6 +83,7 @@ pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>, before: Option
         let is_settled = turn.is_settled(&record) && wired;
         {
             let mut live = lock(&topology.live);
+            live.is_shown = true;
             live.generation = record.wanted.generation;
             live.is_settled = is_settled;
         }

@@ -53,7 +53,10 @@ impl SqliteStore {
     }
 
     /// [`SqliteStore::open`] with other bounds on the events.
-    pub(crate) async fn open_with(
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn open_with(
         path: &Path,
         events_kept: u64,
         events_slack: u64,

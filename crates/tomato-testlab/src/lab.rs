@@ -93,7 +93,8 @@ impl Lab {
         Ok(lab)
     }
 
-    fn store_path(&self) -> PathBuf {
+    /// The backend's state file.
+    pub fn store_path(&self) -> PathBuf {
         self.dir.path().join("tomato.db")
     }
 
@@ -165,6 +166,11 @@ impl Lab {
     /// Ends the host as SIGKILL would; containers and wire go on.
     pub fn kill_host(&mut self) {
         self.host = None;
+    }
+
+    /// Where the backend answers, also while it is away.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Calls as an account, or as nobody.

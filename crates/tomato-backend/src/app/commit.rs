@@ -4,7 +4,7 @@
 
 use std::sync::PoisonError;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
@@ -33,6 +33,18 @@ struct Changes {
     at: u64,
     batch: Batch,
     events: Vec<Event>,
+    /// Who may still see what is about to be gone.
+    seen_by: Vec<String>,
+}
+
+/// An event as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EventRow {
+    #[serde(flatten)]
+    pub(crate) event: Event,
+    /// Accounts that may see it although its topology is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) seen_by: Vec<String>,
 }
 
 /// How one object is written.
@@ -48,7 +60,13 @@ struct Write<'a, T> {
 
 impl Changes {
     fn new(topology: TopologyId) -> Self {
-        Self { topology, at: crate::clock::now_us(), batch: Batch::default(), events: Vec::new() }
+        Self {
+            topology,
+            at: crate::clock::now_us(),
+            batch: Batch::default(),
+            events: Vec::new(),
+            seen_by: Vec::new(),
+        }
     }
 
     fn event(&mut self, object: EventObject, change: EventChange, id: &str, value: Value) {
@@ -64,7 +82,8 @@ impl Changes {
         self.batch.events.push(NewEvent {
             topology: Some(self.topology.as_str().to_owned()),
             at_us: i64::try_from(self.at).unwrap_or(i64::MAX),
-            body: json!(event).to_string(),
+            body: json!(EventRow { event: event.clone(), seen_by: self.seen_by.clone() })
+                .to_string(),
         });
         self.events.push(event);
     }
@@ -221,6 +240,7 @@ impl App {
     pub(crate) async fn commit_removal(&self, state: &mut State) -> Answer<()> {
         let id = state.graph.topology.id.clone();
         let mut changes = Changes::new(id.clone());
+        changes.seen_by = state.graph.topology.roles.keys().cloned().collect();
         let empty = Graph::new(state.graph.topology.clone());
         changes.elements(&state.graph, &empty)?;
         changes.connections(&state.graph, &empty)?;

@@ -28,7 +28,7 @@ impl App {
             Some(id) => id,
             None => self.topology_of_end(&args.ends[0])?,
         };
-        self.edit(caller, Part::Topology(&topology), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Topology(&topology), Role::Manager, |graph| {
             let ends = [end(graph, &args.ends[0])?, end(graph, &args.ends[1])?];
             let id = edit::connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)?;
             found(graph, &id)
@@ -49,7 +49,7 @@ impl App {
         patch: ConnectionPatch,
         expected: Option<u64>,
     ) -> Answer<Connection> {
-        self.edit(caller, Part::Connection(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Connection(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
             edit::modify_connection(graph, id, &patch).map_err(edit_error)?;
@@ -60,7 +60,7 @@ impl App {
 
     /// Removes a connection.
     pub async fn connection_remove(&self, caller: &Caller, id: &ConnectionId) -> Answer<()> {
-        self.edit(caller, Part::Connection(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Connection(id), Role::Manager, |graph| {
             edit::disconnect(graph, id).map_err(edit_error)?;
             Ok(())
         })

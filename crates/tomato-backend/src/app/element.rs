@@ -21,7 +21,7 @@ use crate::app::slot::Part;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
-use crate::limits::{EXEC_DEFAULT, EXEC_GRACE};
+use crate::limits::{EXEC_DEFAULT, EXEC_GRACE, HOST_RECOVERY};
 
 /// Template of a container that names none.
 pub const DEFAULT_TEMPLATE: &str = "debian-12";
@@ -37,7 +37,7 @@ impl App {
             patch.template = Some(DEFAULT_TEMPLATE.to_owned());
         }
         let profiles = self.profiles();
-        self.edit(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
             crate::app::profile::check_known(&profiles, &patch)?;
             let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
             let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
@@ -60,7 +60,7 @@ impl App {
         expected: Option<u64>,
     ) -> Answer<Element> {
         let profiles = self.profiles();
-        self.edit(caller, Part::Element(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
             crate::app::profile::check_known(&profiles, &patch)?;
@@ -72,7 +72,7 @@ impl App {
 
     /// Removes an element of which nothing is on a host, with its connections.
     pub async fn element_remove(&self, caller: &Caller, id: &ElementId) -> Answer<()> {
-        self.edit(caller, Part::Element(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let element = found(graph, id)?;
             if element.state != State::Created || element.wanted != State::Created {
                 let text =
@@ -94,9 +94,12 @@ impl App {
         id: &ElementId,
         action: Action,
     ) -> Answer<Job> {
+        // before anyone waits: who may not do it learns it at once
+        self.view(caller, Part::Element(id), Role::Manager).await?;
+        self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;
-            if action.target(element.state).is_none() {
+            if crate::app::run::target(&element, action).is_none() {
                 let text = format!(
                     "element {} is {:?}: it cannot {action:?} now",
                     element.name, element.state
@@ -110,6 +113,24 @@ impl App {
         .await
     }
 
+    /// The element as it is once it runs, cannot run, or [`HOST_RECOVERY`] is over: a call during a start or a recovery waits.
+    async fn element_running(&self, caller: &Caller, id: &ElementId) -> Answer<Element> {
+        let until = tokio::time::Instant::now() + HOST_RECOVERY;
+        let mut observed = self.observed(Part::Element(id))?;
+        loop {
+            observed.mark_unchanged();
+            let element = self.element_info(caller, id).await?;
+            need_container(&element)?;
+            let is_coming = element.wanted == State::Started && element.error.is_none();
+            if element.state == State::Started || !is_coming {
+                return Ok(element);
+            }
+            if !matches!(tokio::time::timeout_at(until, observed.changed()).await, Ok(Ok(()))) {
+                return Ok(element);
+            }
+        }
+    }
+
     /// Runs a command in a started container.
     pub async fn element_exec(
         &self,
@@ -117,8 +138,7 @@ impl App {
         id: &ElementId,
         call: ExecCall,
     ) -> Answer<ExecAnswer> {
-        let element = self.element_info(caller, id).await?;
-        need_container(&element)?;
+        let element = self.element_running(caller, id).await?;
         if element.state != State::Started {
             let text = format!("element {} is not started: start it first", element.name);
             return Err(ApiError::new(ErrorCode::InvalidState, text)

@@ -1,16 +1,22 @@
 //! What changed, for those who watch.
 
-use std::collections::BTreeMap;
-
 use futures_util::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tomato_api::request::Event;
-use tomato_model::id::TopologyId;
 use tomato_store::Store;
 
-use crate::app::commit::store_error;
+use crate::app::commit::{EventRow, store_error};
 use crate::app::{Answer, App, Caller};
 use crate::limits::EVENTS_PAGE;
+
+/// What a follower gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Followed {
+    /// Something changed.
+    Event(Event),
+    /// Events were missed that are no longer kept: read everything anew; this is the newest number.
+    Reload(u64),
+}
 
 impl App {
     /// Number of the last event, to begin with "now".
@@ -18,17 +24,20 @@ impl App {
         self.inner.store.last_event().await.map_err(store_error)
     }
 
-    /// Events after number `after` that the caller may see; the stream waits for more and ends only with an error.
+    /// Events after number `after` that the caller may see, after word of a gap if there is one; the stream waits for more and ends only with an error.
     pub fn event_list(
         &self,
         caller: Caller,
         after: u64,
-    ) -> impl Stream<Item = Answer<Event>> + Send + 'static {
+    ) -> impl Stream<Item = Answer<Followed>> + Send + 'static {
         let app = self.clone();
         async_stream::try_stream! {
             let mut receiver = app.inner.events.subscribe();
             let mut seen = after;
-            let mut roles: BTreeMap<TopologyId, bool> = BTreeMap::new();
+            if let Some(now) = app.gap(after).await? {
+                seen = now;
+                yield Followed::Reload(now);
+            }
             loop {
                 loop {
                     let page = app.inner.store.events_after(seen, None, EVENTS_PAGE).await.map_err(store_error)?;
@@ -37,10 +46,10 @@ impl App {
                     }
                     for row in page {
                         seen = row.sequence;
-                        let Ok(event) = serde_json::from_str::<Event>(&row.body) else { continue };
-                        let event = Event { seq: row.sequence, ..event };
-                        if app.may_see(&caller, &event, &mut roles).await {
-                            yield event;
+                        let Ok(stored) = serde_json::from_str::<EventRow>(&row.body) else { continue };
+                        let event = Event { seq: row.sequence, ..stored.event };
+                        if app.may_see(&caller, &event, &stored.seen_by).await {
+                            yield Followed::Event(event);
                         }
                     }
                 }
@@ -53,21 +62,30 @@ impl App {
         }
     }
 
-    /// Whether the topology is visible; for one that is gone, whether it was when seen last.
-    async fn may_see(
-        &self,
-        caller: &Caller,
-        event: &Event,
-        known: &mut BTreeMap<TopologyId, bool>,
-    ) -> bool {
+    /// The newest number, if events after `after` are missing: no longer kept, or of another state file.
+    async fn gap(&self, after: u64) -> Answer<Option<u64>> {
+        let last = self.inner.store.last_event().await.map_err(store_error)?;
+        let first = self.inner.store.first_event().await.map_err(store_error)?;
+        let is_pruned = match first {
+            Some(first) => after.saturating_add(1) < first,
+            None => after < last,
+        };
+        Ok((is_pruned || after > last).then_some(last))
+    }
+
+    /// Whether the topology is visible; for one that is gone, whether it was in the end.
+    async fn may_see(&self, caller: &Caller, event: &Event, seen_by: &[String]) -> bool {
         if caller.admin {
             return true;
         }
         let Some(slot) = self.slot_of(&event.topology) else {
-            return known.get(&event.topology).copied().unwrap_or(false);
+            return seen_by.contains(&caller.account);
         };
-        let sees = caller.sees(&slot.state.lock().await.graph.topology);
-        known.insert(event.topology.clone(), sees);
-        sees
+        let state = slot.state.lock().await;
+        if state.is_gone {
+            seen_by.contains(&caller.account)
+        } else {
+            caller.sees(&state.graph.topology)
+        }
     }
 }

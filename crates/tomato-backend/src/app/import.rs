@@ -81,7 +81,7 @@ impl App {
             return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan) });
         }
         let steps = self
-            .edit(caller, Part::Topology(&id), Role::Manager, |graph| {
+            .edit_live(caller, Part::Topology(&id), Role::Manager, |graph| {
                 let plan = make(graph)?;
                 let steps = shown(&plan);
                 *graph = plan.graph;

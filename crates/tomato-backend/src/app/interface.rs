@@ -25,7 +25,7 @@ impl App {
         if patch.name.is_none() {
             patch.name = args.name;
         }
-        self.edit(caller, Part::Element(element), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Element(element), Role::Manager, |graph| {
             let id = edit::add_interface(
                 graph,
                 &mut SystemIds,
@@ -58,7 +58,7 @@ impl App {
         id: &InterfaceId,
         patch: InterfacePatch,
     ) -> Answer<Interface> {
-        self.edit(caller, Part::Interface(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Interface(id), Role::Manager, |graph| {
             edit::modify_interface(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })
@@ -67,7 +67,7 @@ impl App {
 
     /// Removes an interface with its connection.
     pub async fn interface_remove(&self, caller: &Caller, id: &InterfaceId) -> Answer<()> {
-        self.edit(caller, Part::Interface(id), Role::Manager, |graph| {
+        self.edit_live(caller, Part::Interface(id), Role::Manager, |graph| {
             edit::remove_interface(graph, id).map_err(edit_error)?;
             Ok(())
         })

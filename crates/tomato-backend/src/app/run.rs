@@ -10,10 +10,11 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::sync::MutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::host::ObservedTopology;
+use tomato_api::host::{ObservedElement, ObservedTopology};
 use tomato_api::job::{Job, JobElement, JobState, Progress};
 use tomato_model::id::ElementId;
 use tomato_model::lifecycle::{Action, State};
+use tomato_model::topology::Element;
 
 use crate::app::commit::Extra;
 use crate::app::job::{JobHandle, push_log};
@@ -25,8 +26,9 @@ use crate::limits::{JOB_CONNECTION_WAIT, JOB_HOST_WAIT, JOB_TICK};
 /// What a running job waits for.
 struct Wait {
     generation: u64,
-    /// Since when nothing is left to do but connections that do not pass frames.
-    settled: Option<Instant>,
+    /// For which generation, and since when, nothing is left to do but connections that do not pass frames. The host looks at its
+    /// elements now and then, so it being at work again does not end this.
+    settled: Option<(u64, Instant)>,
     /// Since when no host is there.
     alone: Option<Instant>,
 }
@@ -46,7 +48,7 @@ impl App {
         let mut elements = BTreeMap::new();
         for id in chosen {
             let Some(element) = graph.element_mut(&id) else { continue };
-            let Some(target) = action.target(element.state) else { continue };
+            let Some(target) = target(element, action) else { continue };
             if target == State::Started
                 && (element.state != State::Started || element.wanted != State::Started)
             {
@@ -175,13 +177,15 @@ impl App {
         }
         handle.update(|job| take_over(job, seen));
         if !seen.settled {
-            wait.settled = None;
             return Looked::Waiting;
         }
         let state = slot.state.lock().await;
         let job = handle.job();
-        let runs =
-            |id: &ElementId| seen.elements.iter().any(|e| e.id == *id && e.state == State::Started);
+        // an element with an error fails the job by itself
+        let runs = |id: &ElementId| {
+            let is_up = |e: &ObservedElement| e.state == State::Started && e.error.is_none();
+            seen.elements.iter().any(|e| e.id == *id && is_up(e))
+        };
         let silent = state.graph.connections.iter().find(|c| {
             let ends = state.graph.ends(c);
             c.connected
@@ -194,7 +198,12 @@ impl App {
                 && !seen.connections.contains(&c.id)
         });
         let Some(silent) = silent else { return Looked::Over(None) };
-        if wait.settled.get_or_insert_with(Instant::now).elapsed() < JOB_CONNECTION_WAIT {
+        let since = match wait.settled {
+            Some((generation, since)) if generation == seen.generation => since,
+            _ => Instant::now(),
+        };
+        wait.settled = Some((seen.generation, since));
+        if since.elapsed() < JOB_CONNECTION_WAIT {
             return Looked::Waiting;
         }
         let text = format!("connection {} passes no frames: see the log of the wire", silent.name);
@@ -214,7 +223,10 @@ impl App {
         let mut graph = state.graph.clone();
         let mut first = failed.clone();
         for (id, part) in handle.job().elements {
-            if part.state == part.target {
+            let is_reached = part.state == part.target;
+            // one that runs but not as asked, for example without an address, is no success
+            let is_flawed = is_reached && part.target == State::Started && part.error.is_some();
+            if is_reached && !is_flawed {
                 continue;
             }
             let error = part.error.or_else(|| failed.clone()).unwrap_or_else(|| {
@@ -227,7 +239,9 @@ impl App {
             if let Some(element) = graph.element_mut(&id)
                 && element.wanted == part.target
             {
-                element.wanted = element.state;
+                if !is_reached {
+                    element.wanted = element.state;
+                }
                 if !handle.is_cancelled() {
                     element.error = Some(error.message.clone());
                 }
@@ -249,13 +263,19 @@ impl App {
     }
 }
 
+/// Where the action leads: from what the element is, else from what it is about to become, so that a start can be stopped.
+pub(crate) fn target(element: &Element, action: Action) -> Option<State> {
+    action.target(element.state).or_else(|| action.target(element.state.max(element.wanted)))
+}
+
 enum Looked {
     Waiting,
     Over(Option<ApiError>),
 }
 
 fn progress(elements: &BTreeMap<ElementId, JobElement>) -> Progress {
-    let done = elements.values().filter(|e| e.state == e.target).count();
+    let is_done = |e: &&JobElement| e.state == e.target && e.error.is_none();
+    let done = elements.values().filter(is_done).count();
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     Progress { done: number(done), total: number(elements.len()) }
 }

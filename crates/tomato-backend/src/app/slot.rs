@@ -8,11 +8,13 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tomato_api::host::ObservedTopology;
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use tomato_model::lifecycle::State as Life;
 use tomato_model::role::Role;
 use tomato_model::topology::{Connection, Element, Topology};
 use tomato_store::{EntityKind, SqliteStore, Store};
 
 use crate::app::{Answer, App, Caller, internal, not_found};
+use crate::limits::{APPLY_WAIT, HOST_RECOVERY};
 
 /// The stored form of a topology.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +43,21 @@ pub(crate) struct Slot {
     pub(crate) state: Mutex<State>,
     /// What the host saw last.
     pub(crate) observed: watch::Sender<Option<ObservedTopology>>,
+}
+
+impl Slot {
+    /// Whether a host holds something of the topology and has not yet taken this generation into account, as far as the part is
+    /// concerned: a connection is done when the wire is, which need not wait for elements at work.
+    async fn is_pending(&self, part: Part<'_>, generation: u64) -> bool {
+        let state = self.state.lock().await;
+        let is_held = state.graph.elements.iter().any(|e| e.wanted != Life::Created);
+        let observed = self.observed.borrow();
+        let is_done = observed.as_ref().is_some_and(|seen| {
+            let is_wired = matches!(part, Part::Connection(_)) && seen.wire_instance.is_some();
+            seen.generation >= generation && (seen.settled || is_wired)
+        });
+        is_held && !state.is_gone && !is_done
+    }
 }
 
 /// All topologies.
@@ -188,6 +205,68 @@ impl App {
         let value = edit(&mut graph)?;
         self.commit(&mut state, graph, crate::app::commit::Extra::default()).await?;
         Ok(value)
+    }
+
+    /// The same, then waits a moment until the host has taken the change into account, where it holds anything of the topology.
+    /// Whether it has in the end is told by [`App::is_pending`].
+    pub(crate) async fn edit_live<T, F>(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+        edit: F,
+    ) -> Answer<T>
+    where
+        F: FnOnce(&mut Graph) -> Answer<T>,
+    {
+        let slot = self.slot(part)?;
+        let profiles = self.profiles();
+        let wanted = |graph: &Graph| crate::wanted::wanted(graph, 0, &profiles);
+        let mut is_concerned = false;
+        let edit = |graph: &mut Graph| {
+            let before = wanted(graph);
+            let value = edit(graph)?;
+            is_concerned = before != wanted(graph);
+            Ok(value)
+        };
+        let value = self.edit(caller, part, role, edit).await?;
+        if !is_concerned {
+            return Ok(value);
+        }
+        let generation = slot.state.lock().await.generation;
+        let until = tokio::time::Instant::now() + APPLY_WAIT;
+        let mut observed = slot.observed.subscribe();
+        while self.inner.host.is_connected() && slot.is_pending(part, generation).await {
+            if !matches!(tokio::time::timeout_at(until, observed.changed()).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        Ok(value)
+    }
+
+    /// Whether the host has not yet taken the newest change of a part into account.
+    pub(crate) async fn is_pending(&self, part: Part<'_>) -> bool {
+        let Ok(slot) = self.slot(part) else { return false };
+        let generation = slot.state.lock().await.generation;
+        slot.is_pending(part, generation).await
+    }
+
+    /// What the host sees of a part's topology, to be followed.
+    pub(crate) fn observed(
+        &self,
+        part: Part<'_>,
+    ) -> Answer<watch::Receiver<Option<ObservedTopology>>> {
+        Ok(self.slot(part)?.observed.subscribe())
+    }
+
+    /// Waits until a host has told what it holds of the topology, at most [`HOST_RECOVERY`]: before, what is stored may be old.
+    pub(crate) async fn reported(&self, part: Part<'_>) -> Answer<()> {
+        let mut observed = self.slot(part)?.observed.subscribe();
+        let told = observed.wait_for(Option::is_some);
+        if tokio::time::timeout(HOST_RECOVERY, told).await.is_err() {
+            tracing::warn!(?part, "no host has told what it holds; going on with what is stored");
+        }
+        Ok(())
     }
 
     /// The slot of a part and its locked state, if the caller has the role.

@@ -6,17 +6,21 @@ use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::Counters;
 use tomato_api::job::Job;
-use tomato_api::request::{TopologyCreate, TopologyPatch};
+use tomato_api::request::TopologyCreate;
+use tomato_model::edit::{self, TopologyPatch};
 use tomato_model::graph::{Graph, IdSource};
 use tomato_model::id::TopologyId;
 use tomato_model::lifecycle::{Action, State};
+use tomato_model::limits::TOPOLOGY_NAME_MAX;
+use tomato_model::name::is_topology_name;
 use tomato_model::role::Role;
 use tomato_model::topology::Topology;
 
+use crate::app::commit::edit_error;
 use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller};
 use crate::clock::SystemIds;
-use crate::limits::{CLIENT_BYTES_MAX, NAME_CHARS_MAX};
+use crate::limits::CLIENT_BYTES_MAX;
 
 impl App {
     /// Creates an empty topology that belongs to the caller.
@@ -66,36 +70,15 @@ impl App {
     ) -> Answer<Topology> {
         let needed = if patch.name.is_some() { Role::Owner } else { Role::Manager };
         self.edit(caller, Part::Topology(id), needed, |graph| {
-            let topology = &mut graph.topology;
-            check_revision(expected, topology.revision, &*topology)?;
-            if let Some(name) = patch.name {
-                topology.name = check_name(name)?;
-            }
-            if let Some(seed) = patch.seed {
-                topology.seed = seed;
-            }
-            for (key, value) in patch.client {
-                if !key.starts_with('_') {
-                    return Err(ApiError::new(
-                        ErrorCode::UnsupportedAttribute,
-                        format!("a topology has no attribute {key:?}"),
-                    )
-                    .with(json!({"attribute": key})));
-                }
-                if value.is_null() {
-                    topology.client.remove(&key);
-                } else {
-                    topology.client.insert(key, value);
-                }
-            }
-            if json!(topology.client).to_string().len() > CLIENT_BYTES_MAX {
+            check_revision(expected, graph.topology.revision, &graph.topology)?;
+            edit::modify_topology(graph, &patch).map_err(edit_error)?;
+            if json!(graph.topology.client).to_string().len() > CLIENT_BYTES_MAX {
                 let text = format!(
                     "client data of a topology is at most {CLIENT_BYTES_MAX} bytes: store less"
                 );
                 return Err(ApiError::new(ErrorCode::InvalidValue, text));
             }
-            topology.revision += 1;
-            Ok(topology.clone())
+            Ok(graph.topology.clone())
         })
         .await
     }
@@ -128,6 +111,9 @@ impl App {
         id: &TopologyId,
         action: Action,
     ) -> Answer<Job> {
+        // before anyone waits: who may not do it learns it at once
+        self.view(caller, Part::Topology(id), Role::Manager).await?;
+        self.reported(Part::Topology(id)).await?;
         self.with_slot(caller, Part::Topology(id), Role::Manager, async |slot, state| {
             let chosen = state.graph.elements.iter().map(|e| e.id.clone()).collect();
             self.begin(caller, Arc::clone(slot), state, action, chosen).await
@@ -171,13 +157,10 @@ impl App {
 }
 
 fn check_name(name: String) -> Answer<String> {
-    let is_fine = !name.trim().is_empty()
-        && name.chars().count() <= NAME_CHARS_MAX
-        && !name.chars().any(char::is_control);
-    if is_fine {
+    if is_topology_name(&name) {
         return Ok(name);
     }
-    let text = format!("name: must have 1 to {NAME_CHARS_MAX} printable characters");
+    let text = format!("name: must have 1 to {TOPOLOGY_NAME_MAX} printable characters");
     Err(ApiError::new(ErrorCode::InvalidValue, text)
         .with(json!({"attribute": "name", "value": name})))
 }

@@ -116,16 +116,19 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
 /// Follows the host's observations.
 async fn observe(app: &App) {
     let mut after = 0;
+    let mut pending = Pending::new();
     loop {
-        let path = format!("/v1/observed?after={after}&wait_ms={}", OBSERVE_WAIT.as_millis());
+        let wait = if pending.is_empty() { OBSERVE_WAIT } else { RETRY };
+        let path = format!("/v1/observed?after={after}&wait_ms={}", wait.as_millis());
         let page: Answer<ObservedPage> =
             app.host().call("GET", &path, Bytes::new(), OBSERVE_WAIT + OBSERVE_GRACE).await;
-        let taken = match page {
-            Ok(page) => take(app, page).await,
-            Err(error) => Err(error),
-        };
-        match taken {
-            Ok(sequence) => after = sequence,
+        match page {
+            Ok(page) => {
+                after = page.sequence;
+                pending.extend(page.removed.into_iter().map(|id| (id, None)));
+                pending.extend(page.topologies.into_iter().map(|t| (t.id.clone(), Some(t))));
+                take(app, &mut pending).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "the host's observations could not be read; trying again");
                 tokio::time::sleep(RETRY).await;
@@ -134,12 +137,19 @@ async fn observe(app: &App) {
     }
 }
 
-async fn take(app: &App, page: ObservedPage) -> Answer<u64> {
-    for id in &page.removed {
-        app.observe_removed(id).await?;
+/// What was seen of topologies last (none: they are gone) and is not yet taken over.
+type Pending = BTreeMap<TopologyId, Option<ObservedTopology>>;
+
+/// Takes over what can be; what fails stays for the next time and holds up no other.
+async fn take(app: &App, pending: &mut Pending) {
+    for (id, seen) in std::mem::take(pending) {
+        let taken = match seen.clone() {
+            Some(seen) => app.observe(seen).await.map(drop),
+            None => app.observe_removed(&id).await,
+        };
+        if let Err(error) = taken {
+            tracing::warn!(%error, topology = %id, "an observation could not be taken over; trying again");
+            pending.insert(id, seen);
+        }
     }
-    for seen in page.topologies {
-        app.observe(seen).await?;
-    }
-    Ok(page.sequence)
 }

@@ -6,20 +6,28 @@ use axum::body::Body;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::request::Event;
 
 use crate::app::Answer;
+use crate::app::event::Followed;
 use crate::hostlink::ByteStream;
 use crate::http::status;
 
 /// A value as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
     axum::Json(json!(value)).into_response()
+}
+
+/// The answer to a change: status 202 says that the change is kept but not yet done on the host.
+pub(crate) fn applied(mut answer: Response, is_pending: bool) -> Response {
+    if is_pending {
+        *answer.status_mut() = StatusCode::ACCEPTED;
+    }
+    answer
 }
 
 /// An error as a problem document.
@@ -64,12 +72,16 @@ pub(crate) fn stream(body: ByteStream, content_type: &'static str, file_name: &s
 }
 
 /// Server-sent events; the stream ends at the first error.
-pub(crate) fn events(events: impl Stream<Item = Answer<Event>> + Send + 'static) -> Response {
+pub(crate) fn events(events: impl Stream<Item = Answer<Followed>> + Send + 'static) -> Response {
     let frames = events.map(|event| {
         let frame = match event {
-            Ok(event) => {
+            Ok(Followed::Event(event)) => {
                 SseEvent::default().id(event.seq.to_string()).data(json!(event).to_string())
             }
+            Ok(Followed::Reload(seq)) => SseEvent::default()
+                .id(seq.to_string())
+                .event("reload")
+                .data(json!({"seq": seq}).to_string()),
             Err(error) => SseEvent::default().event("error").data(json!(error).to_string()),
         };
         Ok::<_, Infallible>(frame)

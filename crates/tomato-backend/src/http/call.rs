@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::operation::Operation;
+use tomato_api::operation::{Body, Operation};
 
 use crate::app::{Answer, Caller, not_found, read};
 use crate::hostlink::ByteStream;
@@ -52,6 +52,15 @@ impl Call {
             uri: parts.uri,
             body,
         }
+    }
+
+    /// The same with its whole body in memory, unless that is a stream.
+    pub(crate) async fn heard(mut self) -> Answer<Self> {
+        if matches!(self.operation.body, Body::Json(_) | Body::Text) {
+            let body = std::mem::take(&mut self.body);
+            self.body = collect(body).await?.into();
+        }
+        Ok(self)
     }
 
     /// A parameter of the path as text.
@@ -129,13 +138,16 @@ impl Call {
     }
 
     async fn bytes(self) -> Answer<Bytes> {
-        let collected = Limited::new(self.body, BODY_BYTES_MAX).collect().await;
-        collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            let text =
-                format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
-            ApiError::new(ErrorCode::InvalidValue, text)
-        })
+        collect(self.body).await
     }
+}
+
+async fn collect(body: axum::body::Body) -> Answer<Bytes> {
+    let collected = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        let text = format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
+        ApiError::new(ErrorCode::InvalidValue, text)
+    })
 }
 
 /// Undoes percent escapes and `+`.

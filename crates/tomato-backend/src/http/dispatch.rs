@@ -10,8 +10,9 @@ use tomato_model::id::{ConnectionId, ElementId, InterfaceId};
 use tomato_model::lifecycle::Action;
 
 use crate::app::import::{FileFormat, ImportMode};
+use crate::app::slot::Part;
 use crate::app::{Answer, App};
-use crate::http::answer::{events, json, stream, text};
+use crate::http::answer::{applied, events, json, stream, text};
 use crate::http::call::Call;
 use crate::http::{cookie, nothing};
 
@@ -92,8 +93,9 @@ async fn element(app: &App, call: Call) -> Answer<Response> {
         "create" => Ok(json(&app.element_create(&caller, call.json().await?).await?)),
         "info" => Ok(json(&app.element_info(&caller, &call.id()?).await?)),
         "modify" => {
-            let (id, expected) = (call.id()?, call.if_match()?);
-            Ok(json(&app.element_modify(&caller, &id, call.json().await?, expected).await?))
+            let (id, expected): (ElementId, _) = (call.id()?, call.if_match()?);
+            let changed = app.element_modify(&caller, &id, call.json().await?, expected).await?;
+            Ok(applied(json(&changed), app.is_pending(Part::Element(&id)).await))
         }
         "remove" => app.element_remove(&caller, &call.id()?).await.map(|()| nothing()),
         "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
@@ -114,7 +116,8 @@ async fn interface(app: &App, call: Call) -> Answer<Response> {
         }
         "modify" => {
             let id: InterfaceId = call.id()?;
-            Ok(json(&app.interface_modify(&caller, &id, call.json().await?).await?))
+            let changed = app.interface_modify(&caller, &id, call.json().await?).await?;
+            Ok(applied(json(&changed), app.is_pending(Part::Interface(&id)).await))
         }
         "remove" => app.interface_remove(&caller, &call.id()?).await.map(|()| nothing()),
         _ => Err(unimplemented(&call)),
@@ -127,8 +130,9 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "connection_create" => Ok(json(&app.connection_create(&caller, call.json().await?).await?)),
         "connection_info" => Ok(json(&app.connection_info(&caller, &call.id()?).await?)),
         "connection_modify" => {
-            let (id, expected) = (call.id()?, call.if_match()?);
-            Ok(json(&app.connection_modify(&caller, &id, call.json().await?, expected).await?))
+            let (id, expected): (ConnectionId, _) = (call.id()?, call.if_match()?);
+            let changed = app.connection_modify(&caller, &id, call.json().await?, expected).await?;
+            Ok(applied(json(&changed), app.is_pending(Part::Connection(&id)).await))
         }
         "connection_remove" => {
             app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::routing::{get, put};
+use futures_util::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use tomato_api::host::{
     HOST_PROTOCOL, HostHello, ObservedElement, ObservedPage, ObservedTopology, WantedTopology,
 };
 use tomato_api::job::{Job, JobState};
+use tomato_api::request::Event;
 use tomato_model::graph::Graph;
 use tomato_model::lifecycle::State as Life;
 
@@ -213,4 +215,22 @@ async fn every_operation_of_the_table_has_a_function() {
             assert!(!error.message.contains("no such operation"), "{}: {error}", operation.name);
         }
     }
+}
+
+#[tokio::test]
+async fn who_was_away_too_long_is_told_to_reload() {
+    use crate::app::event::Followed;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let store = tomato_store::SqliteStore::open_with(&path, 10, 5).await.unwrap();
+    let app = App::open(store, crate::hostlink::HostLink::default()).await.unwrap();
+    let caller = Caller { account: "eve".into(), admin: false };
+    for _ in 0..40 {
+        app.topology_create(&caller, tomato_api::request::TopologyCreate::default()).await.unwrap();
+    }
+    let mut follower = std::pin::pin!(app.event_list(caller.clone(), 3));
+    assert_eq!(follower.next().await.unwrap().unwrap(), Followed::Reload(40));
+    let mut follower = std::pin::pin!(app.event_list(caller, 38));
+    let next = follower.next().await.unwrap().unwrap();
+    assert!(matches!(next, Followed::Event(Event { seq: 39, .. })), "{next:?}");
 }

@@ -51,11 +51,8 @@ async fn two_containers_live_from_create_to_destroy() {
     let patched = owner.ok("PATCH", &link, Some(patch)).await.unwrap();
     assert_ne!(patched["forward"], shown["forward"]);
     assert_eq!(patched["backward"], shown["backward"]);
-    let deadline = tokio::time::Instant::now() + tomato_testlab::limits::WAIT_MAX;
-    while lab.wire.config(&topology).expect("it stays").links == config.links {
-        assert!(tokio::time::Instant::now() < deadline, "the wire never got the new delay");
-        tokio::time::sleep(tomato_testlab::limits::WAIT_STEP).await;
-    }
+    let changed = lab.wire.config(&topology).expect("it stays").links;
+    assert_ne!(changed, config.links, "the answer came when the wire had the new delay");
     assert_eq!(lab.wire.attaches(), attaches, "a live change attaches nothing anew");
 
     let stale = owner.request("PATCH", &link).unwrap().header("If-Match", "\"1\"");
@@ -98,4 +95,102 @@ async fn one_failing_element_fails_alone() {
     assert_eq!(states, ["prepared", "started"]);
     let job = owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
     assert_eq!(job["state"], "done", "asking again tries again: {job:#}");
+}
+
+#[tokio::test]
+async fn an_element_that_runs_with_an_error_fails_its_job() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    lab.containers.fail_next("configure", "no such address");
+    let job = owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
+    assert_eq!(job["state"], "failed", "{job:#}");
+    assert!(job["error"]["message"].to_string().contains("no such address"), "{job:#}");
+    assert_eq!(job["progress"], json!({"done": 1, "total": 2}));
+    let parts = job["elements"].as_object().unwrap().values();
+    assert_eq!(parts.filter(|part| part.get("error").is_some()).count(), 1, "{job:#}");
+    assert_eq!(states(&owner, &topology).await, ["started", "started"], "it runs nevertheless");
+    let job = owner.act(&format!("/topologies/{topology}/actions/stop")).await.unwrap();
+    assert_eq!(job["state"], "done", "a stopped element owes nothing: {job:#}");
+}
+
+#[tokio::test]
+async fn a_change_that_the_host_cannot_do_yet_is_answered_as_pending() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, connection) = pair(&owner).await;
+    owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
+    let link = format!("/connections/{connection}");
+    lab.wire.set_away(true);
+    let patch = json!({"emulation": true, "forward": {"delay": "30ms"}});
+    let kept = owner.call("PATCH", &link, Some(patch.clone())).await.unwrap();
+    assert_eq!(kept.status, 202, "{kept:?}");
+    assert_eq!(kept.body["forward"]["delay"], "30ms", "{kept:?}");
+    let note = owner.call("PATCH", &link, Some(json!({"_note": "x"}))).await.unwrap();
+    assert_eq!(note.body["client"]["_note"], "x", "no host is concerned, so nobody waits");
+    lab.wire.set_away(false);
+    owner.wait(&link, "frames to pass", |link| link["started"] == true).await.unwrap();
+    let done = owner.call("PATCH", &link, Some(json!({"forward": {"delay": "31ms"}}))).await;
+    assert_eq!(done.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_command_waits_for_a_start_under_way() {
+    let lab = Lab::start(Duration::from_millis(100)).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    let graph = owner.ok("GET", &format!("/topologies/{topology}"), None).await.unwrap();
+    let exec = format!("/elements/{}/exec", graph["elements"][0]["id"].as_str().unwrap());
+    let call = json!({"argv": ["true"]});
+    let early = owner.call("POST", &exec, Some(call.clone())).await.unwrap();
+    assert_eq!((early.status, early.code()), (409, Some("invalid_state")));
+    let job = owner.ok("POST", &format!("/topologies/{topology}/actions/start"), None).await;
+    let answer = owner.ok("POST", &exec, Some(call)).await.unwrap();
+    assert_eq!(answer["exit_code"], 0);
+    owner.job(job.unwrap()["id"].as_str().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_and_what_is_done_stays_done() {
+    let lab = Lab::start(Duration::from_millis(200)).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    let start = format!("/topologies/{topology}/actions/start");
+    let job = owner.ok("POST", &start, None).await.unwrap();
+    let busy = owner.call("POST", &start, None).await.unwrap();
+    assert_eq!((busy.status, busy.code()), (409, Some("entity_busy")));
+    let path = format!("/jobs/{}", job["id"].as_str().unwrap());
+    let stranger = lab.client(Some("stranger")).call("DELETE", &path, None).await.unwrap();
+    assert_eq!(stranger.status, 404);
+    let job = owner.ok("DELETE", &path, None).await.unwrap();
+    assert_eq!(job["state"], "cancelled", "{job:#}");
+    let job = owner.act(&format!("/topologies/{topology}/actions/destroy")).await.unwrap();
+    assert_eq!(job["state"], "done", "{job:#}");
+    assert_eq!(states(&owner, &topology).await, ["created", "created"]);
+}
+
+#[tokio::test]
+async fn a_start_under_way_gives_way_to_a_stop() {
+    let lab = Lab::start(Duration::from_millis(100)).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    let start = owner.ok("POST", &format!("/topologies/{topology}/actions/start"), None).await;
+    let graph = owner.ok("GET", &format!("/topologies/{topology}"), None).await.unwrap();
+    let element = graph["elements"][0]["id"].as_str().unwrap();
+    let job = owner.act(&format!("/elements/{element}/actions/stop")).await.unwrap();
+    assert_eq!(job["state"], "done", "{job:#}");
+    owner.job(start.unwrap()["id"].as_str().unwrap()).await.unwrap();
+    assert_eq!(states(&owner, &topology).await[0], "prepared");
+}
+
+#[tokio::test]
+async fn an_element_without_an_archive_has_no_data() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    owner.act(&format!("/topologies/{topology}/actions/prepare")).await.unwrap();
+    let graph = owner.ok("GET", &format!("/topologies/{topology}"), None).await.unwrap();
+    let element = graph["elements"][0]["id"].as_str().unwrap();
+    let answer = owner.call("GET", &format!("/elements/{element}/archive"), None).await.unwrap();
+    assert_eq!((answer.status, answer.code()), (409, Some("no_data_available")), "{answer:?}");
 }

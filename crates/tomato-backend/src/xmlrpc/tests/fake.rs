@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::{Job, JobElement, JobState, Progress};
-use tomato_api::request::{ConnectionCreate, ElementCreate, InterfaceCreate, TopologyPatch};
+use tomato_api::request::{ConnectionCreate, ElementCreate, InterfaceCreate};
+use tomato_model::edit::TopologyPatch;
 use tomato_model::edit::{self, EditError, End, NewElement};
 use tomato_model::graph::{CountingIds, Graph, IdSource as _};
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, JobId, TopologyId};
@@ -105,7 +106,7 @@ impl Inner {
                 if let Some(name) = patch.name {
                     graph.topology.name = name;
                 }
-                graph.topology.client.extend(patch.client);
+                patch.client.apply(&mut graph.topology.client);
                 Ok(json!(graph.topology))
             }
             "topology_action" => {
