@@ -16,12 +16,22 @@ use tomato_model::topology::{Element, Interface};
 /// Ageing time of a switch that names none, seconds.
 const AGEING_S: u32 = 300;
 
+/// An element names a profile that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("profile of element {element}: there is no profile {profile:?}; give it another one")]
+pub(crate) struct UnknownProfile {
+    /// The element's name.
+    pub(crate) element: String,
+    /// The profile's.
+    pub(crate) profile: String,
+}
+
 /// Everything of `graph` that a host shall hold.
 pub(crate) fn wanted(
     graph: &Graph,
     generation: u64,
     profiles: &BTreeMap<String, Profile>,
-) -> WantedTopology {
+) -> Result<WantedTopology, UnknownProfile> {
     let elements: Vec<&Element> =
         graph.elements.iter().filter(|e| e.wanted >= State::Prepared).collect();
     let present: BTreeSet<&InterfaceId> =
@@ -40,27 +50,32 @@ pub(crate) fn wanted(
             capturing: c.capturing,
         })
         .collect();
-    WantedTopology {
+    let elements = elements.into_iter().map(|e| element(e, profiles));
+    Ok(WantedTopology {
         id: graph.topology.id.clone(),
         generation,
         seed: graph.topology.seed,
-        elements: elements.into_iter().map(|e| element(e, profiles)).collect(),
+        elements: elements.collect::<Result<_, _>>()?,
         connections,
         host_names: host_names(graph),
-    }
+    })
 }
 
-fn element(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedElement {
-    WantedElement {
+fn element(
+    element: &Element,
+    profiles: &BTreeMap<String, Profile>,
+) -> Result<WantedElement, UnknownProfile> {
+    let is_container = element.kind == Kind::Container;
+    Ok(WantedElement {
         id: element.id.clone(),
         name: element.name.clone(),
         kind: element.kind,
         state: element.wanted,
         start_count: element.start_count,
         interfaces: element.interfaces.iter().map(interface).collect(),
-        container: (element.kind == Kind::Container).then(|| container(element, profiles)),
+        container: is_container.then(|| container(element, profiles)).transpose()?,
         ageing_s: element.ageing_s.unwrap_or(AGEING_S),
-    }
+    })
 }
 
 fn interface(interface: &Interface) -> WantedInterface {
@@ -74,11 +89,23 @@ fn interface(interface: &Interface) -> WantedInterface {
     }
 }
 
-fn container(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedContainer {
+/// The profile of a container.
+pub(crate) fn profile<'a>(
+    element: &Element,
+    profiles: &'a BTreeMap<String, Profile>,
+) -> Result<&'a Profile, UnknownProfile> {
     let name = element.profile.as_deref().unwrap_or(crate::app::profile::DEFAULT_PROFILE);
-    let fallback = crate::app::profile::default_profile();
-    let profile = profiles.get(name).unwrap_or(&fallback);
-    WantedContainer {
+    profiles
+        .get(name)
+        .ok_or_else(|| UnknownProfile { element: element.name.clone(), profile: name.to_owned() })
+}
+
+fn container(
+    element: &Element,
+    profiles: &BTreeMap<String, Profile>,
+) -> Result<WantedContainer, UnknownProfile> {
+    let profile = profile(element, profiles)?;
+    Ok(WantedContainer {
         template: element
             .template
             .clone()
@@ -91,7 +118,7 @@ fn container(element: &Element, profiles: &BTreeMap<String, Profile>) -> WantedC
         routes: element.routes.clone(),
         forwarding: element.forwarding,
         files: element.files.clone(),
-    }
+    })
 }
 
 /// Names of all containers with their static addresses.

@@ -197,7 +197,7 @@ impl Templates for FakeTemplates {
     }
 
     async fn list(&self) -> Result<Vec<TemplateInfo>, ApiError> {
-        Ok(vec![info("debian-12", "Debian 12")])
+        Ok(vec![info("busybox", "BusyBox"), info("debian-12", "Debian 12")])
     }
 
     async fn import(

@@ -361,6 +361,7 @@ impl Host {
                     elements: Vec::new(),
                     connections: Vec::new(),
                     wire_instance: None,
+                    outages: Vec::new(),
                 });
             }
         }

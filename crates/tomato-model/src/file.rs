@@ -247,6 +247,32 @@ impl TopologyFile {
         }
     }
 
+    /// What the file names that this lab does not have: profiles and, if they are known, templates. Known names are sorted.
+    pub fn check_names(&self, profiles: &[&str], templates: Option<&[&str]>) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (name, element) in &self.elements {
+            let asked = [
+                ("profile", element.profile.as_deref(), Some(profiles)),
+                ("template", element.template.as_deref(), templates),
+            ];
+            for (what, value, known) in asked {
+                let (Some(value), Some(known)) = (value, known) else { continue };
+                if known.contains(&value) {
+                    continue;
+                }
+                let remedy = match suggestion(value, known) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("use one of {}", known.join(", ")),
+                };
+                let message = format!("this lab has no {what} {value:?}");
+                found.push(self.diagnostic(&format!("elements.{name}.{what}"), message, remedy));
+            }
+        }
+        found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        found.truncate(DIAGNOSTICS_MAX);
+        found
+    }
+
     /// The file as YAML.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ impl App {
         mode: ImportMode,
     ) -> Answer<ImportAnswer> {
         let file = file::parse(text).map_err(|found| refused(&found))?;
+        self.check_names(&file).await?;
         let existing = match &file.name {
             Some(name) if mode.update => self.by_name(caller, name).await?,
             _ => None,
@@ -89,6 +90,25 @@ impl App {
             })
             .await?;
         Ok(ImportAnswer { topology: Some(id), plan: steps })
+    }
+
+    /// Refuses a file that names profiles or templates which are not there. Without a host nobody knows of templates; then an
+    /// unknown one is refused when its element is prepared.
+    async fn check_names(&self, file: &file::TopologyFile) -> Answer<()> {
+        let profiles = self.profiles();
+        let profiles: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        let names_any = file.elements.values().any(|element| element.template.is_some());
+        let templates = if names_any && self.inner.host.is_connected() {
+            let mut known = self.template_list().await?;
+            known.sort_by(|a, b| a.name.cmp(&b.name));
+            Some(known)
+        } else {
+            None
+        };
+        let templates: Option<Vec<&str>> =
+            templates.as_ref().map(|known| known.iter().map(|t| t.name.as_str()).collect());
+        let found = file.check_names(&profiles, templates.as_deref());
+        if found.is_empty() { Ok(()) } else { Err(refused(&found)) }
     }
 
     async fn by_name(&self, caller: &Caller, name: &str) -> Answer<Option<TopologyId>> {

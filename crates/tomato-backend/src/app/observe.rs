@@ -6,6 +6,7 @@ use tomato_model::lifecycle::State;
 
 use crate::app::commit::Extra;
 use crate::app::{Answer, App};
+use crate::wanted::UnknownProfile;
 
 impl App {
     /// Writes an observation into the topology and wakes its jobs; false if the topology is unknown.
@@ -66,10 +67,19 @@ impl App {
     }
 
     /// What a host shall hold of a topology; none once it is gone.
-    pub(crate) async fn wanted(&self, id: &TopologyId) -> Option<WantedTopology> {
-        let slot = self.slot_of(id)?;
+    ///
+    /// # Errors
+    /// An element names a profile that is not there, which a start refuses: it was written by an older version.
+    pub(crate) async fn wanted(
+        &self,
+        id: &TopologyId,
+    ) -> Result<Option<WantedTopology>, UnknownProfile> {
+        let Some(slot) = self.slot_of(id) else { return Ok(None) };
         let profiles = self.profiles();
         let state = slot.state.lock().await;
-        (!state.is_gone).then(|| crate::wanted::wanted(&state.graph, state.generation, &profiles))
+        if state.is_gone {
+            return Ok(None);
+        }
+        crate::wanted::wanted(&state.graph, state.generation, &profiles).map(Some)
     }
 }

@@ -41,13 +41,6 @@ fn builtin() -> impl Iterator<Item = Profile> {
     })
 }
 
-/// The profile named [`DEFAULT_PROFILE`].
-pub(crate) fn default_profile() -> Profile {
-    builtin()
-        .find(|p| p.name == DEFAULT_PROFILE)
-        .expect("the default profile is one of the built-in ones")
-}
-
 /// All profiles by name.
 pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile>> {
     let mut profiles: BTreeMap<String, Profile> = builtin().map(|p| (p.name.clone(), p)).collect();

@@ -13,6 +13,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ObservedElement, ObservedTopology};
 use tomato_api::job::{Job, JobElement, JobState, Progress};
 use tomato_model::id::ElementId;
+use tomato_model::kind::Kind;
 use tomato_model::lifecycle::{Action, State};
 use tomato_model::topology::Element;
 
@@ -46,9 +47,16 @@ impl App {
         self.give_way(&state, action, &chosen)?;
         let mut graph = state.graph.clone();
         let mut elements = BTreeMap::new();
+        let profiles = self.profiles();
         for id in chosen {
             let Some(element) = graph.element_mut(&id) else { continue };
             let Some(target) = target(element, action) else { continue };
+            if target != State::Created && element.kind == Kind::Container {
+                crate::wanted::profile(element, &profiles).map_err(|error| {
+                    ApiError::new(ErrorCode::InvalidConfiguration, error.to_string())
+                        .with(json!({"element": id, "attribute": "profile"}))
+                })?;
+            }
             if target == State::Started
                 && (element.state != State::Started || element.wanted != State::Started)
             {

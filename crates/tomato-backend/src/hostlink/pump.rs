@@ -87,7 +87,14 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
         if acknowledged.get(id).is_some_and(|acked| *acked >= generation) {
             continue;
         }
-        let Some(wanted) = app.wanted(id).await else { continue };
+        let wanted = match app.wanted(id).await {
+            Ok(Some(wanted)) => wanted,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, topology = %id, "the host cannot be told what is wanted");
+                continue;
+            }
+        };
         let body = Bytes::from(json!(wanted).to_string());
         match app.host().bytes("PUT", &format!("/v1/topologies/{id}"), body, HOST_CALL).await {
             Ok(_) => {

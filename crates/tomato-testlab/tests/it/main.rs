@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what broke by panicking")]
 
 mod event;
+mod import;
 mod lifecycle;
 mod recovery;
 mod role;
