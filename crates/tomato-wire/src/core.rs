@@ -5,9 +5,12 @@
 //! clock in [`crate::io`] and under a virtual one in tests.
 
 pub mod bridge;
+pub mod checksum;
 pub mod direction;
 pub mod frame;
 pub mod jitter;
 pub mod lateness;
 pub mod network;
+pub mod packet;
 pub mod random;
+pub mod split;

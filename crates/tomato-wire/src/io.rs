@@ -4,6 +4,10 @@ use std::fmt::Debug;
 use std::io;
 use std::os::fd::AsFd;
 
+use crate::core::frame::{Frame, FramePool, Scratch, Unfit};
+use crate::core::network::Undelivered;
+use crate::core::split::Train;
+
 pub mod socket;
 mod sys;
 pub mod tap;
@@ -14,22 +18,21 @@ pub(crate) use sys::{block_signals, signal_descriptor};
 
 /// A descriptor that frames come from and go to, one data thread at a time.
 pub trait Port: Debug + Send + AsFd {
-    /// Reads up to `limit` frames without waiting. `scratch` has room for the longest frame and its header.
+    /// Reads one frame without waiting; none if there is none.
     ///
     /// # Errors
-    /// [`PortError::Gone`] if nothing can come any more; frames before that were taken.
-    fn recv_batch(
+    /// [`PortError::Gone`] if nothing can come any more.
+    fn recv(
         &mut self,
-        scratch: &mut [u8],
-        limit: usize,
-        take: &mut dyn FnMut(&[u8]),
-    ) -> Result<Batch, PortError>;
+        pool: &FramePool,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Received>, PortError>;
 
-    /// Writes one frame without waiting.
+    /// Writes packets without waiting.
     ///
     /// # Errors
-    /// See [`PortError`].
-    fn send(&mut self, frame: &[u8]) -> Result<(), PortError>;
+    /// See [`Fault`].
+    fn send(&mut self, train: &Train) -> Result<(), Fault>;
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
@@ -41,30 +44,38 @@ pub trait Port: Debug + Send + AsFd {
     fn set_carrier(&mut self, is_up: bool) -> io::Result<()>;
 }
 
-/// What came by one [`Port::recv_batch`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// Frames taken.
-    pub frames: usize,
-    /// Reads that were no single complete frame.
-    pub refused: u64,
+/// What came by one [`Port::recv`].
+#[derive(Debug)]
+pub struct Received {
+    /// The frame, or why it is none.
+    pub frame: Result<Frame, Unfit>,
+    /// Bytes that were read.
+    pub bytes: usize,
+    /// When the kernel took it in, on the clock of the data path; none if the port cannot tell.
+    pub stamp_ns: Option<u64>,
 }
 
-/// What a port can do. The network relies on none of it yet: every frame is one complete wire packet.
+/// What a port can do. Where it cannot, packets are written one by one and complete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Frames may be longer than the wire allows and carry how to cut them.
+    /// It takes super-frames.
     pub segmentation: bool,
-    /// Frames may come without checksum.
+    /// It takes packets without checksum.
     pub partial_checksum: bool,
+}
+
+/// Packets were not written.
+#[derive(Debug)]
+pub enum Fault {
+    /// Not all were taken; later ones may be.
+    Refused(Undelivered),
+    /// The far side is gone for good.
+    Gone(PortError),
 }
 
 /// A port did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// This frame was not taken; a later one may be.
-    #[error("the port does not take frames now")]
-    Refused(#[source] io::Error),
     /// The far side is gone for good.
     #[error("the port's device is gone")]
     Gone(#[source] io::Error),

@@ -17,6 +17,12 @@ pub const MAX_LINKS: usize = 32_768;
 pub const MIN_FRAME_BYTES: usize = 14;
 /// Longest frame, in bytes, without the frame check sequence.
 pub const MAX_FRAME_BYTES: usize = 65_550;
+/// Room in front of a frame in the buffer it is read into, for a port's own header.
+pub const FRAME_HEADROOM_BYTES: usize = 16;
+/// Longest headers of a super-frame, in bytes: Ethernet, tags, IP and TCP with their options.
+pub const MAX_HEADER_BYTES: usize = 256;
+/// Most wire packets of one super-frame.
+pub const MAX_SEGMENTS: usize = 2048;
 /// What Ethernet sends around every frame: preamble and delimiter 8, check sequence 4, gap 12 bytes.
 pub const FRAMING_BYTES: u64 = 24;
 
@@ -93,6 +99,11 @@ pub const READ_BATCH: usize = 64;
 pub const ADVANCE_BATCH: usize = 32;
 /// Frames moved per topology and turn of the data thread; a storm leaves room for the others after it.
 pub const ADVANCE_TURN: usize = 4096;
+/// Bytes read from one port per wake-up, after which what is due leaves first.
+pub const READ_BYTES: usize = 256 << 10;
+/// How much earlier than due a packet may leave right behind another one of its frame on a link with a rate, in
+/// nanoseconds. Waking up for each packet would cost a core at 1 Gbit/s.
+pub const BUNDLE_NS: u64 = 50_000;
 /// Events taken from the kernel per wake-up.
 pub const EPOLL_EVENTS: usize = 256;
 /// How long before a due time the data thread stops sleeping, in nanoseconds.

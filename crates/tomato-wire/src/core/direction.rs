@@ -1,14 +1,16 @@
 //! The model of one direction of a link.
 //!
 //! ```text
-//! offer ─ loss ─ duplicate ─ corrupt ─ byte queue + rate clock ─ delay ± jitter ─ FIFO of due times ─ pop_due
+//! offer ─ loss ─ duplicate ─ corrupt ─ byte queue + rate clock ─ delay ± jitter ─ FIFO of due times ─ pop
 //!           │                               │                                       │
 //!          drop                            drop                            drop (disconnected)
 //! ```
 //!
-//! Invariants: frames leave in the order they came (a copy follows its original); a due time, once given, stays;
-//! `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams and the number of frames
-//! only, never on time.
+//! Everything is decided per wire packet, also of a super-frame, whose packets stay in one buffer.
+//!
+//! Invariants: packets leave in the order they came (a copy follows its original); a due time, once given, stays;
+//! `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams and the number of packets
+//! only, never on time or on how packets were bundled.
 
 use std::collections::VecDeque;
 
@@ -17,6 +19,7 @@ use crate::core::frame::Frame;
 use crate::core::jitter;
 use crate::core::lateness::Lateness;
 use crate::core::random::{Stage, Streams, mix};
+use crate::core::split::Train;
 use crate::limits;
 use crate::status::{DirectionStatus, Drops};
 
@@ -29,9 +32,11 @@ pub struct Direction {
     queue_limit_bytes: u64,
     ordinal: u64,
     queue: VecDeque<Entry>,
-    /// Entries at the front of the queue that are past the rate.
-    departed: usize,
-    /// Bytes of the entries behind those, with framing.
+    /// Packets in `queue`.
+    queued_packets: u64,
+    /// When packets that wait for the rate are past it, and their bytes with framing.
+    waiting: VecDeque<(u64, u64)>,
+    /// Bytes of those.
     backlog_bytes: u64,
     in_flight_bytes: u64,
     /// When the rate is free again, with the rest of the division in units of 1e-9 bit over the rate.
@@ -40,6 +45,7 @@ pub struct Direction {
     last_due_ns: u64,
     counters: Counters,
     lateness: Lateness,
+    room: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -53,10 +59,10 @@ struct Counters {
     verdict_hash: u64,
 }
 
+/// Packets that leave together.
 #[derive(Debug)]
 struct Entry {
-    frame: Frame,
-    departs_ns: u64,
+    train: Train,
     due_ns: u64,
 }
 
@@ -102,7 +108,8 @@ impl Direction {
             queue_limit_bytes,
             ordinal: 0,
             queue: VecDeque::new(),
-            departed: 0,
+            queued_packets: 0,
+            waiting: VecDeque::new(),
             backlog_bytes: 0,
             in_flight_bytes: 0,
             busy_until_ns: 0,
@@ -110,10 +117,11 @@ impl Direction {
             last_due_ns: 0,
             counters: Counters::default(),
             lateness: Lateness::default(),
+            room: Vec::new(),
         }
     }
 
-    /// Changes the behaviour for frames to come; those on the link keep their due times.
+    /// Changes the behaviour for packets to come; those on the link keep their due times.
     pub fn change(&mut self, streams: Streams, params: Option<LinkParams>) {
         self.queue_limit_bytes = params.as_ref().map_or(0, LinkParams::effective_queue_bytes);
         self.streams = streams;
@@ -121,75 +129,78 @@ impl Direction {
         self.busy_rest = 0;
     }
 
-    /// Takes a frame in at `now_ns`.
-    pub fn offer(&mut self, now_ns: u64, frame: Frame) {
-        self.counters.offered += 1;
+    /// Takes packets in at `now_ns`.
+    pub fn offer(&mut self, now_ns: u64, train: &Train) {
+        self.counters.offered += u64::from(train.count);
         let ordinal = self.ordinal;
-        self.ordinal += 1;
+        self.ordinal += u64::from(train.count);
         let Some(params) = self.params.take() else {
-            self.note_verdict(0);
-            self.offer_plain(now_ns, frame);
+            self.offer_plain(now_ns, train);
             return;
         };
-        self.offer_emulated(now_ns, frame, &params, ordinal);
+        for (n, index) in (ordinal..).zip(train.first..train.end()) {
+            self.offer_emulated(now_ns, train, index, &params, n);
+        }
         self.params = Some(params);
     }
 
-    /// Counts a frame that never came onto the link.
-    pub fn refuse(&mut self, cause: DropCause) {
-        self.counters.offered += 1;
-        self.drop_frame(cause);
+    /// Counts packets that never came onto the link.
+    pub fn refuse(&mut self, cause: DropCause, packets: u64) {
+        self.counters.offered += packets;
+        self.drop_packets(cause, packets);
     }
 
-    /// When the first frame is due.
+    /// When the first packet is due.
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         self.queue.front().map(|entry| entry.due_ns)
     }
 
-    /// The first frame and its due time, if that has come. The caller ends it with [`Direction::passed`] or
-    /// [`Direction::drop_frame`].
-    pub fn pop_due(&mut self, now_ns: u64) -> Option<(Frame, u64)> {
-        if self.queue.front()?.due_ns > now_ns {
-            return None;
-        }
-        let entry = self.queue.pop_front()?;
-        if self.departed > 0 {
-            self.departed -= 1;
-        } else {
-            self.backlog_bytes -= entry.frame.len() + limits::FRAMING_BYTES;
-        }
-        self.in_flight_bytes -= entry.frame.len();
-        self.lateness.record(now_ns - entry.due_ns);
-        if self.queue.is_empty() {
-            self.queue.shrink_to(KEPT_CAPACITY);
-        }
-        Some((entry.frame, entry.due_ns))
+    /// The first packets of one frame and due time, if that has come. The caller ends them with
+    /// [`Direction::passed`] and [`Direction::drop_packets`].
+    pub fn pop_due(&mut self, now_ns: u64) -> Option<(Train, u64)> {
+        let entry = self.pop(now_ns)?;
+        Some((entry.train, entry.due_ns))
     }
 
-    /// Counts a popped frame as passed.
-    pub fn passed(&mut self, bytes: u64) {
-        self.counters.frames += 1;
+    /// As [`Direction::pop_due`], with all packets that follow in the same frame and are due within
+    /// [`limits::BUNDLE_NS`] if there is a rate: at high rates waking up for each packet would be all that the
+    /// thread does.
+    pub fn pop_bundle(&mut self, now_ns: u64) -> Option<Train> {
+        let Entry { mut train, .. } = self.pop(now_ns)?;
+        let has_rate = self.params.as_ref().is_some_and(|params| params.bandwidth_bit_s.is_some());
+        let until_ns = now_ns.saturating_add(if has_rate { limits::BUNDLE_NS } else { 0 });
+        while self.queue.front().is_some_and(|next| train.extends_to(&next.train)) {
+            let Some(next) = self.pop_before(now_ns, until_ns) else { break };
+            train.count += next.train.count;
+        }
+        Some(train)
+    }
+
+    /// Counts popped packets as passed.
+    pub fn passed(&mut self, packets: u64, bytes: u64) {
+        self.counters.frames += packets;
         self.counters.bytes += bytes;
     }
 
-    /// Counts a frame as dropped.
-    pub fn drop_frame(&mut self, cause: DropCause) {
+    /// Counts packets as dropped.
+    pub fn drop_packets(&mut self, cause: DropCause, packets: u64) {
         let drops = &mut self.counters.drops;
         match cause {
-            DropCause::Disconnected => drops.disconnected += 1,
-            DropCause::Overload => drops.overload += 1,
-            DropCause::Detached => drops.detached += 1,
-            DropCause::Port => drops.port += 1,
-            DropCause::Malformed => drops.malformed += 1,
+            DropCause::Disconnected => drops.disconnected += packets,
+            DropCause::Overload => drops.overload += packets,
+            DropCause::Detached => drops.detached += packets,
+            DropCause::Port => drops.port += packets,
+            DropCause::Malformed => drops.malformed += packets,
         }
     }
 
     /// Drops everything on the link: the cable is cut.
     pub fn cut(&mut self) {
-        self.counters.drops.disconnected += count(self.queue.len());
+        self.counters.drops.disconnected += self.queued_packets;
         self.queue.clear();
-        self.departed = 0;
+        self.queued_packets = 0;
+        self.waiting.clear();
         self.backlog_bytes = 0;
         self.in_flight_bytes = 0;
         self.busy_until_ns = 0;
@@ -208,95 +219,123 @@ impl Direction {
             duplicated: self.counters.duplicated,
             corrupted: self.counters.corrupted,
             queue_bytes: self.backlog_bytes,
-            queue_frames: count(self.queue.len()),
+            queue_frames: self.queued_packets,
             verdict_hash: self.counters.verdict_hash,
             lateness_p50_ns: self.lateness.permille(500),
             lateness_p99_ns: self.lateness.permille(990),
         }
     }
 
-    fn offer_plain(&mut self, now_ns: u64, frame: Frame) {
-        if self.in_flight_bytes + frame.len() > limits::MAX_PLAIN_QUEUE_BYTES
-            || self.is_overloaded(&frame)
-        {
-            self.drop_frame(DropCause::Overload);
-            return;
-        }
-        self.push(now_ns, now_ns, now_ns, frame);
+    fn pop(&mut self, now_ns: u64) -> Option<Entry> {
+        self.pop_before(now_ns, now_ns)
     }
 
-    fn offer_emulated(&mut self, now_ns: u64, frame: Frame, params: &LinkParams, ordinal: u64) {
+    fn pop_before(&mut self, now_ns: u64, until_ns: u64) -> Option<Entry> {
+        if self.queue.front()?.due_ns > until_ns {
+            return None;
+        }
+        let entry = self.queue.pop_front()?;
+        let packets = u64::from(entry.train.count);
+        self.queued_packets -= packets;
+        self.in_flight_bytes -= entry.train.bytes();
+        self.lateness.record(now_ns.saturating_sub(entry.due_ns), packets);
+        if self.queue.is_empty() {
+            self.queue.shrink_to(KEPT_CAPACITY);
+            self.waiting.shrink_to(KEPT_CAPACITY);
+        }
+        Some(entry)
+    }
+
+    fn offer_plain(&mut self, now_ns: u64, train: &Train) {
+        if self.in_flight_bytes + train.bytes() > limits::MAX_PLAIN_QUEUE_BYTES
+            || self.is_overloaded(&train.frame)
+        {
+            self.drop_packets(DropCause::Overload, train.count.into());
+            return;
+        }
+        self.push(now_ns, now_ns, train.clone());
+    }
+
+    fn offer_emulated(
+        &mut self,
+        now_ns: u64,
+        train: &Train,
+        index: u16,
+        params: &LinkParams,
+        ordinal: u64,
+    ) {
         if self.hits(params.loss, Stage::Loss, ordinal) {
             self.note_verdict(VERDICT_LOST);
             self.counters.drops.loss += 1;
             return;
         }
+        let bytes = train.packet_bytes(index);
+        let packet = Packet { train, index, bytes, ordinal };
+        self.send(now_ns, packet, params, ORIGINAL);
         if self.hits(params.duplicate, Stage::Duplicate, ordinal) {
             self.note_verdict(VERDICT_DOUBLED);
             self.counters.duplicated += 1;
-            self.send(now_ns, frame.clone(), params, ordinal, ORIGINAL);
-            self.send(now_ns, frame, params, ordinal, COPY);
-        } else {
-            self.send(now_ns, frame, params, ordinal, ORIGINAL);
+            self.send(now_ns, packet, params, COPY);
         }
     }
 
     /// Corruption, queue, rate, delay.
-    fn send(
-        &mut self,
-        now_ns: u64,
-        frame: Frame,
-        params: &LinkParams,
-        ordinal: u64,
-        stages: CopyStages,
-    ) {
+    fn send(&mut self, now_ns: u64, packet: Packet<'_>, params: &LinkParams, stages: CopyStages) {
         let mut flip = None;
-        if self.hits(params.corrupt, stages.corrupt, ordinal) && !frame.is_empty() {
-            let draw = u128::from(self.streams.draw(stages.corrupt_bit, ordinal));
-            let bit = u64::try_from((draw * u128::from(frame.len() * 8)) >> 64)
+        if self.hits(params.corrupt, stages.corrupt, packet.ordinal) {
+            let draw = u128::from(self.streams.draw(stages.corrupt_bit, packet.ordinal));
+            let bit = u64::try_from((draw * u128::from(packet.bytes * 8)) >> 64)
                 .expect("below the number of bits of a frame");
             flip = Some(bit);
         }
         let delay_ns = if params.jitter_ns == 0 {
             params.delay_ns
         } else {
-            let draw = self.streams.draw(stages.jitter, ordinal);
+            let draw = self.streams.draw(stages.jitter, packet.ordinal);
             jitter::delay(params.delay_ns, params.jitter_ns, params.distribution, draw)
         };
-        self.note_verdict(flip.map_or(0, |bit| bit + 1));
-        self.note_verdict(delay_ns);
-        if self.in_flight_bytes + frame.len() > limits::MAX_DELAY_LINE_BYTES
-            || self.is_overloaded(&frame)
+        self.note_verdict(delay_ns ^ flip.map_or(0, |bit| (bit + 1) << 44));
+        if self.in_flight_bytes + packet.bytes > limits::MAX_DELAY_LINE_BYTES
+            || self.is_overloaded(&packet.train.frame)
         {
-            self.drop_frame(DropCause::Overload);
+            self.drop_packets(DropCause::Overload, 1);
             return;
         }
-        let Some(departs_ns) = self.transmit(now_ns, &frame, params) else {
+        let Some(departs_ns) = self.transmit(now_ns, packet.bytes, params) else {
             self.counters.drops.queue += 1;
             return;
         };
-        let frame = match flip {
-            None => frame,
+        let train = match flip {
+            None => packet.train.part(packet.index, 1),
             Some(bit) => {
-                let Some(flipped) = frame.with_flipped_bit(bit) else {
-                    self.drop_frame(DropCause::Overload);
+                let Some(flipped) = self.flipped(&packet.train.part(packet.index, 1), bit) else {
+                    self.drop_packets(DropCause::Overload, 1);
                     return;
                 };
                 self.counters.corrupted += 1;
                 flipped
             }
         };
-        self.push(now_ns, departs_ns, departs_ns.saturating_add(delay_ns), frame);
+        self.push(now_ns, departs_ns.saturating_add(delay_ns), train);
     }
 
-    /// When the last bit of the frame is sent; none if the byte queue is full. A frame that finds the rate
+    /// The packet alone, complete, with one bit flipped; none if the pool is exhausted.
+    fn flipped(&mut self, packet: &Train, bit: u64) -> Option<Train> {
+        packet.packet(packet.first, &mut self.room);
+        if let Some(byte) = usize::try_from(bit / 8).ok().and_then(|n| self.room.get_mut(n)) {
+            *byte ^= 1 << (bit % 8);
+        }
+        Some(packet.frame.sibling(&self.room)?.into())
+    }
+
+    /// When the last bit of the packet is sent; none if the byte queue is full. A packet that finds the rate
     /// free is always taken.
-    fn transmit(&mut self, now_ns: u64, frame: &Frame, params: &LinkParams) -> Option<u64> {
+    fn transmit(&mut self, now_ns: u64, bytes: u64, params: &LinkParams) -> Option<u64> {
         let Some(rate) = params.bandwidth_bit_s else {
             return Some(now_ns.max(self.busy_until_ns));
         };
         self.pass_departed(now_ns);
-        let wire_bytes = frame.len() + limits::FRAMING_BYTES;
+        let wire_bytes = bytes + limits::FRAMING_BYTES;
         if self.backlog_bytes > 0 && self.backlog_bytes + wire_bytes > self.queue_limit_bytes {
             return None;
         }
@@ -308,25 +347,32 @@ impl Direction {
         let whole = u64::try_from(work / u128::from(rate)).unwrap_or(u64::MAX);
         self.busy_rest = u64::try_from(work % u128::from(rate)).expect("below the rate");
         self.busy_until_ns = self.busy_until_ns.saturating_add(whole);
+        self.backlog_bytes += wire_bytes;
+        self.waiting.push_back((self.busy_until_ns, wire_bytes));
         Some(self.busy_until_ns)
     }
 
     fn pass_departed(&mut self, now_ns: u64) {
-        while let Some(entry) = self.queue.get(self.departed)
-            && entry.departs_ns <= now_ns
+        while let Some(&(departs_ns, bytes)) = self.waiting.front()
+            && departs_ns <= now_ns
         {
-            self.backlog_bytes -= entry.frame.len() + limits::FRAMING_BYTES;
-            self.departed += 1;
+            self.backlog_bytes -= bytes;
+            self.waiting.pop_front();
         }
     }
 
-    fn push(&mut self, now_ns: u64, departs_ns: u64, due_ns: u64, frame: Frame) {
+    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train) {
         let due_ns =
             if self.queue.is_empty() { due_ns } else { due_ns.max(self.last_due_ns) }.max(now_ns);
         self.last_due_ns = due_ns;
-        self.in_flight_bytes += frame.len();
-        self.backlog_bytes += frame.len() + limits::FRAMING_BYTES;
-        self.queue.push_back(Entry { frame, departs_ns, due_ns });
+        self.in_flight_bytes += train.bytes();
+        self.queued_packets += u64::from(train.count);
+        match self.queue.back_mut() {
+            Some(last) if last.due_ns == due_ns && last.train.extends_to(&train) => {
+                last.train.count += train.count;
+            }
+            _ => self.queue.push_back(Entry { train, due_ns }),
+        }
     }
 
     fn hits(&self, ratio: Ratio, stage: Stage, ordinal: u64) -> bool {
@@ -342,13 +388,18 @@ impl Direction {
     }
 }
 
-const KEPT_CAPACITY: usize = 1024;
+/// A wire packet on its way through the model.
+#[derive(Debug, Clone, Copy)]
+struct Packet<'a> {
+    train: &'a Train,
+    index: u16,
+    bytes: u64,
+    ordinal: u64,
+}
+
+const KEPT_CAPACITY: usize = 64;
 const VERDICT_LOST: u64 = u64::MAX;
 const VERDICT_DOUBLED: u64 = u64::MAX - 1;
-
-fn count(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,21 @@
 //! Frames and the memory they live in.
 //!
-//! A frame is shared by every queue it waits in; the last owner gives its buffer back to the pool, so nothing is
-//! allocated per frame once warm. The pool counts what frames and their places in queues take and refuses
-//! beyond [`limits::MAX_IN_FLIGHT_BYTES`]: that is what bounds a storm.
+//! A frame is what was read at once: one wire packet, or a super-frame that stands for several (see
+//! [`crate::core::split`]). It is shared by every queue it waits in; the last owner gives its buffer back to the
+//! pool, so nothing is allocated per frame once warm. The pool counts what frames and their places in queues take
+//! and refuses beyond [`limits::MAX_IN_FLIGHT_BYTES`]: that is what bounds a storm.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use crate::core::split::{Offload, Shape};
 use crate::limits;
 
-/// Buffer sizes; the last holds any frame.
-const CLASSES: [usize; 3] = [256, 2048, limits::MAX_FRAME_BYTES];
+/// Buffer sizes; the last holds any frame and the room in front of it.
+const CLASSES: [usize; 4] =
+    [256, 2048, 8192, limits::MAX_FRAME_BYTES + limits::FRAME_HEADROOM_BYTES];
+const LARGEST: usize = CLASSES.len() - 1;
 
 /// Where frames are made.
 #[derive(Debug, Clone, Default)]
@@ -21,9 +25,18 @@ pub struct FramePool {
 
 #[derive(Debug)]
 struct Inner {
-    free: [RefCell<Vec<Rc<Vec<u8>>>>; CLASSES.len()],
+    free: [RefCell<Vec<Rc<Body>>>; CLASSES.len()],
     used_bytes: Cell<u64>,
     limit_bytes: u64,
+}
+
+/// A buffer and what is in it.
+struct Body {
+    bytes: Box<[u8]>,
+    start: usize,
+    len: usize,
+    class: usize,
+    shape: Shape,
 }
 
 impl Default for Inner {
@@ -36,11 +49,16 @@ impl Default for Inner {
     }
 }
 
-/// One Ethernet frame without check sequence. Cloning shares the bytes.
+/// One Ethernet frame without check sequence, or a super-frame. Cloning shares the bytes.
 pub struct Frame {
-    bytes: Rc<Vec<u8>>,
-    class: usize,
+    body: Rc<Body>,
     pool: Rc<Inner>,
+}
+
+/// A buffer of the pool that a port reads into; large enough for any frame.
+#[derive(Debug)]
+pub struct Scratch {
+    body: Rc<Body>,
 }
 
 impl FramePool {
@@ -50,10 +68,47 @@ impl FramePool {
         Self { inner: Rc::new(Inner { limit_bytes, ..Inner::default() }) }
     }
 
-    /// A frame of these bytes; none if they are too many or the pool is exhausted.
+    /// A frame of these bytes, one wire packet; none if they are too many or the pool is exhausted.
     #[must_use]
     pub fn frame(&self, bytes: &[u8]) -> Option<Frame> {
-        Inner::frame(&self.inner, bytes)
+        Inner::frame(&self.inner, bytes, Shape::WHOLE)
+    }
+
+    /// A buffer to read into.
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        Scratch { body: self.inner.take(LARGEST) }
+    }
+
+    /// The frame that was read into `scratch`, as `bytes` of it. A long one keeps the buffer, and `scratch` gets
+    /// another. None if the offload does not fit the bytes, and as [`FramePool::frame`].
+    ///
+    /// # Errors
+    /// Whether the frame is bad or the pool is exhausted.
+    pub fn freeze(
+        &self,
+        scratch: &mut Scratch,
+        bytes: std::ops::Range<usize>,
+        offload: Offload,
+    ) -> Result<Frame, Unfit> {
+        let data = scratch.body.bytes.get(bytes.clone()).ok_or(Unfit::Malformed)?;
+        if data.len() < limits::MIN_FRAME_BYTES || data.len() > limits::MAX_FRAME_BYTES {
+            return Err(Unfit::Malformed);
+        }
+        let shape = Shape::of(data, offload).ok_or(Unfit::Malformed)?;
+        if data.len() <= CLASSES[LARGEST - 1] {
+            return Inner::frame(&self.inner, data, shape).ok_or(Unfit::Exhausted);
+        }
+        let len = data.len();
+        let cost = class_bytes(LARGEST) + limits::QUEUE_ENTRY_BYTES;
+        if !self.inner.has_room(cost) {
+            return Err(Unfit::Exhausted);
+        }
+        let mut body = std::mem::replace(&mut scratch.body, self.inner.take(LARGEST));
+        let space = Rc::get_mut(&mut body).expect("a scratch buffer has no other owner");
+        (space.start, space.len, space.shape) = (bytes.start, len, shape);
+        self.inner.use_bytes(cost);
+        Ok(Frame { body, pool: Rc::clone(&self.inner) })
     }
 
     /// What frames and their places take now.
@@ -63,22 +118,54 @@ impl FramePool {
     }
 }
 
+/// Why bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// Too short, too long, or its offload does not fit its headers.
+    Malformed,
+    /// The pool has no room.
+    Exhausted,
+}
+
+impl Scratch {
+    /// All of the buffer.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut Rc::get_mut(&mut self.body).expect("a scratch buffer has no other owner").bytes
+    }
+}
+
 impl Inner {
-    fn frame(pool: &Rc<Inner>, bytes: &[u8]) -> Option<Frame> {
-        let class = CLASSES.iter().position(|&size| bytes.len() <= size)?;
-        let cost = class_bytes(class) + limits::QUEUE_ENTRY_BYTES;
-        if pool.used_bytes.get() + cost > pool.limit_bytes {
+    fn has_room(&self, cost: u64) -> bool {
+        self.used_bytes.get() + cost <= self.limit_bytes
+    }
+
+    fn use_bytes(&self, cost: u64) {
+        self.used_bytes.set(self.used_bytes.get() + cost);
+    }
+
+    /// An unused buffer of a class.
+    fn take(&self, class: usize) -> Rc<Body> {
+        self.free[class].borrow_mut().pop().unwrap_or_else(|| {
+            let bytes = vec![0; CLASSES[class]].into_boxed_slice();
+            Rc::new(Body { bytes, start: 0, len: 0, class, shape: Shape::WHOLE })
+        })
+    }
+
+    fn frame(pool: &Rc<Inner>, bytes: &[u8], shape: Shape) -> Option<Frame> {
+        if bytes.len() > limits::MAX_FRAME_BYTES {
             return None;
         }
-        let mut buffer = pool.free[class]
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| Rc::new(Vec::with_capacity(CLASSES[class])));
-        let space = Rc::get_mut(&mut buffer).expect("a free buffer has no other owner");
-        space.clear();
-        space.extend_from_slice(bytes);
-        pool.used_bytes.set(pool.used_bytes.get() + cost);
-        Some(Frame { bytes: buffer, class, pool: Rc::clone(pool) })
+        let class = CLASSES.iter().position(|&size| bytes.len() <= size)?;
+        let cost = class_bytes(class) + limits::QUEUE_ENTRY_BYTES;
+        if !pool.has_room(cost) {
+            return None;
+        }
+        let mut body = pool.take(class);
+        let space = Rc::get_mut(&mut body).expect("a free buffer has no other owner");
+        space.bytes[..bytes.len()].copy_from_slice(bytes);
+        (space.start, space.len, space.shape) = (0, bytes.len(), shape);
+        pool.use_bytes(cost);
+        Some(Frame { body, pool: Rc::clone(pool) })
     }
 }
 
@@ -90,54 +177,50 @@ impl Frame {
     /// The bytes from the destination address on.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.body.bytes[self.body.start..self.body.start + self.body.len]
     }
 
-    /// Length in bytes.
+    /// How the bytes are cut into wire packets.
     #[must_use]
-    pub fn len(&self) -> u64 {
-        u64::try_from(self.bytes.len()).expect("a frame is far below 2^64 bytes")
+    pub fn shape(&self) -> &Shape {
+        &self.body.shape
     }
 
-    /// Whether it has no bytes at all.
+    /// Whether both are the same frame, not only equal.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    pub fn is_same(&self, other: &Frame) -> bool {
+        Rc::ptr_eq(&self.body, &other.body)
     }
 
     /// Whether its pool has no room for another place in a queue.
     #[must_use]
     pub fn pool_is_full(&self) -> bool {
-        self.pool.used_bytes.get() + limits::QUEUE_ENTRY_BYTES > self.pool.limit_bytes
+        !self.pool.has_room(limits::QUEUE_ENTRY_BYTES)
     }
 
-    /// The same frame with one bit flipped, counted from the first; none if the pool is exhausted.
+    /// Another frame of the same pool, one wire packet; none if the pool is exhausted.
     #[must_use]
-    pub fn with_flipped_bit(&self, bit: u64) -> Option<Frame> {
-        let mut frame = Inner::frame(&self.pool, &self.bytes)?;
-        let space = Rc::get_mut(&mut frame.bytes).expect("the frame was just made");
-        if let Some(byte) = usize::try_from(bit / 8).ok().and_then(|n| space.get_mut(n)) {
-            *byte ^= 1 << (bit % 8);
-        }
-        Some(frame)
+    pub fn sibling(&self, bytes: &[u8]) -> Option<Frame> {
+        Inner::frame(&self.pool, bytes, Shape::WHOLE)
     }
 }
 
 impl Clone for Frame {
     fn clone(&self) -> Self {
-        self.pool.used_bytes.set(self.pool.used_bytes.get() + limits::QUEUE_ENTRY_BYTES);
-        Self { bytes: Rc::clone(&self.bytes), class: self.class, pool: Rc::clone(&self.pool) }
+        self.pool.use_bytes(limits::QUEUE_ENTRY_BYTES);
+        Self { body: Rc::clone(&self.body), pool: Rc::clone(&self.pool) }
     }
 }
 
 impl Drop for Frame {
     fn drop(&mut self) {
         let mut freed = limits::QUEUE_ENTRY_BYTES;
-        if Rc::strong_count(&self.bytes) == 1 {
-            freed += class_bytes(self.class);
-            let mut free = self.pool.free[self.class].borrow_mut();
-            if free.len() * CLASSES[self.class] < limits::FREE_BUFFER_BYTES {
-                free.push(Rc::clone(&self.bytes));
+        if Rc::strong_count(&self.body) == 1 {
+            let class = self.body.class;
+            freed += class_bytes(class);
+            let mut free = self.pool.free[class].borrow_mut();
+            if free.len() * CLASSES[class] < limits::FREE_BUFFER_BYTES {
+                free.push(Rc::clone(&self.body));
             }
         }
         self.pool.used_bytes.set(self.pool.used_bytes.get() - freed);
@@ -146,46 +229,15 @@ impl Drop for Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Frame({} bytes)", self.bytes.len())
+        write!(f, "Frame({} bytes)", self.body.len)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body(class {})", self.class)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buffers_come_back_and_are_used_again() {
-        let pool = FramePool::default();
-        let frame = pool.frame(&[1; 100]).expect("room");
-        let place = frame.bytes().as_ptr();
-        let copy = frame.clone();
-        assert_eq!(pool.used_bytes(), 256 + 2 * limits::QUEUE_ENTRY_BYTES);
-        drop(frame);
-        assert_eq!(copy.bytes(), [1; 100]);
-        drop(copy);
-        assert_eq!(pool.used_bytes(), 0);
-        let again = pool.frame(&[2; 50]).expect("room");
-        assert_eq!(again.bytes().as_ptr(), place);
-        assert_eq!(again.bytes(), [2; 50]);
-    }
-
-    #[test]
-    fn the_pool_refuses_beyond_its_limit() {
-        let pool = FramePool::with_limit(1000);
-        let frames: Vec<Frame> = std::iter::from_fn(|| pool.frame(&[0; 64])).take(10).collect();
-        assert_eq!(frames.len(), 3);
-        assert!(frames[0].pool_is_full());
-        assert!(pool.frame(&vec![0; limits::MAX_FRAME_BYTES + 1]).is_none());
-    }
-
-    #[test]
-    fn a_flip_changes_one_bit_of_a_copy() {
-        let pool = FramePool::default();
-        let frame = pool.frame(&[0; 20]).expect("room");
-        let flipped = frame.with_flipped_bit(8 * 3 + 2).expect("room");
-        assert_eq!(frame.bytes(), [0; 20]);
-        assert_eq!(flipped.bytes()[3], 4);
-        assert_eq!(flipped.bytes().iter().map(|b| b.count_ones()).sum::<u32>(), 1);
-    }
-}
+mod tests;

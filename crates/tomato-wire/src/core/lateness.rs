@@ -13,11 +13,11 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// Counts one value.
-    pub fn record(&mut self, ns: u64) {
+    /// Counts a value `times` times.
+    pub fn record(&mut self, ns: u64, times: u64) {
         let bits = u64::BITS - ns.leading_zeros();
         let bucket = usize::try_from(bits).map_or(63, |bits| bits.min(63));
-        self.buckets[bucket] += 1;
+        self.buckets[bucket] += times;
     }
 
     /// The upper bound of the bucket in which the given permille of values is reached; 0 without values.
@@ -44,17 +44,15 @@ mod tests {
     fn quantiles_are_upper_bounds() {
         let mut late = Lateness::default();
         assert_eq!(late.permille(500), 0);
-        for _ in 0..98 {
-            late.record(100);
-        }
-        late.record(5000);
-        late.record(u64::MAX);
+        late.record(100, 98);
+        late.record(5000, 1);
+        late.record(u64::MAX, 1);
         assert_eq!(late.permille(500), 127);
         assert_eq!(late.permille(980), 127);
         assert_eq!(late.permille(990), 8191);
         assert_eq!(late.permille(1000), (1 << 63) - 1);
         let mut none = Lateness::default();
-        none.record(0);
+        none.record(0, 1);
         assert_eq!(none.permille(990), 0);
     }
 }

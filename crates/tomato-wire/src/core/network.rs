@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
 use crate::core::bridge::{Bridge, Egress, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
-use crate::core::frame::{Frame, FramePool};
+use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::random::Streams;
+use crate::core::split::Train;
 use crate::limits;
 use crate::status::{BridgeStatus, LinkStatus, TopologyStatus};
 
@@ -22,14 +23,23 @@ pub type PortId = usize;
 
 /// Takes what the network hands out.
 pub trait Sink {
-    /// A frame leaves by a port.
+    /// Packets leave by a port.
     ///
     /// # Errors
-    /// The cause under which the frame is counted as dropped.
-    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause>;
+    /// How many left, and the cause under which the rest is counted as dropped.
+    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered>;
 
-    /// A frame passes a link whose capture is on, in direction `side`.
-    fn record(&mut self, link: usize, side: usize, frame: &[u8]);
+    /// Packets pass a link whose capture is on, in direction `side`.
+    fn record(&mut self, link: usize, side: usize, train: &Train);
+}
+
+/// Packets that a port did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undelivered {
+    /// How many it took before.
+    pub passed: u16,
+    /// Why not the others.
+    pub cause: DropCause,
 }
 
 /// The network of one topology.
@@ -159,30 +169,31 @@ impl Network {
         self.ports.iter().map(|(key, id, port)| (key, id, &port.config))
     }
 
-    /// A frame comes in by a port.
-    pub fn ingress(&mut self, now_ns: u64, port: PortId, bytes: &[u8]) {
+    /// Memory for the frames of this network.
+    #[must_use]
+    pub fn pool(&self) -> &FramePool {
+        &self.pool
+    }
+
+    /// What was read from a port comes in; an `Err` is counted under its cause.
+    pub fn ingress(&mut self, now_ns: u64, port: PortId, frame: Result<Frame, Unfit>) {
         let Some(port) = self.ports.get_mut(port) else { return };
+        let packets = frame.as_ref().map_or(1, |frame| u64::from(frame.shape().packets()));
         let Some(end) = port.end else {
-            port.unlinked_frames += 1;
+            port.unlinked_frames += packets;
             return;
         };
         let Some(link) = self.links.get_mut(end.link) else { return };
         let direction = &mut link.directions[end.side];
-        if bytes.len() < limits::MIN_FRAME_BYTES || bytes.len() > limits::MAX_FRAME_BYTES {
-            direction.refuse(DropCause::Malformed);
-            return;
-        }
-        if !link.config.connected {
-            direction.refuse(DropCause::Disconnected);
-            return;
-        }
-        match self.pool.frame(bytes) {
-            Some(frame) => self.enter(now_ns, end, frame),
-            None => direction.refuse(DropCause::Overload),
+        match frame {
+            Err(Unfit::Malformed) => direction.refuse(DropCause::Malformed, 1),
+            Err(Unfit::Exhausted) => direction.refuse(DropCause::Overload, 1),
+            Ok(_) if !link.config.connected => direction.refuse(DropCause::Disconnected, packets),
+            Ok(frame) => self.enter(now_ns, end, &frame.into()),
         }
     }
 
-    /// Moves up to `budget` frames that are due at `now_ns`, each over one link. Returns how many it moved;
+    /// Moves up to `budget` trains that are due at `now_ns`, each over one link. Returns how many it moved;
     /// fewer than `budget` means that nothing more is due.
     pub fn advance(&mut self, now_ns: u64, budget: usize, sink: &mut impl Sink) -> usize {
         let mut moved = 0;
@@ -192,16 +203,19 @@ impl Network {
                 Some(_) | None => break,
             }
             let Some(Reverse(event)) = self.events.pop() else { break };
-            let Some(link) = self.links.get_mut(event.end.link) else { continue };
+            let end = event.end;
+            let Some(link) = self.links.get_mut(end.link) else { continue };
             if link.serial != event.serial {
                 continue;
             }
-            link.is_scheduled[event.end.side] = false;
-            if let Some((frame, due_ns)) = link.directions[event.end.side].pop_due(now_ns) {
-                self.leave(now_ns, due_ns, event.end, &frame, sink);
-                moved += 1;
-            }
-            self.schedule(event.end);
+            link.is_scheduled[end.side] = false;
+            moved += match link.ends[1 - end.side] {
+                Place::Port(port) => self.leave_by_port(now_ns, end, port, budget - moved, sink),
+                Place::Bridge(bridge) => {
+                    self.leave_to_bridge(now_ns, end, bridge, budget - moved, sink)
+                }
+            };
+            self.schedule(end);
         }
         moved
     }
@@ -233,52 +247,79 @@ impl Network {
         status
     }
 
-    /// A frame enters the direction that begins at `end`.
-    fn enter(&mut self, now_ns: u64, end: LinkEnd, frame: Frame) {
+    /// Packets enter the direction that begins at `end`.
+    fn enter(&mut self, now_ns: u64, end: LinkEnd, train: &Train) {
         let Some(link) = self.links.get_mut(end.link) else { return };
         let direction = &mut link.directions[end.side];
         if link.config.connected {
-            direction.offer(now_ns, frame);
+            direction.offer(now_ns, train);
             self.schedule(end);
         } else {
-            direction.refuse(DropCause::Disconnected);
+            direction.refuse(DropCause::Disconnected, train.count.into());
         }
     }
 
-    /// A frame comes out of the direction that began at `end`.
-    fn leave(
+    /// Everything due on the direction that began at `end` leaves by a port, in trains as long as possible.
+    fn leave_by_port(
         &mut self,
         now_ns: u64,
-        due_ns: u64,
         end: LinkEnd,
-        frame: &Frame,
+        port: PortId,
+        budget: usize,
         sink: &mut impl Sink,
-    ) {
-        let Some(link) = self.links.get_mut(end.link) else { return };
-        let far = LinkEnd { link: end.link, side: 1 - end.side };
-        if link.config.capture.is_some() {
-            sink.record(end.link, end.side, frame.bytes());
-        }
-        let place = link.ends[far.side];
+    ) -> usize {
+        let Some(link) = self.links.get_mut(end.link) else { return 0 };
+        let is_captured = link.config.capture.is_some();
         let direction = &mut link.directions[end.side];
-        match place {
-            Place::Port(port) => match sink.deliver(port, frame.bytes()) {
-                Ok(()) => direction.passed(frame.len()),
-                Err(cause) => direction.drop_frame(cause),
-            },
-            Place::Bridge(bridge) => {
-                direction.passed(frame.len());
-                let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
-                self.bridge(logical_ns, bridge, far, frame);
+        for moved in 0..budget {
+            let Some(train) = direction.pop_bundle(now_ns) else { return moved };
+            if is_captured {
+                sink.record(end.link, end.side, &train);
+            }
+            match sink.deliver(port, &train) {
+                Ok(()) => direction.passed(train.count.into(), train.bytes()),
+                Err(Undelivered { passed, cause }) => {
+                    direction.passed(passed.into(), train.bytes_of(passed));
+                    direction.drop_packets(cause, (train.count - passed).into());
+                }
             }
         }
+        budget
     }
 
-    fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, frame: &Frame) {
+    /// What is due on the direction that began at `end` enters a bridge at its logical time, as long as nothing
+    /// else was due before it.
+    fn leave_to_bridge(
+        &mut self,
+        now_ns: u64,
+        end: LinkEnd,
+        bridge: usize,
+        budget: usize,
+        sink: &mut impl Sink,
+    ) -> usize {
+        let far = LinkEnd { link: end.link, side: 1 - end.side };
+        for moved in 0..budget {
+            let next_ns = self.events.peek().map_or(now_ns, |Reverse(event)| event.due_ns);
+            let Some(link) = self.links.get_mut(end.link) else { return moved };
+            let direction = &mut link.directions[end.side];
+            let is_next = moved == 0 || direction.next_due().is_some_and(|due| due <= next_ns);
+            let popped = if is_next { direction.pop_due(now_ns) } else { None };
+            let Some((train, due_ns)) = popped else { return moved };
+            direction.passed(train.count.into(), train.bytes());
+            if link.config.capture.is_some() {
+                sink.record(end.link, end.side, &train);
+            }
+            let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
+            self.bridge(logical_ns, bridge, far, &train);
+        }
+        budget
+    }
+
+    fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, train: &Train) {
         let Some(board) = self.bridges.get_mut(bridge) else { return };
-        match board.bridge.forward(now_ns, from, frame.bytes()) {
+        match board.bridge.forward(now_ns, from, train.frame.bytes()) {
             Egress::Nowhere => {}
-            Egress::To(end) => self.enter(now_ns, end, frame.clone()),
+            Egress::To(end) => self.enter(now_ns, end, train),
             Egress::Flood => {
                 for n in 0.. {
                     let board = self.bridges.get(bridge);
@@ -286,7 +327,7 @@ impl Network {
                         break;
                     };
                     if end != from {
-                        self.enter(now_ns, end, frame.clone());
+                        self.enter(now_ns, end, train);
                     }
                 }
             }

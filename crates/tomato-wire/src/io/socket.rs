@@ -6,12 +6,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
 
-use crate::io::{Batch, Capabilities, OpenError, Port, PortError};
+use crate::core::direction::DropCause;
+use crate::core::frame::{FramePool, Scratch, Unfit};
+use crate::core::network::Undelivered;
+use crate::core::split::{Offload, Train};
+use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received};
 
 /// A socket as port.
 #[derive(Debug)]
 pub struct SocketPort {
     descriptor: OwnedFd,
+    /// A packet that is being written.
+    room: Vec<u8>,
 }
 
 impl SocketPort {
@@ -26,7 +32,7 @@ impl SocketPort {
             let error = io::Error::other("it is a socket of another type");
             return Err(OpenError::CheckSocket(error));
         }
-        Ok(Self { descriptor })
+        Ok(Self { descriptor, room: Vec::new() })
     }
 }
 
@@ -37,38 +43,44 @@ impl AsFd for SocketPort {
 }
 
 impl Port for SocketPort {
-    fn recv_batch(
+    fn recv(
         &mut self,
-        scratch: &mut [u8],
-        limit: usize,
-        take: &mut dyn FnMut(&[u8]),
-    ) -> Result<Batch, PortError> {
-        let mut batch = Batch::default();
-        for _ in 0..limit {
-            let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
-            match recv(&self.descriptor, &mut *scratch, flags) {
+        pool: &FramePool,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Received>, PortError> {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
+        loop {
+            let (kept, len) = match recv(&self.descriptor, scratch.bytes(), flags) {
                 Ok((0, 0)) => return Err(PortError::Gone(io::ErrorKind::UnexpectedEof.into())),
-                Ok((kept, len)) if kept == len => {
-                    batch.frames += 1;
-                    take(&scratch[..kept]);
-                }
-                Ok(_cut) => batch.refused += 1,
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => {}
+                Ok(lengths) => lengths,
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR) => continue,
                 Err(error) => return Err(PortError::Gone(error.into())),
-            }
+            };
+            let frame = if kept == len {
+                pool.freeze(scratch, 0..len, Offload::default())
+            } else {
+                Err(Unfit::Malformed)
+            };
+            return Ok(Some(Received { frame, bytes: kept, stamp_ns: None }));
         }
-        Ok(batch)
     }
 
-    fn send(&mut self, frame: &[u8]) -> Result<(), PortError> {
-        match send(&self.descriptor, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(_) => Ok(()),
-            Err(error @ (Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN)) => {
-                Err(PortError::Gone(error.into()))
+    fn send(&mut self, train: &Train) -> Result<(), Fault> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        for (passed, index) in (0..).zip(train.first..train.end()) {
+            train.packet(index, &mut self.room);
+            match send(&self.descriptor, &self.room, flags) {
+                Ok(_) => {}
+                Err(error @ (Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN)) => {
+                    return Err(Fault::Gone(PortError::Gone(error.into())));
+                }
+                Err(_) => {
+                    return Err(Fault::Refused(Undelivered { passed, cause: DropCause::Port }));
+                }
             }
-            Err(error) => Err(PortError::Refused(error.into())),
         }
+        Ok(())
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -1,19 +1,28 @@
 //! A TAP device, opened by somebody else with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
 //!
-//! No offload is granted, so the kernel hands out complete wire packets with full checksums behind a virtio
-//! network header that says so. The header does not leave this module.
+//! Segmentation and checksum offloads are granted, so the kernel hands out super-frames; they are cut by
+//! [`crate::core::split`] where the model wants it and written back as long as possible.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use crate::io::{Batch, Capabilities, OpenError, Port, PortError, sys};
+use crate::core::direction::DropCause;
+use crate::core::frame::{FramePool, Scratch, Unfit};
+use crate::core::network::Undelivered;
+use crate::core::split::{Offload, Train, VNET_BYTES};
+use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received, sys};
+use crate::limits;
 
-/// Bytes of a `virtio_net_hdr_mrg_rxbuf`.
-pub(super) const HEADER_BYTES: usize = 12;
-const NEEDS_CSUM: u8 = 1;
-const GSO_NONE: u8 = 0;
+// linux/if_tun.h
+const TUN_F_CSUM: libc::c_ulong = 0x01;
+const TUN_F_TSO4: libc::c_ulong = 0x02;
+const TUN_F_TSO6: libc::c_ulong = 0x04;
+const TUN_F_TSO_ECN: libc::c_ulong = 0x08;
+const TUN_F_USO4: libc::c_ulong = 0x20;
+const TUN_F_USO6: libc::c_ulong = 0x40;
+const TCP: libc::c_ulong = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 
 /// A TAP as port.
 #[derive(Debug)]
@@ -36,9 +45,12 @@ impl TapPort {
         let set = |setting| move |source| OpenError::Set { setting, source };
         rustix::io::ioctl_fionbio(&descriptor, true)
             .map_err(|error| set("non-blocking mode")(error.into()))?;
-        let header = libc::c_int::try_from(HEADER_BYTES).unwrap_or(libc::c_int::MAX);
+        let header = libc::c_int::try_from(VNET_BYTES).unwrap_or(libc::c_int::MAX);
         sys::set_vnet_header_size(descriptor.as_fd(), header).map_err(set("the header size"))?;
-        sys::set_offload(descriptor.as_fd(), 0).map_err(set("the offloads"))?;
+        // UDP segmentation is known since Linux 6.2
+        sys::set_offload(descriptor.as_fd(), TCP | TUN_F_USO4 | TUN_F_USO6)
+            .or_else(|_unknown| sys::set_offload(descriptor.as_fd(), TCP))
+            .map_err(set("the offloads"))?;
         Ok(Self { descriptor })
     }
 }
@@ -50,44 +62,49 @@ impl AsFd for TapPort {
 }
 
 impl Port for TapPort {
-    fn recv_batch(
+    fn recv(
         &mut self,
-        scratch: &mut [u8],
-        limit: usize,
-        take: &mut dyn FnMut(&[u8]),
-    ) -> Result<Batch, PortError> {
-        let mut batch = Batch::default();
-        for _ in 0..limit {
-            let len = match rustix::io::read(&self.descriptor, &mut *scratch) {
+        pool: &FramePool,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Received>, PortError> {
+        let len = loop {
+            match rustix::io::read(&self.descriptor, scratch.bytes()) {
                 Ok(0) => return Err(PortError::Gone(io::ErrorKind::UnexpectedEof.into())),
-                Ok(len) => len,
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => continue,
+                Ok(len) => break len,
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(PortError::Gone(error.into())),
-            };
-            match complete(&mut scratch[..len]) {
-                Some(frame) => {
-                    batch.frames += 1;
-                    take(frame);
-                }
-                None => batch.refused += 1,
             }
-        }
-        Ok(batch)
+        };
+        let header = scratch.bytes()[..len].first_chunk::<VNET_BYTES>().copied();
+        let offload = header.as_ref().and_then(Offload::read);
+        let frame = match offload {
+            Some(offload) => pool.freeze(scratch, VNET_BYTES..len, offload),
+            None => Err(Unfit::Malformed),
+        };
+        Ok(Some(Received { frame, bytes: len, stamp_ns: None }))
     }
 
-    fn send(&mut self, frame: &[u8]) -> Result<(), PortError> {
-        let parts = [IoSlice::new(&[0; HEADER_BYTES]), IoSlice::new(frame)];
+    fn send(&mut self, train: &Train) -> Result<(), Fault> {
+        let mut room = [0; limits::MAX_HEADER_BYTES];
+        let emission = train.emission(&mut room);
+        let parts = [
+            IoSlice::new(&emission.vnet),
+            IoSlice::new(emission.header),
+            IoSlice::new(emission.rest),
+        ];
         match rustix::io::writev(&self.descriptor, &parts) {
             Ok(_) => Ok(()),
-            Err(error @ (Errno::BADFD | Errno::BADF)) => Err(PortError::Gone(error.into())),
+            Err(error @ (Errno::BADFD | Errno::BADF)) => {
+                Err(Fault::Gone(PortError::Gone(error.into())))
+            }
             // EIO: the device is administratively down, and may come up again
-            Err(error) => Err(PortError::Refused(error.into())),
+            Err(_) => Err(Fault::Refused(Undelivered { passed: 0, cause: DropCause::Port })),
         }
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { segmentation: false, partial_checksum: false }
+        Capabilities { segmentation: true, partial_checksum: true }
     }
 
     fn set_carrier(&mut self, is_up: bool) -> io::Result<()> {
@@ -99,66 +116,9 @@ impl Port for TapPort {
     }
 }
 
-/// The frame behind a header; none if it is no single complete frame. A checksum that the header leaves open
-/// (a packet queued before the offloads were set) is filled in.
-fn complete(packet: &mut [u8]) -> Option<&[u8]> {
-    let (header, frame) = packet.split_at_mut_checked(HEADER_BYTES)?;
-    let (flags, gso) = (header[0], header[1]);
-    if gso != GSO_NONE {
-        return None;
-    }
-    if flags & NEEDS_CSUM != 0 {
-        let start = usize::from(u16::from_ne_bytes([header[6], header[7]]));
-        let at = start + usize::from(u16::from_ne_bytes([header[8], header[9]]));
-        let sum = checksum(frame.get(start..)?);
-        frame.get_mut(at..at + 2)?.copy_from_slice(&sum.to_be_bytes());
-    }
-    Some(frame)
-}
-
-/// The internet checksum (RFC 1071); the field holds the sum of the pseudo header already. Zero is written as
-/// all ones, which means the same and is what UDP wants.
-fn checksum(bytes: &[u8]) -> u16 {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let mut sum: u64 = pairs.iter().map(|pair| u64::from(u16::from_be_bytes(*pair))).sum();
-    if let [last] = rest {
-        sum += u64::from(*last) << 8;
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    let sum = !u16::try_from(sum).expect("folded to 16 bits");
-    if sum == 0 { 0xffff } else { sum }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_plain_frame_passes_and_a_super_frame_does_not() {
-        let mut packet = [vec![0; HEADER_BYTES], vec![5; 20]].concat();
-        assert_eq!(complete(&mut packet), Some([5; 20].as_slice()));
-        packet[1] = 1;
-        assert_eq!(complete(&mut packet), None);
-        assert_eq!(complete(&mut [0; 5]), None);
-    }
-
-    #[test]
-    fn an_open_checksum_is_filled_in() {
-        // RFC 1071 section 3: 00 01 f2 03 f4 f5 f6 f7 sum to ddf2
-        let mut packet = vec![0; HEADER_BYTES];
-        packet[0] = NEEDS_CSUM;
-        packet[6..8].copy_from_slice(&14u16.to_ne_bytes());
-        packet[8..10].copy_from_slice(&8u16.to_ne_bytes());
-        packet.extend([9; 14]);
-        packet.extend([0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7, 0, 0]);
-        let frame = complete(&mut packet).expect("it is whole");
-        assert_eq!(frame[22..], (!0xddf2u16).to_be_bytes());
-        assert_eq!(checksum(&[0xff, 0xff]), 0xffff);
-        packet[6..8].copy_from_slice(&900u16.to_ne_bytes());
-        assert_eq!(complete(&mut packet), None);
-    }
 
     #[test]
     fn another_descriptor_is_refused() {

@@ -9,8 +9,9 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::capture::{CaptureWriter, Recorder};
 use crate::config::{CaptureConfig, End, LinkConfig};
 use crate::core::direction::DropCause;
-use crate::core::network::{Network, PortId, Sink};
-use crate::io::{Port, PortError};
+use crate::core::network::{Network, PortId, Sink, Undelivered};
+use crate::core::split::Train;
+use crate::io::{Fault, Port, PortError};
 use crate::limits;
 use crate::status::TopologyStatus;
 
@@ -22,6 +23,8 @@ pub(super) struct Topology {
     pub(super) ports: Vec<Slot>,
     /// By link.
     pub(super) recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
+    /// A packet on its way to a capture.
+    pub(super) room: Vec<u8>,
 }
 
 /// A port of the network and what is attached to it.
@@ -38,9 +41,9 @@ pub(super) struct Slot {
 impl Topology {
     /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
     pub(super) fn advance(&mut self) -> bool {
-        let Topology { network, ports, recorders, .. } = self;
+        let Topology { network, ports, recorders, room, .. } = self;
         let mut has_gone = false;
-        let mut sink = Outlets { ports, recorders, has_gone: &mut has_gone };
+        let mut sink = Outlets { ports, recorders, room, has_gone: &mut has_gone };
         for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
             let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
             if moved < limits::ADVANCE_BATCH {
@@ -110,30 +113,36 @@ impl Topology {
 struct Outlets<'a> {
     ports: &'a mut [Slot],
     recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
+    room: &'a mut Vec<u8>,
     has_gone: &'a mut bool,
 }
 
 impl Sink for Outlets<'_> {
-    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause> {
-        let slot = self.ports.get_mut(port).ok_or(DropCause::Detached)?;
+    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered> {
+        const DETACHED: Undelivered = Undelivered { passed: 0, cause: DropCause::Detached };
+        let slot = self.ports.get_mut(port).ok_or(DETACHED)?;
         if slot.gone.is_some() {
-            return Err(DropCause::Detached);
+            return Err(DETACHED);
         }
-        let open = slot.port.as_mut().ok_or(DropCause::Detached)?;
-        match open.send(frame) {
+        let open = slot.port.as_mut().ok_or(DETACHED)?;
+        match open.send(train) {
             Ok(()) => Ok(()),
-            Err(PortError::Refused(_)) => Err(DropCause::Port),
-            Err(error @ PortError::Gone(_)) => {
+            Err(Fault::Refused(undelivered)) => Err(undelivered),
+            Err(Fault::Gone(error)) => {
                 slot.gone = Some(error);
                 *self.has_gone = true;
-                Err(DropCause::Detached)
+                Err(DETACHED)
             }
         }
     }
 
-    fn record(&mut self, link: usize, side: usize, frame: &[u8]) {
+    fn record(&mut self, link: usize, side: usize, train: &Train) {
         if let Some((_, recorder)) = self.recorders.get(&link) {
-            recorder.record(side, clock_ns(ClockId::Realtime), frame);
+            let at_ns = clock_ns(ClockId::Realtime);
+            for index in train.first..train.end() {
+                train.packet(index, self.room);
+                recorder.record(side, at_ns, self.room);
+            }
         }
     }
 }

@@ -14,10 +14,10 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use crate::capture::CaptureWriter;
 use crate::config::{ConfigError, PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
-use crate::core::frame::FramePool;
+use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
 use crate::io::socket::SocketPort;
-use crate::io::tap::{HEADER_BYTES, TapPort};
+use crate::io::tap::TapPort;
 use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
 use crate::io::{OpenError, Port, PortError, sys};
 use crate::limits;
@@ -59,7 +59,7 @@ struct Running {
     captures: CaptureWriter,
     by_key: BTreeMap<String, usize>,
     topologies: Vec<Option<Topology>>,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     spin: Spin,
 }
 
@@ -123,15 +123,16 @@ impl Worker {
     pub fn run(self) -> io::Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let Worker { receiver, wake, epoll, captures } = self;
+        let pool = FramePool::default();
         let running = Running {
             receiver,
             wake,
             epoll,
-            pool: FramePool::default(),
             captures,
             by_key: BTreeMap::new(),
             topologies: Vec::new(),
-            scratch: vec![0; HEADER_BYTES + limits::MAX_FRAME_BYTES],
+            scratch: pool.scratch(),
+            pool,
             spin: Spin::for_cores(cores),
         };
         running.run()
@@ -234,6 +235,7 @@ impl Running {
             network: Network::new(self.pool.clone()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
+            room: Vec::new(),
         };
         match self.topologies.get_mut(place) {
             Some(free) => *free = Some(topology),
@@ -307,20 +309,28 @@ impl Running {
         let Topology { network, ports, .. } = &mut *topology;
         let Some(slot) = ports.get_mut(port) else { return };
         let Some(open) = &mut slot.port else { return };
-        let now_ns = monotonic_ns();
-        let mut take = |frame: &[u8]| network.ingress(now_ns, port, frame);
-        match open.recv_batch(&mut self.scratch, limits::READ_BATCH, &mut take) {
-            Ok(batch) => {
-                slot.refused_frames += batch.refused;
-                let is_broken = flags
-                    & epoll::EventFlags::union(epoll::EventFlags::ERR, epoll::EventFlags::HUP)
-                        .bits()
-                    != 0;
-                if is_broken && batch.frames == 0 && batch.refused == 0 {
+        let mut bytes = 0;
+        for n in 0..limits::READ_BATCH {
+            match open.recv(&self.pool, &mut self.scratch) {
+                Ok(Some(received)) => {
+                    slot.refused_frames += u64::from(received.frame.is_err());
+                    let now_ns = received.stamp_ns.unwrap_or_else(monotonic_ns);
+                    network.ingress(now_ns, port, received.frame);
+                    bytes += received.bytes;
+                    if bytes >= limits::READ_BYTES {
+                        break;
+                    }
+                }
+                Ok(None) if n == 0 && is_broken(flags) => {
                     slot.gone = Some(PortError::Gone(io::ErrorKind::BrokenPipe.into()));
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    slot.gone = Some(error);
+                    break;
                 }
             }
-            Err(error) => slot.gone = Some(error),
         }
         let has_gone = slot.gone.is_some();
         if topology.advance() || has_gone {
@@ -399,6 +409,10 @@ fn open(kind: PortKind, descriptor: OwnedFd) -> Result<Box<dyn Port>, OpenError>
         PortKind::Tap => Box::new(TapPort::open(descriptor)?),
         PortKind::Socket => Box::new(SocketPort::open(descriptor)?),
     })
+}
+
+fn is_broken(flags: u32) -> bool {
+    flags & epoll::EventFlags::union(epoll::EventFlags::ERR, epoll::EventFlags::HUP).bits() != 0
 }
 
 fn data_of(topology: usize, port: PortId) -> u64 {

@@ -8,14 +8,22 @@ fn direction(params: LinkParams) -> Direction {
     Direction::new(Streams::new(1, "l", 0), Some(params))
 }
 
-fn frame(pool: &FramePool, n: u64) -> Frame {
+fn frame(pool: &FramePool, n: u64) -> Train {
     let mut bytes = vec![0; 100];
     bytes[14..22].copy_from_slice(&n.to_be_bytes());
-    pool.frame(&bytes).expect("room for a test frame")
+    pool.frame(&bytes).expect("room for a test frame").into()
 }
 
-fn number(frame: &Frame) -> u64 {
-    u64::from_be_bytes(frame.bytes()[14..22].try_into().unwrap())
+fn number(train: &Train) -> u64 {
+    u64::from_be_bytes(train.frame.bytes()[14..22].try_into().unwrap())
+}
+
+/// Numbers and due times of what is due.
+fn take(direction: &mut Direction, now: u64, out: &mut Vec<(u64, u64)>) {
+    while let Some((train, due)) = direction.pop_due(now) {
+        direction.passed(train.count.into(), train.bytes());
+        out.push((number(&train), due));
+    }
 }
 
 /// Offers `n` frames, one per `step_ns`, and returns (number, due time) of what left, in order.
@@ -24,21 +32,20 @@ fn run(direction: &mut Direction, n: u64, step_ns: u64) -> Vec<(u64, u64)> {
     let mut out = Vec::new();
     for i in 0..n {
         let now = i * step_ns;
-        while let Some((frame, due)) = direction.pop_due(now) {
-            direction.passed(frame.len());
-            out.push((number(&frame), due));
-        }
-        direction.offer(now, frame(&pool, i));
+        take(direction, now, &mut out);
+        direction.offer(now, &frame(&pool, i));
     }
     while let Some(due) = direction.next_due() {
-        let (frame, due) = direction.pop_due(due).expect("it is due");
-        direction.passed(frame.len());
-        out.push((number(&frame), due));
+        take(direction, due, &mut out);
     }
     assert_eq!(pool.used_bytes(), 0);
     let status = direction.status(u64::MAX);
     assert_eq!(status.offered + status.duplicated, status.frames + status.drops.sum());
     out
+}
+
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap()
 }
 
 #[allow(
@@ -97,8 +104,9 @@ fn corruption_flips_one_bit_anywhere() {
     let mut direction = direction(params);
     let mut hit = std::collections::BTreeSet::new();
     for now in 0..5000 {
-        direction.offer(now, pool.frame(&[0; 20]).unwrap());
+        direction.offer(now, &pool.frame(&[0; 20]).unwrap().into());
         let (frame, _) = direction.pop_due(now).expect("no delay");
+        let frame = &frame.frame;
         let bits = frame.bytes().iter().map(|b| b.count_ones()).sum::<u32>();
         assert_eq!(bits, 1);
         hit.insert(frame.bytes().iter().position(|&b| b != 0).unwrap());
@@ -137,7 +145,7 @@ fn the_byte_queue_drops_its_tail() {
     let mut accepted = 0;
     for now in [100 * MS, 100 * MS + 992_000, 100 * MS + 2 * 992_000] {
         for n in 0..20 {
-            direction.offer(now, frame(&pool, n));
+            direction.offer(now, &frame(&pool, n));
         }
         let status = direction.status(now);
         assert_eq!(status.queue_bytes, 1240);
@@ -192,7 +200,7 @@ fn one_effect_does_not_shift_another() {
         (0..5000)
             .filter(|&n| {
                 let before = direction.status(0).drops.loss;
-                direction.offer(n * MS, frame(&pool, n));
+                direction.offer(n * MS, &frame(&pool, n));
                 direction.status(n * MS).drops.loss > before
             })
             .collect()
@@ -226,12 +234,12 @@ fn a_change_keeps_what_is_under_way() {
     let pool = FramePool::default();
     let streams = Streams::new(1, "l", 0);
     let mut direction = direction(LinkParams { delay_ns: 50 * MS, ..LinkParams::default() });
-    direction.offer(0, frame(&pool, 0));
-    direction.offer(MS, frame(&pool, 1));
+    direction.offer(0, &frame(&pool, 0));
+    direction.offer(MS, &frame(&pool, 1));
     direction.change(streams, Some(LinkParams { delay_ns: 10 * MS, ..LinkParams::default() }));
-    direction.offer(2 * MS, frame(&pool, 2));
+    direction.offer(2 * MS, &frame(&pool, 2));
     direction.change(streams, None);
-    direction.offer(3 * MS, frame(&pool, 3));
+    direction.offer(3 * MS, &frame(&pool, 3));
     let due = [50 * MS, 51 * MS, 51 * MS, 51 * MS];
     for (n, due) in due.into_iter().enumerate() {
         assert!(direction.pop_due(due - 1).is_none());
@@ -239,7 +247,7 @@ fn a_change_keeps_what_is_under_way() {
         assert_eq!((number(&frame), at), (u64::try_from(n).unwrap(), due));
     }
     // drained: the new behaviour alone
-    direction.offer(52 * MS, frame(&pool, 4));
+    direction.offer(52 * MS, &frame(&pool, 4));
     assert_eq!(direction.next_due(), Some(52 * MS));
 }
 
@@ -249,12 +257,12 @@ fn a_cut_loses_what_is_under_way() {
     let params =
         LinkParams { delay_ns: MS, bandwidth_bit_s: Some(1_000_000), ..LinkParams::default() };
     let mut direction = direction(params);
-    (0..5).for_each(|n| direction.offer(0, frame(&pool, n)));
+    (0..5).for_each(|n| direction.offer(0, &frame(&pool, n)));
     direction.cut();
     let status = direction.status(0);
     assert_eq!((status.drops.disconnected, status.queue_bytes, status.queue_frames), (5, 0, 0));
     assert_eq!(pool.used_bytes(), 0);
-    direction.offer(10, frame(&pool, 9));
+    direction.offer(10, &frame(&pool, 9));
     assert_eq!(direction.next_due(), Some(10 + 992_000 + MS));
 }
 
@@ -262,9 +270,69 @@ fn a_cut_loses_what_is_under_way() {
 fn plain_queues_are_bounded() {
     let pool = FramePool::default();
     let mut plain = Direction::new(Streams::new(1, "l", 0), None);
-    let big = pool.frame(&[0; 60_000]).unwrap();
-    (0..100).for_each(|_| plain.offer(0, big.clone()));
+    let big = Train::from(pool.frame(&[0; 60_000]).unwrap());
+    (0..100).for_each(|_| plain.offer(0, &big));
     let status = plain.status(0);
     assert_eq!(status.queue_frames, limits::MAX_PLAIN_QUEUE_BYTES / 60_000);
     assert_eq!(status.drops.overload, 100 - status.queue_frames);
+}
+
+/// The same wire packets bundled as one burst, in parts or alone: same fate, same due times, same bytes.
+#[test]
+fn bundling_changes_no_fate() {
+    use crate::core::packet::Family;
+    use crate::core::split::tests::{Burst, frame_of};
+    let params = LinkParams {
+        bandwidth_bit_s: Some(20_000_000),
+        delay_ns: MS,
+        jitter_ns: MS / 2,
+        loss: ratio(0.05),
+        duplicate: ratio(0.05),
+        corrupt: ratio(0.05),
+        queue_bytes: Some(12_000),
+        ..LinkParams::default()
+    };
+    let bursts = (0..40u8).map(|n| Burst {
+        tags: 0,
+        family: if n % 2 == 0 { Family::V4 } else { Family::V6 },
+        ip_options: 0,
+        is_tcp: n % 3 != 0,
+        tcp_options: 12,
+        flags: 0x18,
+        id: u16::from(n),
+        sequence: u32::from(n) << 24,
+        size: 1000,
+        payload: vec![n; 1000 * usize::from(n % 8 + 1) + 300],
+    });
+    let bursts: Vec<Burst> = bursts.collect();
+    let run = |bundle: &dyn Fn(&FramePool, &Burst) -> Vec<Train>| {
+        let pool = FramePool::default();
+        let mut direction = direction(params.clone());
+        for (n, burst) in (0u64..).zip(&bursts) {
+            for train in bundle(&pool, burst) {
+                direction.offer(n * MS, &train);
+            }
+        }
+        let mut out = Vec::new();
+        let mut room = Vec::new();
+        while let Some((train, due)) = direction.pop_due(u64::MAX) {
+            for index in train.first..train.end() {
+                train.packet(index, &mut room);
+                out.push((due, room.clone()));
+            }
+        }
+        (out, direction.status(0).verdict_hash, direction.status(0).drops)
+    };
+    let whole = run(&|pool, burst| vec![frame_of(pool, &burst.super_frame()).into()]);
+    let alone = run(&|pool, burst| {
+        burst.packets().iter().map(|packet| pool.frame(packet).unwrap().into()).collect()
+    });
+    let parts = run(&|pool, burst| {
+        let train = Train::from(frame_of(pool, &burst.super_frame()));
+        let half = train.count / 2;
+        vec![train.part(0, half), train.part(half, train.count - half)]
+    });
+    assert!(whole.2.loss > 0 && whole.2.queue > 0, "{:?}", whole.2);
+    assert_eq!(whole, alone);
+    assert_eq!(whole, parts);
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{BridgeConfig, BridgeMode, PortConfig, PortKind, Ratio};
+use crate::core::split::Offload;
 
 const MS: u64 = 1_000_000;
 const ALL: u64 = 0xffff_ffff_ffff;
@@ -13,12 +14,12 @@ struct Ends {
 }
 
 impl Sink for Ends {
-    fn deliver(&mut self, port: PortId, frame: &[u8]) -> Result<(), DropCause> {
-        self.seen.push((self.now_ns, port, frame.to_vec()));
+    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered> {
+        self.seen.push((self.now_ns, port, train.frame.bytes().to_vec()));
         Ok(())
     }
 
-    fn record(&mut self, link: usize, side: usize, _frame: &[u8]) {
+    fn record(&mut self, link: usize, side: usize, _train: &Train) {
         self.recorded.push((link, side));
     }
 }
@@ -29,6 +30,13 @@ fn run(network: &mut Network, ends: &mut Ends, until_ns: u64) {
         ends.now_ns = due;
         network.advance(due, 1, ends);
     }
+}
+
+fn ingress(network: &mut Network, now_ns: u64, port: PortId, bytes: &[u8]) {
+    let mut scratch = network.pool().scratch();
+    scratch.bytes()[..bytes.len()].copy_from_slice(bytes);
+    let frame = network.pool().freeze(&mut scratch, 0..bytes.len(), Offload::default());
+    network.ingress(now_ns, port, frame);
 }
 
 fn frame(to: u64, from: u64) -> Vec<u8> {
@@ -106,7 +114,7 @@ fn a_chain_of_50_switches_passes_every_frame_on_time() {
     const FRAMES: u64 = 2000; // times 51 links: 10^5 moves
     for n in 0..FRAMES {
         run(&mut network, &mut ends, n * 10_000);
-        network.ingress(n * 10_000, a, &frame(2, 1));
+        ingress(&mut network, n * 10_000, a, &frame(2, 1));
     }
     run(&mut network, &mut ends, u64::MAX);
     assert_eq!(ends.seen.len(), 2000);
@@ -124,7 +132,7 @@ fn the_runner_being_late_does_not_add_up() {
     let mut network = network(&chain());
     let a = network.port("a").unwrap();
     let mut ends = Ends::default();
-    network.ingress(0, a, &frame(2, 1));
+    ingress(&mut network, 0, a, &frame(2, 1));
     let mut now = 0;
     while let Some(due) = network.next_due() {
         now = due + MS / 2; // each wake-up comes half a delay late
@@ -162,7 +170,7 @@ fn a_storm_is_bounded_and_does_not_hang() {
         let a = network.port("a").unwrap();
         let mut ends = Ends::default();
         for n in 0..2000u64 {
-            network.ingress(n * 1000, a, &frame(ALL, 1));
+            ingress(&mut network, n * 1000, a, &frame(ALL, 1));
             assert!(network.advance(n * 1000, 500, &mut ends) <= 500);
             ends.seen.clear();
             assert!(network.pool.used_bytes() <= 256 << 10);
@@ -197,7 +205,7 @@ fn three_ports_of_a_switch_see_what_is_theirs() {
         (a, frame(2, 1), vec![b]),
         (c, frame(9, 3), vec![a, b]),
     ] {
-        network.ingress(5, from, &frame);
+        ingress(&mut network, 5, from, &frame);
         run(&mut network, &mut ends, 5);
         let got: Vec<PortId> = ends.seen.drain(..).map(|s| s.1).collect();
         assert_eq!(got, to);
@@ -210,7 +218,7 @@ fn apply_touches_only_what_it_names() {
     let mut network = network(&config);
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
     let mut ends = Ends::default();
-    network.ingress(0, a, &frame(2, 1));
+    ingress(&mut network, 0, a, &frame(2, 1));
     run(&mut network, &mut ends, 20 * MS + 1);
     let before = network.status(20 * MS + 1);
     assert_eq!(network.apply(21 * MS, &config).unwrap(), Removed::default());
@@ -234,7 +242,7 @@ fn apply_touches_only_what_it_names() {
     config.ports.remove("a");
     let removed = network.apply(0, &config).unwrap();
     assert_eq!((removed.ports, removed.links.len()), (vec![a], 2));
-    network.ingress(0, a, &frame(2, 1));
+    ingress(&mut network, 0, a, &frame(2, 1));
     assert_eq!(network.next_due(), None);
 }
 
@@ -248,7 +256,7 @@ fn a_refused_configuration_changes_nothing() {
     network.apply(0, &broken).expect_err("it breaks bounds");
     let a = network.port("a").unwrap();
     let mut ends = Ends::default();
-    network.ingress(0, a, &frame(2, 1));
+    ingress(&mut network, 0, a, &frame(2, 1));
     run(&mut network, &mut ends, u64::MAX);
     assert_eq!(ends.seen.len(), 1);
 }
@@ -260,15 +268,15 @@ fn unplugging_cuts_at_once_and_plugging_works_again() {
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
     let mut ends = Ends::default();
     assert!(network.has_carrier(b));
-    network.ingress(0, a, &frame(2, 1));
+    ingress(&mut network, 0, a, &frame(2, 1));
     config.links.get_mut("l").unwrap().connected = false;
     network.apply(MS, &config).unwrap();
     assert!(!network.has_carrier(b));
-    network.ingress(2 * MS, a, &frame(2, 1));
+    ingress(&mut network, 2 * MS, a, &frame(2, 1));
     config.links.get_mut("l").unwrap().connected = true;
     config.links.get_mut("l").unwrap().forward.delay_ns = MS;
     network.apply(3 * MS, &config).unwrap();
-    network.ingress(4 * MS, a, &frame(2, 1));
+    ingress(&mut network, 4 * MS, a, &frame(2, 1));
     run(&mut network, &mut ends, u64::MAX);
     assert_eq!(ends.seen.iter().map(|s| s.0).collect::<Vec<_>>(), [5 * MS]);
     let forward = &network.status(0).links["l"].forward;
@@ -289,8 +297,8 @@ fn records_are_taken_of_what_passes() {
     let mut network = network(&config);
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
     let mut ends = Ends::default();
-    network.ingress(0, a, &frame(2, 1));
-    network.ingress(0, b, &frame(1, 2));
+    ingress(&mut network, 0, a, &frame(2, 1));
+    ingress(&mut network, 0, b, &frame(1, 2));
     run(&mut network, &mut ends, u64::MAX);
     assert_eq!(ends.recorded, [(0, 0)]);
 }
@@ -301,8 +309,8 @@ fn short_and_unlinked_frames_are_counted() {
     add_port(&mut config, "lone");
     let mut network = network(&config);
     let (a, lone) = (network.port("a").unwrap(), network.port("lone").unwrap());
-    network.ingress(0, a, &[0; 13]);
-    network.ingress(0, lone, &frame(1, 2));
+    ingress(&mut network, 0, a, &[0; 13]);
+    ingress(&mut network, 0, lone, &frame(1, 2));
     let status = network.status(0);
     assert_eq!(status.links["l"].forward.drops.malformed, 1);
     assert_eq!(status.ports["lone"].unlinked_frames, 1);
@@ -323,7 +331,7 @@ fn verdicts_follow_seed_and_link_key() {
         }
         let mut network = network(&config);
         let a = network.port("a").unwrap();
-        (0..1000).for_each(|n| network.ingress(n, a, &frame(2, 1)));
+        (0..1000).for_each(|n| ingress(&mut network, n, a, &frame(2, 1)));
         network.status(0).links["l"].forward.verdict_hash
     };
     assert_eq!(hash(false, 5), hash(true, 5));

@@ -1,0 +1,108 @@
+//! TAPs in namespaces and the wire they hang on.
+
+use std::fs::{File, OpenOptions};
+use std::io::BufRead;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tomato_wire::client::WireClient;
+use tomato_wire::config::TopologyConfig;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes a TAP in a namespace.
+fn open_tap(netns: &str, name: &str) -> OwnedFd {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("root");
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags =
+        (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
+    let namespace = File::open(format!("/run/netns/{netns}")).expect("the namespace is there");
+    let own = File::open("/proc/thread-self/ns/net").expect("every thread has one");
+    unsafe {
+        assert_eq!(libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET), 0);
+        // the device belongs to the namespace the file was opened in
+        let file_there = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+        let file_there = file_there.expect("root");
+        let result = libc::ioctl(file_there.as_raw_fd(), 0x4004_54ca, &raw mut request);
+        assert_eq!(result, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
+        assert_eq!(libc::setns(own.as_raw_fd(), libc::CLONE_NEWNET), 0);
+        drop(file);
+        file_there.into()
+    }
+}
+
+/// See the top of `main.rs`.
+pub fn run(socket: &str, taps: &[&str]) {
+    let began = Instant::now();
+    let mut client = connect(socket);
+    let taps: Vec<(String, OwnedFd)> = taps
+        .iter()
+        .map(|word| {
+            let (device, port) = word.split_once('=').expect("NETNS/IFNAME=PORT");
+            let (netns, name) = device.split_once('/').expect("NETNS/IFNAME=PORT");
+            (port.to_owned(), open_tap(netns, name))
+        })
+        .collect();
+    println!("{{\"taps_s\": {}}}", began.elapsed().as_secs_f64());
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("readable");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["apply", file] => {
+                let began = Instant::now();
+                let unattached = client.apply("t", read(file)).expect("applied");
+                for (port, tap) in taps.iter().filter(|(port, _)| unattached.contains(port)) {
+                    client.attach("t", port, tap).expect("attached");
+                }
+                println!("{{\"seconds\": {}}}", began.elapsed().as_secs_f64());
+            }
+            ["status"] => {
+                let status = client.status(Some("t")).expect("a status");
+                println!("{}", serde_json::to_string(&status["t"]).expect("JSON"));
+            }
+            ["edits", file, link, count, seconds] => {
+                edits(&mut client, read(file), link, count, seconds);
+            }
+            ["quit"] | [] => break,
+            _ => panic!("unknown command {line}"),
+        }
+    }
+    client.remove("t").expect("removed");
+}
+
+/// Changes a link's delay up and down `count` times within `seconds`.
+fn edits(client: &mut WireClient, mut config: TopologyConfig, link: &str, count: &str, seconds: &str) {
+    let count: u32 = count.parse().expect("a number");
+    let seconds: f64 = seconds.parse().expect("a number");
+    let began = Instant::now();
+    for n in 0..count {
+        let at = Duration::from_secs_f64(seconds * f64::from(n) / f64::from(count));
+        std::thread::sleep(at.saturating_sub(began.elapsed()));
+        let params = &mut config.links.get_mut(link).expect("the link is there").forward;
+        params.delay_ns = u64::from(n * 7919 % 10) * 1_000_000;
+        params.bandwidth_bit_s = (n % 3 == 0).then_some(5_000_000_000);
+        params.jitter_ns = u64::from(n % 2) * 500_000;
+        client.apply("t", config.clone()).expect("applied");
+    }
+    println!("{{\"edits\": {count}, \"seconds\": {}}}", began.elapsed().as_secs_f64());
+}
+
+fn connect(socket: &str) -> WireClient {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        match WireClient::connect(Path::new(socket), DEADLINE) {
+            Ok(client) => return client,
+            Err(error) => assert!(Instant::now() < end, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn read(file: &str) -> TopologyConfig {
+    let text = std::fs::read_to_string(file).expect("the configuration is readable");
+    serde_json::from_str(&text).expect("the configuration is one")
+}

@@ -1,0 +1,32 @@
+//! Tools of the measurements in `run.py`: a wire process, a lab of TAPs on it, UDP sources and sinks.
+//!
+//! ```text
+//! wire-bench wire SOCKET                    the data path, as the product runs it
+//! wire-bench lab SOCKET NETNS/IFNAME=PORT.. TAPs in namespaces, attached to topology `t`; then reads commands:
+//!                                           `apply FILE`, `status`, `edits LINK N SECONDS`, `quit`
+//! wire-bench flood ADDRESS SECONDS PPS      18-byte datagrams with number and time; 0 = as fast as it can
+//! wire-bench sink SECONDS                   counts them: losses, doubles, order, one-way delay
+//! ```
+
+mod lab;
+mod udp;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["wire", socket] => {
+            tomato_wire::process::run(std::path::Path::new(socket), || {}).expect("the wire runs");
+        }
+        ["lab", socket, taps @ ..] => lab::run(socket, taps),
+        ["flood", address, seconds, pps] => {
+            udp::flood(address, number(seconds), number(pps));
+        }
+        ["sink", seconds] => udp::sink(number(seconds)),
+        _ => panic!("see the top of bench/wire/src/main.rs for the words"),
+    }
+}
+
+fn number(word: &str) -> f64 {
+    word.parse().unwrap_or_else(|_| panic!("{word} is no number"))
+}

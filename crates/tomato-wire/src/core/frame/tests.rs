@@ -1,0 +1,50 @@
+use super::*;
+
+#[test]
+fn buffers_come_back_and_are_used_again() {
+    let pool = FramePool::default();
+    let frame = pool.frame(&[1; 100]).expect("room");
+    let place = frame.bytes().as_ptr();
+    let copy = frame.clone();
+    assert_eq!(pool.used_bytes(), 256 + 2 * limits::QUEUE_ENTRY_BYTES);
+    drop(frame);
+    assert_eq!(copy.bytes(), [1; 100]);
+    drop(copy);
+    assert_eq!(pool.used_bytes(), 0);
+    let again = pool.frame(&[2; 50]).expect("room");
+    assert_eq!(again.bytes().as_ptr(), place);
+    assert_eq!(again.bytes(), [2; 50]);
+}
+
+#[test]
+fn the_pool_refuses_beyond_its_limit() {
+    let pool = FramePool::with_limit(1000);
+    let frames: Vec<Frame> = std::iter::from_fn(|| pool.frame(&[0; 64])).take(10).collect();
+    assert_eq!(frames.len(), 3);
+    assert!(frames[0].pool_is_full());
+    assert!(FramePool::default().frame(&vec![0; limits::MAX_FRAME_BYTES + 1]).is_none());
+}
+
+#[test]
+fn a_long_frame_keeps_the_buffer_it_was_read_into() {
+    let pool = FramePool::default();
+    let mut scratch = pool.scratch();
+    scratch.bytes()[12..20_012].fill(7);
+    let place = scratch.bytes()[12..].as_ptr();
+    let frame = pool.freeze(&mut scratch, 12..20_012, Offload::default()).expect("room");
+    assert_eq!((frame.bytes().as_ptr(), frame.bytes().len()), (place, 20_000));
+    scratch.bytes()[12..112].fill(8);
+    let place = scratch.bytes()[12..].as_ptr();
+    let short = pool.freeze(&mut scratch, 12..112, Offload::default()).expect("room");
+    assert_eq!(short.bytes(), [8; 100]);
+    assert_eq!(scratch.bytes()[12..].as_ptr(), place);
+    drop((frame, short));
+    assert_eq!(pool.used_bytes(), 0);
+    for bytes in [0..13, 0..limits::MAX_FRAME_BYTES + 1, 65_000..99_999] {
+        let refused = pool.freeze(&mut scratch, bytes, Offload::default());
+        assert_eq!(refused.err(), Some(Unfit::Malformed));
+    }
+    let full = FramePool::with_limit(100);
+    let refused = full.freeze(&mut scratch, 0..20_000, Offload::default());
+    assert_eq!(refused.err(), Some(Unfit::Exhausted));
+}
