@@ -327,7 +327,12 @@ def slice_scale(args):
                 lines = []
                 for n in range(count):
                     dev = f"{'ab'[side]}{n}"
-                    lines += [f"link set {dev} up", f"address add 10.{n // 250}.{n % 250}.{side + 1}/24 dev {dev}"]
+                    net = f"10.{n // 250}.{n % 250}"
+                    # permanent neighbours: the kernel keeps no more than 1024 others, over all namespaces
+                    lines += [f"link set {dev} address 02:00:00:0{side}:{n // 256:02x}:{n % 256:02x} up",
+                              f"address add {net}.{side + 1}/24 dev {dev}",
+                              f"neigh add {net}.{2 - side} lladdr 02:00:00:0{1 - side}:{n // 256:02x}:{n % 256:02x}"
+                              f" dev {dev} nud permanent"]
                 sh(f"ip netns exec {name} ip -batch -", input="\n".join(lines))
             time.sleep(1)
             cpu = wire.cpu_s()

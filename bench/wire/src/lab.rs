@@ -1,39 +1,16 @@
 //! TAPs in namespaces and the wire they hang on.
 
-use std::fs::{File, OpenOptions};
 use std::io::BufRead;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tomato_wire::client::WireClient;
 use tomato_wire::config::TopologyConfig;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::sys;
 
-/// Makes a TAP in a namespace.
-fn open_tap(netns: &str, name: &str) -> OwnedFd {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("root");
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_flags =
-        (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
-    let namespace = File::open(format!("/run/netns/{netns}")).expect("the namespace is there");
-    let own = File::open("/proc/thread-self/ns/net").expect("every thread has one");
-    unsafe {
-        assert_eq!(libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET), 0);
-        // the device belongs to the namespace the file was opened in
-        let file_there = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
-        let file_there = file_there.expect("root");
-        let result = libc::ioctl(file_there.as_raw_fd(), 0x4004_54ca, &raw mut request);
-        assert_eq!(result, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
-        assert_eq!(libc::setns(own.as_raw_fd(), libc::CLONE_NEWNET), 0);
-        drop(file);
-        file_there.into()
-    }
-}
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// See the top of `main.rs`.
 pub fn run(socket: &str, taps: &[&str]) {
@@ -44,7 +21,7 @@ pub fn run(socket: &str, taps: &[&str]) {
         .map(|word| {
             let (device, port) = word.split_once('=').expect("NETNS/IFNAME=PORT");
             let (netns, name) = device.split_once('/').expect("NETNS/IFNAME=PORT");
-            (port.to_owned(), open_tap(netns, name))
+            (port.to_owned(), sys::open_tap(netns, name))
         })
         .collect();
     println!("{{\"taps_s\": {}}}", began.elapsed().as_secs_f64());
@@ -75,7 +52,13 @@ pub fn run(socket: &str, taps: &[&str]) {
 }
 
 /// Changes a link's delay up and down `count` times within `seconds`.
-fn edits(client: &mut WireClient, mut config: TopologyConfig, link: &str, count: &str, seconds: &str) {
+fn edits(
+    client: &mut WireClient,
+    mut config: TopologyConfig,
+    link: &str,
+    count: &str,
+    seconds: &str,
+) {
     let count: u32 = count.parse().expect("a number");
     let seconds: f64 = seconds.parse().expect("a number");
     let began = Instant::now();

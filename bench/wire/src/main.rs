@@ -5,10 +5,12 @@
 //! wire-bench lab SOCKET NETNS/IFNAME=PORT.. TAPs in namespaces, attached to topology `t`; then reads commands:
 //!                                           `apply FILE`, `status`, `edits LINK N SECONDS`, `quit`
 //! wire-bench flood ADDRESS SECONDS PPS      18-byte datagrams with number and time; 0 = as fast as it can
+//! wire-bench spread COUNT SECONDS PPS       the same over COUNT connections in turn
 //! wire-bench sink SECONDS                   counts them: losses, doubles, order, one-way delay
 //! ```
 
 mod lab;
+mod sys;
 mod udp;
 
 fn main() {
@@ -22,6 +24,7 @@ fn main() {
         ["flood", address, seconds, pps] => {
             udp::flood(address, number(seconds), number(pps));
         }
+        ["spread", count, seconds, pps] => udp::spread(number(count), number(seconds), number(pps)),
         ["sink", seconds] => udp::sink(number(seconds)),
         _ => panic!("see the top of bench/wire/src/main.rs for the words"),
     }
