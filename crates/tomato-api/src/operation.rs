@@ -242,7 +242,11 @@ pub const OPERATIONS: &[Operation] = &[
         method: Method::Get,
         path: "/topologies/{id}/export",
         access: Access::Topology(Role::User),
-        query: &[Param { name: "format", required: false, doc: "yaml (default) or json" }],
+        query: &[Param {
+            name: "format",
+            required: false,
+            doc: "yaml (default), json, or original for version 5 of the original's files",
+        }],
         body: Body::None,
         answer: Answer::Text,
         doc: "Write the topology as a file.",
@@ -265,7 +269,7 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         body: Body::Text,
         answer: Answer::Json(schema::<request::ImportAnswer>),
-        doc: "Read a topology file: a new topology, or changes to the one of the same name.",
+        doc: "Read a topology file, also one of the original's: a new topology, or changes to the one of the same name.",
         long: false,
     },
     Operation {

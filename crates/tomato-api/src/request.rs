@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tomato_model::id::{ProfileId, TokenId, TopologyId};
+use tomato_model::original::import::Report;
 use tomato_model::role::Role;
 
 /// Attributes by name; keys that begin with `_` are data of the client.
@@ -58,9 +59,16 @@ pub struct ConnectionCreate {
     pub topology: Option<TopologyId>,
     /// Ids of interfaces or elements, or names like `alice` and `alice:eth0`. Interfaces are made as needed.
     pub ends: [String; 2],
+    /// Whether ends that have no address are given one; true unless said otherwise.
+    #[serde(default = "yes")]
+    pub fill: bool,
     /// Its other attributes.
     #[serde(flatten)]
     pub attributes: Attributes,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The role an account shall have.
@@ -89,6 +97,9 @@ pub struct ImportAnswer {
     pub topology: Option<TopologyId>,
     /// The steps.
     pub plan: Vec<PlanStep>,
+    /// Of a file of the original: new ids by old ones, and what was not taken over as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Report>,
 }
 
 /// A named bundle of resources.

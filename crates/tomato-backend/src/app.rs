@@ -11,6 +11,7 @@ pub mod commit;
 pub mod connection;
 pub mod element;
 pub mod event;
+pub(crate) mod grant;
 pub mod import;
 pub mod interface;
 pub mod job;
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) host: HostLink,
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
+    pub(crate) grants: grant::Grants,
 }
 
 impl App {
@@ -85,6 +87,7 @@ impl App {
             host,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
+            grants: grant::Grants::default(),
         };
         Ok(App { inner: Arc::new(inner) })
     }

@@ -5,6 +5,7 @@
 
 pub mod app;
 mod clock;
+mod grant;
 pub mod hostlink;
 pub mod http;
 pub mod limits;

@@ -61,3 +61,19 @@ pub const XMLRPC_VALUES_MAX: usize = 500_000;
 pub const XMLRPC_GZIP_BYTES_MIN: usize = 1024;
 /// Calls in one `_multicall`.
 pub const XMLRPC_MULTICALL_MAX: usize = 1000;
+/// How long an element's information waits for the status of its archive.
+pub const XMLRPC_STATUS_WAIT: Duration = Duration::from_secs(3);
+/// First part of a grant's path.
+pub const GRANTS_PREFIX: &str = "grants";
+/// Grants that are open at once.
+pub const GRANTS_MAX: usize = 10_000;
+/// How long an upload grant lives, as in the original.
+pub const GRANT_UPLOAD_LIFE: Duration = Duration::from_secs(3600);
+/// How long a download grant lives, as in the original.
+pub const GRANT_DOWNLOAD_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// Bytes of an upload by grant.
+pub const GRANT_UPLOAD_BYTES_MAX: u64 = 4 << 30;
+/// Bytes of one block of a capture.
+pub const CAPTURE_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Newest bytes of a capture that can be asked for; they are collected in memory.
+pub const CAPTURE_NEWEST_BYTES_MAX: usize = 64 << 20;

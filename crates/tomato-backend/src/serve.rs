@@ -23,6 +23,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// A listener made by the caller.
     pub listener: Option<std::net::TcpListener>,
+    /// Where grants are served without TLS, besides the listener for people; their addresses name this one.
+    pub grant_listen: Option<SocketAddr>,
     /// Unix socket for hosts; replaced if there.
     pub host_socket: PathBuf,
     /// Password that the account `admin` shall have; without one it is left as it is.
@@ -71,6 +73,15 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Uploads have no place.
+    #[error("cannot make the directory {path} for uploads; its parent must be writable")]
+    GrantDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The listener broke.
     #[error("the listener broke")]
     Serve(#[source] std::io::Error),
@@ -89,12 +100,17 @@ pub async fn serve(
         app.ensure_admin(password).await.map_err(ServeError::Load)?;
     }
     let listener = listen(config.listener, config.listen).await?;
+    let grants = grant_listener(&app, &config.store_path, config.grant_listen, &listener).await?;
     let hosts = host_socket(&config.host_socket)?;
     app.resume().await;
     let path = config.host_socket.clone();
     let link = app.host().clone();
     let acceptor = tokio::spawn(async move { crate::hostlink::accept(link, hosts, &path).await });
     let pump = tokio::spawn(crate::hostlink::run(app.clone()));
+    let grant_server = grants.map(|listener| {
+        let router = crate::grant::router(app.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await })
+    });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until = stopped.clone();
     let server = axum::serve(listener, all(app)).with_graceful_shutdown(async move {
@@ -111,6 +127,9 @@ pub async fn serve(
     };
     acceptor.abort();
     pump.abort();
+    if let Some(server) = grant_server {
+        server.abort();
+    }
     drop(std::fs::remove_file(&config.host_socket));
     result
 }
@@ -131,6 +150,31 @@ async fn listen(
         .map_err(|source| ServeError::Listen { address: address.to_string(), source })
 }
 
+/// Where grants are served: on a listener of their own if asked for, else on the one for people.
+async fn grant_listener(
+    app: &App,
+    store_path: &std::path::Path,
+    own: Option<SocketAddr>,
+    people: &TcpListener,
+) -> Result<Option<TcpListener>, ServeError> {
+    let dir = store_path.with_file_name("grants");
+    app.grants()
+        .keep_in(&dir)
+        .map_err(|source| ServeError::GrantDir { path: dir.clone(), source })?;
+    let (listener, address) = match own {
+        Some(address) => {
+            let listener = listen(None, Some(address)).await?;
+            let address = listener.local_addr();
+            (Some(listener), address)
+        }
+        None => (None, people.local_addr()),
+    };
+    if let Ok(address) = address {
+        app.grants().serve_at(address);
+    }
+    Ok(listener)
+}
+
 /// A socket that only its owner and root can reach.
 fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
     let failed = |source| ServeError::HostSocket { path: path.to_owned(), source };
@@ -147,6 +191,7 @@ fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
 pub fn all(app: App) -> axum::Router {
     let rest = crate::http::router(app.clone());
     rest.merge(crate::page::router(app.clone()))
+        .merge(crate::grant::router(app.clone()))
         .merge(crate::xmlrpc::router(app))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
 }

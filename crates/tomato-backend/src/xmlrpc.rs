@@ -3,8 +3,6 @@
 //! Invariants: nothing here knows more than the native operations of `app`; old names, units and shapes are translated here
 //! and nowhere else; a call runs to its end even if its client goes away.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -19,22 +17,13 @@ use crate::app::{App, Caller};
 use crate::limits::{XMLRPC_BODY_BYTES_MAX, XMLRPC_GZIP_BYTES_MIN, XMLRPC_MULTICALL_MAX};
 use codec::{Call, CallFault};
 use dispatch::Session;
-use native::Native;
 
-mod attributes;
 mod bridge;
+mod capability;
 mod codec;
 mod dispatch;
-mod export;
 mod fault;
-mod link;
 mod method;
-mod names;
-mod native;
-mod view;
-
-/// Number of the API's version, the original's.
-const API_VERSION: [u32; 3] = [4, 1, 0];
 
 /// What `call` ends with: an answer to write, or the HTTP status for missing or wrong credentials.
 type Outcome = Result<Result<Json, CallFault>, StatusCode>;
@@ -48,39 +37,31 @@ enum Credentials {
 
 /// The route `/RPC2`; POST to any path that nothing else serves is taken for it, as the original did.
 pub fn router(app: App) -> Router {
-    serve(Arc::new(app))
-}
-
-fn serve(native: Arc<dyn Native>) -> Router {
     Router::new()
         .route("/RPC2", post(answer))
         .route("/", post(answer))
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(XMLRPC_BODY_BYTES_MAX))
-        .with_state(native)
+        .with_state(app)
 }
 
 /// A path that nothing else serves.
 async fn elsewhere(
-    native: State<Arc<dyn Native>>,
+    app: State<App>,
     method: http::Method,
     uri: http::Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if method == http::Method::POST {
-        return answer(native, headers, body).await;
+        return answer(app, headers, body).await;
     }
     crate::http::problem(&crate::app::not_found("page", uri.path()))
 }
 
 /// Answers one request.
-async fn answer(
-    State(native): State<Arc<dyn Native>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let credentials = match credentials(native.as_ref(), &headers).await {
+async fn answer(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let credentials = match credentials(&app, &headers).await {
         Ok(credentials) => credentials,
         Err(error) => return write(&headers, &Err(fault::of_error(&error))),
     };
@@ -98,7 +79,7 @@ async fn answer(
     // A task of its own: it goes on without its client, and a panic in it is an answer.
     let run = tokio::spawn(async move {
         match read {
-            Ok(call) => run(native.as_ref(), &credentials, call).await,
+            Ok(call) => run(&app, &credentials, call).await,
             Err(fault) => Ok(Err(fault)),
         }
     });
@@ -112,12 +93,12 @@ async fn answer(
     }
 }
 
-async fn credentials(native: &dyn Native, headers: &HeaderMap) -> Result<Credentials, ApiError> {
+async fn credentials(app: &App, headers: &HeaderMap) -> Result<Credentials, ApiError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Credentials::Missing) };
     let Some((name, password)) = basic(value.to_str().unwrap_or_default()) else {
         return Ok(Credentials::Wrong);
     };
-    match native.login(&name, &password).await {
+    match app.login(&name, &password).await {
         Ok(caller) => Ok(Credentials::Known(caller)),
         Err(error) if matches!(error.code, ErrorCode::NotLoggedIn | ErrorCode::Denied) => {
             Ok(Credentials::Wrong)
@@ -139,58 +120,54 @@ pub(crate) fn basic(header: &str) -> Option<(String, String)> {
 }
 
 /// Runs a call, introspection included.
-async fn run(native: &dyn Native, credentials: &Credentials, call: Call) -> Outcome {
+async fn run(app: &App, credentials: &Credentials, call: Call) -> Outcome {
     let plain = call.method.strip_prefix("system.").or_else(|| call.method.strip_prefix('_'));
     match plain {
-        Some("multicall") => multicall(native, credentials, &call).await,
+        Some("multicall") => multicall(app, credentials, &call).await,
         Some(name @ ("listMethods" | "methodSignature" | "methodHelp")) => {
             Ok(introspect(name, &call))
         }
-        _ => one(native, credentials, call).await,
+        _ => one(app, credentials, call).await,
     }
 }
 
 /// Runs a method of the table.
-async fn one(native: &dyn Native, credentials: &Credentials, call: Call) -> Outcome {
+async fn one(app: &App, credentials: &Credentials, call: Call) -> Outcome {
     let Some(method) = method::find(&call.method) else { return Ok(Err(fault::unknown_method())) };
     let args = match method.bind(call) {
         Ok(args) => args,
         Err(fault) => return Ok(Err(fault)),
     };
-    match credentials {
-        _ if method.anonymous => {
-            Ok(Ok(if method.name == "ping" { Json::Bool(true) } else { server_info() }))
+    let caller = match credentials {
+        Credentials::Known(caller) => Some(caller),
+        Credentials::Missing if method.anonymous => None,
+        Credentials::Missing => return Err(StatusCode::UNAUTHORIZED),
+        Credentials::Wrong => return Err(StatusCode::FORBIDDEN),
+    };
+    let answer = match caller {
+        Some(caller) => Session::new(app, caller).run(method.name(), &args).await,
+        None => dispatch::anonymous(app, method.name(), &args).await,
+    };
+    match answer {
+        Err(error) if error.code == ErrorCode::NotLoggedIn && caller.is_none() => {
+            Err(StatusCode::UNAUTHORIZED)
         }
-        Credentials::Known(caller) => {
-            let answer = Session::new(native, caller).run(method.name, &args).await;
-            Ok(answer.map_err(|error| fault::of_error(&error)))
-        }
-        Credentials::Missing => Err(StatusCode::UNAUTHORIZED),
-        Credentials::Wrong => Err(StatusCode::FORBIDDEN),
+        Err(error) if error.code == ErrorCode::NotLoggedIn => Err(StatusCode::FORBIDDEN),
+        other => Ok(other.map_err(|error| fault::of_error(&error))),
     }
-}
-
-fn server_info() -> Json {
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "api_version": API_VERSION,
-        "public_key": null,
-        "web_url": null,
-        "topology_timeout": {"initial": null, "maximum": null, "default": null, "warning": null, "options": []},
-    })
 }
 
 fn introspect(name: &str, call: &Call) -> Result<Json, CallFault> {
     if name == "listMethods" {
-        return Ok(method::METHODS.iter().map(|method| Json::from(method.name)).collect());
+        return Ok(method::METHODS.iter().map(|method| Json::from(method.name())).collect());
     }
     let asked = call.args.first().or_else(|| call.named.values().next()).and_then(Json::as_str);
     let method = asked.and_then(method::find).ok_or_else(fault::unknown_method)?;
-    Ok(if name == "methodHelp" { Json::from(method.doc) } else { Json::from(method.signature()) })
+    Ok(if name == "methodHelp" { Json::from(method.doc) } else { Json::from(method.signature) })
 }
 
 /// Several calls one after the other; each answer is a list of one value or a fault.
-async fn multicall(native: &dyn Native, credentials: &Credentials, call: &Call) -> Outcome {
+async fn multicall(app: &App, credentials: &Credentials, call: &Call) -> Outcome {
     let calls = call.args.first().or_else(|| call.named.values().next()).and_then(Json::as_array);
     let Some(calls) = calls.filter(|calls| calls.len() <= XMLRPC_MULTICALL_MAX) else {
         let text = format!("_multicall takes a list of at most {XMLRPC_MULTICALL_MAX} calls");
@@ -200,7 +177,7 @@ async fn multicall(native: &dyn Native, credentials: &Credentials, call: &Call) 
     for item in calls {
         let params = item["params"].as_array().cloned().unwrap_or_default();
         let inner = Call::new(item["methodName"].as_str().unwrap_or_default().to_owned(), params);
-        answers.push(match one(native, credentials, inner).await? {
+        answers.push(match one(app, credentials, inner).await? {
             Ok(value) => json!([value]),
             Err(fault) => json!({"faultCode": fault.code, "faultString": fault.text}),
         });

@@ -31,6 +31,7 @@ pub(crate) fn backend(role: BackendRole) -> anyhow::Result<ExitCode> {
         listen: Some(role.listen),
         listener: Some(listener.into()),
         host_socket: role.host_socket,
+        grant_listen: None,
         admin_password: std::env::var("TOMATO_ADMIN_PASSWORD").ok(),
     };
     runtime()?.block_on(async {

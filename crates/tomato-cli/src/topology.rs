@@ -9,10 +9,11 @@ use serde_json::Value;
 use tomato_api::host::{Counters, DirectionCounters};
 use tomato_api::job::Job;
 use tomato_api::request::ImportAnswer;
-use tomato_model::graph::Graph;
+use tomato_model::graph::{CountingIds, Graph};
 use tomato_model::id::TopologyId;
 use tomato_model::lifecycle::State;
 use tomato_model::link::LinkParams;
+use tomato_model::original;
 use tomato_model::topology::{Connection, Topology};
 
 use crate::args::{Export, Output, Start};
@@ -29,6 +30,9 @@ pub(crate) struct Import {
 /// `tomato topology check FILE`: says every fault with its line and remedy.
 pub(crate) fn check(file: &Path, form: Output) -> anyhow::Result<()> {
     let text = crate::lab::read_bounded(file, limits::TOPOLOGY_FILE_BYTES)?;
+    if let Some(data) = original::import::recognise(&text) {
+        return check_original(file, &data, form);
+    }
     let faults = match tomato_model::file::parse(&text) {
         Ok(_) => Vec::new(),
         Err(faults) => faults,
@@ -51,6 +55,30 @@ pub(crate) fn check(file: &Path, form: Output) -> anyhow::Result<()> {
         output::line(&format!("{} is good", file.display()));
     }
     Ok(())
+}
+
+/// Says what of one of the original's files is not taken over as it stands.
+fn check_original(file: &Path, data: &Value, form: Output) -> anyhow::Result<()> {
+    let (known, mut ids) = (original::import::Known::default(), CountingIds::default());
+    let made = original::import::import(data, "owner", &known, &mut ids)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    if form == Output::Json {
+        output::json(&made.report);
+        return Ok(());
+    }
+    not_taken(&made.report);
+    let count = made.graph.elements.len();
+    output::line(&format!("{} is a file of the original with {count} elements", file.display()));
+    Ok(())
+}
+
+/// Lists what was not taken over from a file of the original.
+fn not_taken(report: &original::import::Report) {
+    for error in &report.errors {
+        let (object, id, key) = (&error.object, &error.id, &error.attribute);
+        output::line(&format!("not as in the file: {object} {id} {key} {}", error.value));
+        output::line(&format!("  {}", error.message));
+    }
 }
 
 /// `tomato topology schema`.
@@ -81,6 +109,9 @@ pub(crate) async fn import(
         for step in &answer.plan {
             output::line(&format!("{:8} {}", step.change, step.text));
         }
+    }
+    if let (Output::Text, Some(report)) = (form, &answer.original) {
+        not_taken(report);
     }
     Ok(answer.topology)
 }

@@ -120,7 +120,7 @@ pub fn wire_config(
     let mut ends: BTreeMap<&InterfaceId, End> = BTreeMap::new();
     for element in &wanted.elements {
         let mode = match element.kind {
-            Kind::Container => None,
+            Kind::Container | Kind::Placeholder => None,
             Kind::Switch => Some(BridgeMode::Switch),
             Kind::Hub => Some(BridgeMode::Hub),
         };

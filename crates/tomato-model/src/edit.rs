@@ -432,7 +432,10 @@ pub fn connect(
 }
 
 /// Joins two ends without filling addresses. A failure may leave a new interface behind.
-pub(crate) fn connect_unfilled(
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_unfilled(
     graph: &mut Graph,
     ids: &mut dyn IdSource,
     ends: &[End; 2],

@@ -19,11 +19,13 @@ pub enum Kind {
     Switch,
     /// Repeats each frame on every other interface.
     Hub,
+    /// Stands for an element of a kind that this version does not offer, under that kind's type name.
+    Placeholder,
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 3] = [Kind::Container, Kind::Switch, Kind::Hub];
+    pub const ALL: [Kind; 4] = [Kind::Container, Kind::Switch, Kind::Hub, Kind::Placeholder];
 
     /// The name used in files, API and UI.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Kind {
             Kind::Container => "container",
             Kind::Switch => "switch",
             Kind::Hub => "hub",
+            Kind::Placeholder => "placeholder",
         }
     }
 
@@ -38,8 +41,13 @@ impl Kind {
     pub fn is_device(self) -> bool {
         match self {
             Kind::Container => true,
-            Kind::Switch | Kind::Hub => false,
+            Kind::Switch | Kind::Hub | Kind::Placeholder => false,
         }
+    }
+
+    /// Whether elements of this kind can be prepared and started.
+    pub fn is_offered(self) -> bool {
+        self != Kind::Placeholder
     }
 }
 
@@ -203,7 +211,7 @@ impl Kind {
                 let max = Some(u64::from(limits::AGEING_S_MAX));
                 all.push(AttributeInfo { unit: Some("s"), min: Some(1), max, ..ageing });
             }
-            Kind::Hub => {}
+            Kind::Hub | Kind::Placeholder => {}
         }
         all
     }
@@ -232,11 +240,13 @@ pub fn kind_table() -> Vec<KindInfo> {
             Kind::Container => "a Linux container with its own network stack",
             Kind::Switch => "forwards frames by learned address",
             Kind::Hub => "repeats each frame on every other interface",
+            Kind::Placeholder => "keeps an element of a kind that this version does not offer",
         },
         device: kind.is_device(),
         attributes: kind.attributes(),
         actions: actions
             .into_iter()
+            .filter(|_| kind.is_offered())
             .map(|action| ActionInfo {
                 action,
                 states: ANY

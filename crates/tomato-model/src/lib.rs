@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod link;
 pub mod name;
+pub mod original;
 pub mod plan;
 pub mod role;
 pub mod topology;

@@ -180,6 +180,11 @@ impl App {
         Account { name: caller.account.clone(), admin: caller.admin }
     }
 
+    /// How many accounts there are.
+    pub(crate) async fn account_count(&self) -> Answer<usize> {
+        Ok(self.inner.store.account_list().await.map_err(store_error)?.len())
+    }
+
     pub(crate) async fn account_must_exist(&self, name: &str) -> Answer<()> {
         let account = self.inner.store.account_get(name).await.map_err(store_error)?;
         account.map(drop).ok_or_else(|| not_found("account", name))

@@ -30,7 +30,8 @@ impl App {
         };
         self.edit_live(caller, Part::Topology(&topology), Role::Manager, |graph| {
             let ends = [end(graph, &args.ends[0])?, end(graph, &args.ends[1])?];
-            let id = edit::connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)?;
+            let connect = if args.fill { edit::connect } else { edit::connect_unfilled };
+            let id = connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)?;
             found(graph, &id)
         })
         .await

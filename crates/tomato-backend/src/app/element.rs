@@ -99,6 +99,9 @@ impl App {
         self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;
+            if matches!(action, Action::Prepare | Action::Start) {
+                need_offered(&element)?;
+            }
             if crate::app::run::target(&element, action).is_none() {
                 let text = format!(
                     "element {} is {:?}: it cannot {action:?} now",
@@ -160,6 +163,19 @@ impl App {
 /// A copy of the element.
 pub(crate) fn found(graph: &Graph, id: &ElementId) -> Answer<Element> {
     graph.element(id).cloned().ok_or_else(|| not_found("element", id.as_str()))
+}
+
+/// Refuses elements that only stand for a kind that is not offered.
+pub(crate) fn need_offered(element: &Element) -> Answer<()> {
+    if element.kind.is_offered() {
+        return Ok(());
+    }
+    let text = format!(
+        "element {} is a {}, which is not offered yet: remove it or put a container in its place",
+        element.name, element.type_name
+    );
+    Err(ApiError::new(ErrorCode::UnsupportedType, text)
+        .with(json!({"element": element.id, "type": element.type_name})))
 }
 
 /// Refuses elements in which nothing can run.

@@ -1,14 +1,17 @@
 //! Topology files in and out.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::{ImportAnswer, PlanStep};
-use tomato_model::file::{self, Diagnostic};
+use tomato_model::file::{self, Diagnostic, TopologyFile};
 use tomato_model::graph::Graph;
 use tomato_model::id::TopologyId;
+use tomato_model::original::import::Known;
+use tomato_model::original::{self, OriginalError};
 use tomato_model::plan::{self, Plan};
 use tomato_model::role::Role;
 
+use crate::app::commit::edit_error;
 use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller, internal};
 use crate::clock::SystemIds;
@@ -21,6 +24,8 @@ pub enum FileFormat {
     Yaml,
     /// JSON.
     Json,
+    /// The original's, version 5.
+    Original,
 }
 
 /// How a file is imported.
@@ -45,6 +50,7 @@ impl App {
         let text = match format {
             FileFormat::Yaml => file.to_yaml(),
             FileFormat::Json => file.to_json(),
+            FileFormat::Original => return Ok(original::export::file(&graph).to_string()),
         };
         text.map_err(|error| internal("writing a topology file", &error))
     }
@@ -56,30 +62,73 @@ impl App {
         text: &str,
         mode: ImportMode,
     ) -> Answer<ImportAnswer> {
+        if let Some(data) = original::import::recognise(text) {
+            return self.original_import(caller, &data, mode).await;
+        }
         let file = file::parse(text).map_err(|found| refused(&found))?;
         self.check_names(&file).await?;
+        self.file_import(caller, &file, mode).await
+    }
+
+    /// Reads one of the original's files. One that shall change a topology goes by the native form of what it says.
+    async fn original_import(
+        &self,
+        caller: &Caller,
+        data: &Value,
+        mode: ImportMode,
+    ) -> Answer<ImportAnswer> {
+        let templates = self.template_list().await.ok();
+        let known = Known {
+            templates: templates.map(|list| list.into_iter().map(|info| info.name).collect()),
+            profiles: Some(self.profiles().into_keys().collect()),
+        };
+        let made = original::import::import(data, &caller.account, &known, &mut SystemIds)
+            .map_err(original_error)?;
+        let existing = match mode.update {
+            true => self.by_name(caller, &made.graph.topology.name).await?,
+            false => None,
+        };
+        let file = file::export(&made.graph);
+        let answer = if mode.dry_run || existing.is_some() {
+            self.file_import(caller, &file, mode).await?
+        } else {
+            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
+                .map_err(|found| refused(&found))?;
+            let topology = Some(made.graph.topology.id.clone());
+            self.commit_new(made.graph).await?;
+            ImportAnswer { topology, plan: shown(&plan), original: None }
+        };
+        Ok(ImportAnswer { original: Some(made.report), ..answer })
+    }
+
+    async fn file_import(
+        &self,
+        caller: &Caller,
+        file: &TopologyFile,
+        mode: ImportMode,
+    ) -> Answer<ImportAnswer> {
         let existing = match &file.name {
             Some(name) if mode.update => self.by_name(caller, name).await?,
             _ => None,
         };
         let Some(id) = existing else {
-            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
+            let plan = plan::plan(None, file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             let steps = shown(&plan);
             let id = plan.graph.topology.id.clone();
             if mode.dry_run {
-                return Ok(ImportAnswer { topology: None, plan: steps });
+                return Ok(ImportAnswer { topology: None, plan: steps, original: None });
             }
             self.commit_new(plan.graph).await?;
-            return Ok(ImportAnswer { topology: Some(id), plan: steps });
+            return Ok(ImportAnswer { topology: Some(id), plan: steps, original: None });
         };
         let make = |graph: &Graph| {
-            plan::plan(Some(graph), &file, &caller.account, &mut SystemIds)
+            plan::plan(Some(graph), file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))
         };
         if mode.dry_run {
             let plan = make(&self.view(caller, Part::Topology(&id), Role::Manager).await?)?;
-            return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan) });
+            return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan), original: None });
         }
         let steps = self
             .edit_live(caller, Part::Topology(&id), Role::Manager, |graph| {
@@ -89,12 +138,12 @@ impl App {
                 Ok(steps)
             })
             .await?;
-        Ok(ImportAnswer { topology: Some(id), plan: steps })
+        Ok(ImportAnswer { topology: Some(id), plan: steps, original: None })
     }
 
     /// Refuses a file that names profiles or templates which are not there. Without a host nobody knows of templates; then an
     /// unknown one is refused when its element is prepared.
-    async fn check_names(&self, file: &file::TopologyFile) -> Answer<()> {
+    async fn check_names(&self, file: &TopologyFile) -> Answer<()> {
         let profiles = self.profiles();
         let profiles: Vec<&str> = profiles.keys().map(String::as_str).collect();
         let names_any = file.elements.values().any(|element| element.template.is_some());
@@ -120,6 +169,30 @@ impl App {
         }
         Ok(found.pop().map(|topology| topology.id))
     }
+}
+
+/// What cannot be taken over from the original, in the words of the interface.
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+pub(crate) fn original_error(error: OriginalError) -> ApiError {
+    let text = error.to_string();
+    let (code, data) = match error {
+        OriginalError::InvalidValue { attribute, value, .. } => {
+            (ErrorCode::InvalidValue, json!({"attribute": attribute, "value": value}))
+        }
+        OriginalError::UnknownAttribute { attribute }
+        | OriginalError::FixedAttribute { attribute, .. } => {
+            (ErrorCode::UnsupportedAttribute, json!({"attribute": attribute}))
+        }
+        OriginalError::UnknownType { type_name } => {
+            (ErrorCode::EntityDoesNotExist, json!({"entity": "element_type", "id": type_name}))
+        }
+        OriginalError::Missing { entity, id } => {
+            (ErrorCode::EntityDoesNotExist, json!({"entity": entity, "id": id}))
+        }
+        OriginalError::Inconsistent(_) => (ErrorCode::InvalidConfiguration, json!({})),
+        OriginalError::Edit(error) => return edit_error(error),
+    };
+    ApiError::new(code, text).with(data)
 }
 
 fn shown(plan: &Plan) -> Vec<PlanStep> {

@@ -18,6 +18,7 @@ use tomato_model::lifecycle::{Action, State};
 use tomato_model::topology::Element;
 
 use crate::app::commit::Extra;
+use crate::app::element::need_offered;
 use crate::app::job::{JobHandle, push_log};
 use crate::app::slot::{self, Slot};
 use crate::app::{Answer, App, Caller};
@@ -51,6 +52,12 @@ impl App {
         for id in chosen {
             let Some(element) = graph.element_mut(&id) else { continue };
             let Some(target) = target(element, action) else { continue };
+            if let (true, Err(error)) = (target > State::Created, need_offered(element)) {
+                let (name, state) = (element.name.clone(), element.state);
+                let entry = JobElement { name, state, target, doing: None, error: Some(error) };
+                elements.insert(id, entry);
+                continue;
+            }
             if target != State::Created && element.kind == Kind::Container {
                 crate::wanted::profile(element, &profiles).map_err(|error| {
                     ApiError::new(ErrorCode::InvalidConfiguration, error.to_string())
@@ -295,7 +302,9 @@ fn take_over(job: &mut Job, seen: &ObservedTopology) {
         let now = seen.elements.iter().find(|e| e.id == *id);
         let state = now.map_or(State::Created, |e| e.state);
         let doing = now.and_then(|e| e.doing.clone());
-        let error = now.and_then(|e| e.error.clone());
+        // What no host was asked for stays refused.
+        let refused = part.error.clone().filter(|e| e.code == ErrorCode::UnsupportedType);
+        let error = now.and_then(|e| e.error.clone()).or(refused);
         if state != part.state {
             lines.push(format!("{}: {}", part.name, format!("{state:?}").to_lowercase()));
         } else if let Some(text) = doing.as_ref().filter(|text| part.doing.as_ref() != Some(*text))

@@ -179,6 +179,18 @@ impl App {
         topology.and_then(|t| slots.topologies.get(t)).cloned().ok_or_else(|| not_found(entity, id))
     }
 
+    /// Copies of all topologies.
+    pub(crate) async fn all_graphs(&self) -> Vec<Graph> {
+        let mut graphs = Vec::new();
+        for (_, slot) in self.all_slots() {
+            let state = slot.state.lock().await;
+            if !state.is_gone {
+                graphs.push(state.graph.clone());
+            }
+        }
+        graphs
+    }
+
     /// A copy of the graph that a part belongs to, if the caller has the role.
     pub(crate) async fn view(&self, caller: &Caller, part: Part<'_>, role: Role) -> Answer<Graph> {
         let slot = self.slot(part)?;

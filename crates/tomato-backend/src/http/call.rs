@@ -76,11 +76,7 @@ impl Call {
 
     /// A parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let query = self.uri.query()?;
-        query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
-            (key == name).then(|| unescape(value))
-        })
+        query(&self.uri, name)
     }
 
     /// A switch of the query.
@@ -147,6 +143,14 @@ async fn collect(body: axum::body::Body) -> Answer<Bytes> {
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         let text = format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
         ApiError::new(ErrorCode::InvalidValue, text)
+    })
+}
+
+/// A parameter of an address's query.
+pub(crate) fn query(uri: &Uri, name: &str) -> Option<String> {
+    uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
+        (key == name).then(|| unescape(value))
     })
 }
 

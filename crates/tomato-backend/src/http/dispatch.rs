@@ -69,10 +69,11 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             let (format, kind) = match call.query("format").as_deref() {
                 None | Some("yaml") => (FileFormat::Yaml, "application/yaml"),
                 Some("json") => (FileFormat::Json, "application/json"),
+                Some("original") => (FileFormat::Original, "application/json"),
                 Some(_) => {
                     return Err(ApiError::new(
                         ErrorCode::InvalidValue,
-                        "format: must be yaml or json",
+                        "format: must be yaml, json or original",
                     ));
                 }
             };

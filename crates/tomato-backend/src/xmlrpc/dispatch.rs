@@ -8,15 +8,18 @@ use serde_json::{Map, Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::{Job, JobState};
 use tomato_model::graph::Graph;
-use tomato_model::topology::Element;
+use tomato_model::original::{self, OriginalError, own_interface, view};
+use tomato_model::topology::{Element, Interface};
 
-use super::link::invalid;
-use super::native::{Ask, Native};
-use crate::app::Caller;
+use super::bridge::{self, Ask};
+use crate::app::{App, Caller};
 
+mod account;
 mod connection;
 mod element;
-mod import;
+mod place;
+mod resource;
+mod server;
 mod topology;
 
 /// Arguments by name; every argument of the method is there.
@@ -27,7 +30,7 @@ const IDS: [&str; 5] = ["id", "top", "parent", "el1", "el2"];
 
 /// A caller and what runs its operations.
 pub(crate) struct Session<'a> {
-    native: &'a dyn Native,
+    app: &'a App,
     caller: &'a Caller,
 }
 
@@ -37,48 +40,50 @@ struct Found {
     interface: Option<usize>,
 }
 
+/// Runs a method that needs no account.
+pub(crate) async fn anonymous(app: &App, method: &str, args: &Args) -> Result<Json, ApiError> {
+    match method {
+        "ping" => Ok(Json::Bool(true)),
+        "server_info" => Ok(server::info(app)),
+        "statistics" => server::statistics(app).await,
+        "site_list" => place::site_list(args),
+        "site_info" => place::site_info(args),
+        "organization_list" => account::organization_list(app).await,
+        "organization_info" => account::organization_info(app, args).await,
+        "account_create" => account::register(app, None, args).await,
+        _ => Err(ApiError::new(ErrorCode::NotLoggedIn, "log in with name and password")),
+    }
+}
+
 impl<'a> Session<'a> {
     /// A session of `caller`.
-    pub(crate) fn new(native: &'a dyn Native, caller: &'a Caller) -> Self {
-        Self { native, caller }
+    pub(crate) fn new(app: &'a App, caller: &'a Caller) -> Self {
+        Self { app, caller }
     }
 
-    /// Runs a method of the table that needs an account.
+    /// Runs a method of the table.
     pub(crate) async fn run(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
-        let answer = match method.split_once('_') {
-            Some(("topology", verb)) => self.topology(verb, args).await,
-            Some(("element", verb)) => self.element(verb, args).await.map_err(unknown_resource),
-            Some(("connection", verb)) => self.connection(verb, args).await,
-            _ => self.other(method).await,
+        let (noun, verb) = method.split_once('_').unwrap_or((method, ""));
+        let answer = match (noun, verb) {
+            ("topology", verb) => self.topology(verb, args).await,
+            ("element", verb) => self.element(verb, args).await.map_err(unknown_resource),
+            ("connection", verb) => self.connection(verb, args).await,
+            ("account", "create") => account::register(self.app, Some(self.caller), args).await,
+            ("account" | "organization" | "broadcast" | "notifyAdmins", _) => {
+                self.people(method, args).await
+            }
+            ("template" | "profile" | "network" | "resources", _) => {
+                self.resource(method, args).await
+            }
+            ("host" | "site" | "link", _) => self.place(method, args).await,
+            ("capabilities" | "role", _) => self.server(method, args),
+            _ => anonymous(self.app, method, args).await,
         };
         match answer {
             Err(error) if error.code == ErrorCode::EntityDoesNotExist => {
                 Err(self.denied(error, args).await)
             }
             other => other,
-        }
-    }
-
-    async fn other(&self, method: &str) -> Result<Json, ApiError> {
-        match method {
-            "account_info" => {
-                let flags = if self.caller.admin { json!(["global_admin"]) } else { json!([]) };
-                Ok(
-                    json!({"name": self.caller.account, "id": self.caller.account, "realname": self.caller.account, "flags": flags}),
-                )
-            }
-            "template_list" => {
-                let list: Vec<Json> = self.call("template_list", &[], json!({})).await?;
-                Ok(list.iter().map(template).collect())
-            }
-            "profile_list" => {
-                let list: Vec<Json> = self.call("profile_list", &[], json!({})).await?;
-                Ok(list.iter().map(profile).collect())
-            }
-            _ => Err(ApiError::new(
-                ErrorCode::Internal,
-                format!("method {method} is in the table but not written"),
-            )),
         }
     }
 
@@ -89,8 +94,12 @@ impl<'a> Session<'a> {
         path: &[&str],
         body: Json,
     ) -> Result<T, ApiError> {
-        let ask = Ask { operation, path, query: "", body };
-        let answer = self.native.call(self.caller, ask).await?;
+        self.ask(Ask { operation, path, query: "", body }).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, ApiError> {
+        let operation = ask.operation;
+        let answer = bridge::call(self.app, self.caller, ask).await?;
         serde_json::from_value(answer).map_err(|error| {
             ApiError::new(
                 ErrorCode::Internal,
@@ -102,19 +111,8 @@ impl<'a> Session<'a> {
     /// Runs a native action and waits for its end.
     async fn act(&self, operation: &str, id: &str, action: &str) -> Result<(), ApiError> {
         let job: Job = self.call(operation, &[id, action], json!({})).await?;
-        let job = if job.is_over() { job } else { self.native.wait(self.caller, &job.id).await? };
-        let error = job.error.or_else(|| job.elements.into_values().find_map(|part| part.error));
-        match (job.state, error) {
-            (_, Some(error)) => Err(error),
-            (JobState::Done, None) => Ok(()),
-            (JobState::Cancelled, None) => {
-                Err(ApiError::new(ErrorCode::CommandFailed, format!("{action} was cancelled")))
-            }
-            (JobState::Failed | JobState::Running, None) => Err(ApiError::new(
-                ErrorCode::CommandFailed,
-                format!("{action} failed; see job {}", job.id),
-            )),
-        }
+        let job = if job.is_over() { job } else { self.app.job_wait(self.caller, &job.id).await? };
+        ended(job, action)
     }
 
     async fn graph(&self, id: &str) -> Result<Graph, ApiError> {
@@ -123,12 +121,16 @@ impl<'a> Session<'a> {
 
     /// The element or interface of that id.
     async fn find(&self, id: &str) -> Result<Found, ApiError> {
-        let graph = self.native.graph_of(self.caller, id).await?;
+        let missing = || crate::app::not_found("element", id);
+        let graph = bridge::graph_of(self.app, self.caller, id).await;
+        let graph = graph.map_err(|error| match error.code {
+            ErrorCode::EntityDoesNotExist => missing(),
+            _ => error,
+        })?;
         let holder = |element: &&Element| {
             element.id.as_str() == id || element.interfaces.iter().any(|i| i.id.as_str() == id)
         };
-        let element = graph.elements.iter().find(holder).cloned();
-        let element = element.ok_or_else(|| crate::app::not_found("element", id))?;
+        let element = graph.elements.iter().find(holder).cloned().ok_or_else(missing)?;
         let interface = element.interfaces.iter().position(|i| i.id.as_str() == id);
         Ok(Found { element, interface })
     }
@@ -137,7 +139,7 @@ impl<'a> Session<'a> {
     async fn denied(&self, error: ApiError, args: &Args) -> ApiError {
         for key in IDS {
             if let Some(id) = args.get(key).and_then(Json::as_str)
-                && self.native.is_hidden(self.caller, id).await
+                && bridge::is_hidden(self.app, self.caller, id).await
             {
                 return ApiError::new(ErrorCode::Denied, "you have no role on this topology")
                     .with(json!({"id": id}));
@@ -147,20 +149,38 @@ impl<'a> Session<'a> {
     }
 }
 
-fn template(info: &Json) -> Json {
-    json!({
-        "id": info["name"], "name": info["name"], "type": "container", "label": info["label"],
-        "description": info["description"], "preference": 0, "ready": {"backend": true, "hosts": {"ready": u8::from(info["ready"] == true), "total": 1}}
-    })
+impl Found {
+    /// The interface that was meant, or that of an element which is connected itself.
+    fn port(&self) -> Option<&Interface> {
+        match self.interface {
+            Some(index) => self.element.interfaces.get(index),
+            None => own_interface(&self.element),
+        }
+    }
+
+    /// The old form of what was found.
+    fn view(&self) -> Json {
+        match self.interface.and_then(|index| self.element.interfaces.get(index)) {
+            Some(interface) => view::interface(&self.element, interface),
+            None => view::element(&self.element),
+        }
+    }
 }
 
-fn profile(info: &Json) -> Json {
-    let cpus = info["cpu_milli"].as_f64().unwrap_or(0.0) / 1000.0;
-    let mega = |key: &str| info[key].as_u64().unwrap_or(0).saturating_add(500_000) / 1_000_000;
-    json!({
-        "id": info["id"], "name": info["name"], "type": "container", "label": info["label"], "preference": 0, "restricted": false,
-        "cpus": cpus, "ram": mega("memory_bytes"), "diskspace": mega("disk_bytes")
-    })
+/// A job that is over, as the original's calls ended: with the first error if anything failed.
+fn ended(job: Job, action: &str) -> Result<(), ApiError> {
+    let error = job.error.or_else(|| job.elements.into_values().find_map(|part| part.error));
+    match (job.state, error) {
+        (_, Some(error)) => Err(error),
+        (JobState::Done, None) => Ok(()),
+        (JobState::Cancelled, None) => {
+            Err(ApiError::new(ErrorCode::CommandFailed, format!("{action} was cancelled")))
+        }
+        (JobState::Failed | JobState::Running, None) => Err(ApiError::new(
+            ErrorCode::CommandFailed,
+            format!("{action} failed; see job {}", job.id),
+        )),
+    }
 }
 
 /// A profile or template that does not exist was a missing entity in the original and is a wrong value here.
@@ -172,20 +192,40 @@ fn unknown_resource(error: ApiError) -> ApiError {
     error
 }
 
+/// The error of the model's translation in the words of the interface.
+fn refused(error: OriginalError) -> ApiError {
+    crate::app::import::original_error(error)
+}
+
+fn invalid(key: &str, value: &Json, rule: impl Into<String>) -> ApiError {
+    refused(original::invalid(key, value, rule))
+}
+
 /// A required text argument.
 fn text<'a>(args: &'a Args, key: &str) -> Result<&'a str, ApiError> {
     let value = args.get(key).unwrap_or(&Json::Null);
     value.as_str().ok_or_else(|| invalid(key, value, "must be text"))
 }
 
+/// An optional text argument.
+fn maybe_text<'a>(args: &'a Args, key: &str) -> Result<Option<&'a str>, ApiError> {
+    match args.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(_) => text(args, key).map(Some),
+    }
+}
+
 /// An id; numbers, which were ids once, name nothing.
 fn id<'a>(args: &'a Args, key: &str) -> Result<&'a str, ApiError> {
     let value = args.get(key).unwrap_or(&Json::Null);
     let known = value.as_str().filter(|text| !text.is_empty());
-    known.ok_or_else(|| {
-        ApiError::new(ErrorCode::EntityDoesNotExist, format!("{key} {value} is no id"))
-            .with(json!({"entity": key, "id": value}))
-    })
+    known.ok_or_else(|| missing(key, value))
+}
+
+/// The error for something that does not exist.
+fn missing(entity: &str, id: &Json) -> ApiError {
+    ApiError::new(ErrorCode::EntityDoesNotExist, format!("there is no {entity} {id}"))
+        .with(json!({"entity": entity, "id": id}))
 }
 
 /// A struct argument; null is an empty one.
@@ -198,7 +238,7 @@ fn attrs(args: &Args, key: &str) -> Result<Map<String, Json>, ApiError> {
 }
 
 fn is_true(args: &Args, key: &str) -> bool {
-    args.get(key).and_then(super::link::flag).unwrap_or(false)
+    args.get(key).and_then(original::flag).unwrap_or(false)
 }
 
 /// The error for an action that does not exist.
@@ -208,4 +248,9 @@ fn no_action(action: &str, remedy: &str) -> ApiError {
         format!("there is no action {action:?} here; {remedy}"),
     )
     .with(json!({"action": action}))
+}
+
+/// The error for what this version does not offer.
+fn not_offered(what: &str) -> ApiError {
+    ApiError::new(ErrorCode::UnsupportedAction, what)
 }

@@ -20,25 +20,37 @@ pub(crate) fn unknown_method() -> CallFault {
 }
 
 /// The original's name of a code; two of ours it did not have.
-fn code_name(code: ErrorCode) -> Json {
-    match code {
+fn code_name(error: &ApiError) -> Json {
+    if is_transport(error) {
+        return json!("network.connect");
+    }
+    match error.code {
         ErrorCode::Conflict => json!("entity_busy"),
         ErrorCode::Internal => json!("assertion"),
         other => serde_json::to_value(other).unwrap_or(Json::Null),
     }
 }
 
+/// Whether something could not be reached.
+fn is_transport(error: &ApiError) -> bool {
+    error.code == ErrorCode::HostError && error.data["transport"].is_string()
+}
+
 /// The original's class of an error.
-fn class(code: ErrorCode) -> &'static str {
-    if matches!(code, ErrorCode::Internal | ErrorCode::HostError) { "internal" } else { "user" }
+fn class(error: &ApiError) -> &'static str {
+    match error.code {
+        _ if is_transport(error) => "transport",
+        ErrorCode::Internal | ErrorCode::HostError => "internal",
+        _ => "user",
+    }
 }
 
 /// The fault that answers `error`.
 pub(crate) fn of_error(error: &ApiError) -> CallFault {
     let data = if error.data.is_object() { error.data.clone() } else { json!({}) };
     let text = json!({
-        "type": class(error.code),
-        "code": code_name(error.code),
+        "type": class(error),
+        "code": code_name(error),
         "message": error.message,
         "data": data,
         "todump": false,

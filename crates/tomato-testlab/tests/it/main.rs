@@ -7,3 +7,4 @@ mod lifecycle;
 mod recovery;
 mod role;
 mod session;
+mod xmlrpc;

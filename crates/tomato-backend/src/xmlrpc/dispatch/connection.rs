@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_model::original::{OriginalError, link, view};
 use tomato_model::topology::Connection;
 
-use super::{Args, Session, attrs, id, no_action, text};
-use crate::xmlrpc::link::{self, BANDWIDTH_DEFAULT_KBIT};
-use crate::xmlrpc::view;
+use super::{Args, Session, attrs, id, no_action, refused, text};
+use crate::xmlrpc::bridge;
 
 impl Session<'_> {
     pub(super) async fn connection(&self, verb: &str, args: &Args) -> Result<Json, ApiError> {
@@ -15,45 +15,52 @@ impl Session<'_> {
                 self.connection_create(id(args, "el1")?, id(args, "el2")?, &attrs(args, "attrs")?)
                     .await
             }
-            "info" => {
-                let connection: Connection =
-                    self.call("connection_info", &[id(args, "id")?], json!({})).await?;
-                Ok(view::connection(&connection))
-            }
+            "info" => self.connection_view(id(args, "id")?).await,
             "modify" => self.connection_modify(id(args, "id")?, &attrs(args, "attrs")?).await,
             "action" => {
-                let _exists: Connection =
-                    self.call("connection_info", &[id(args, "id")?], json!({})).await?;
-                Err(no_action(
-                    text(args, "action")?,
-                    "connections start and stop with their elements; captures are downloaded by REST",
-                ))
+                let params = attrs(args, "params")?;
+                self.connection_action(id(args, "id")?, text(args, "action")?, &params).await
             }
             "remove" => {
                 let _nothing: Json =
                     self.call("connection_remove", &[id(args, "id")?], json!({})).await?;
                 Ok(Json::Null)
             }
+            "usage" => {
+                let _exists: Connection =
+                    self.call("connection_info", &[id(args, "id")?], json!({})).await?;
+                Ok(super::server::no_usage())
+            }
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }
 
+    async fn connection_view(&self, id: &str) -> Result<Json, ApiError> {
+        let connection: Connection = self.call("connection_info", &[id], json!({})).await?;
+        let graph = bridge::graph_of(self.app, self.caller, id).await?;
+        let mut shown = view::connection(&graph, &connection);
+        self.place_on_host(&mut shown);
+        Ok(shown)
+    }
+
     /// Emulation is on and 10 Mbit/s both ways unless the attributes say otherwise, as in the original.
-    pub(super) async fn connection_create(
+    async fn connection_create(
         &self,
         el1: &str,
         el2: &str,
         attrs: &Map<String, Json>,
     ) -> Result<Json, ApiError> {
-        let mut topologies = Vec::new();
+        let (mut topologies, mut ends, mut fixed) = (Vec::new(), Vec::new(), false);
         for end in [el1, el2] {
             let found = self.find(end).await?;
-            if found.interface.is_none() {
+            let Some(port) = found.port() else {
                 let text = "only interfaces can be connected; create one in each element";
                 return Err(
                     ApiError::new(ErrorCode::UnableToConnect, text).with(json!({"id": end}))
                 );
-            }
+            };
+            ends.push(port.id.to_string());
+            fixed |= link::is_fixed_end(port);
             topologies.push(found.element.topology);
         }
         if topologies.first() != topologies.get(1) {
@@ -62,26 +69,63 @@ impl Session<'_> {
                 "the two interfaces are in different topologies",
             ));
         }
-        let mut with_defaults = attrs.clone();
-        with_defaults.entry("emulation").or_insert(Json::Bool(true));
-        for key in ["bandwidth_from", "bandwidth_to"] {
-            with_defaults.entry(key).or_insert_with(|| json!(BANDWIDTH_DEFAULT_KBIT));
-        }
-        let mut body = link::patch(&with_defaults)?;
+        let attrs = if fixed { attrs.clone() } else { link::defaults(attrs) };
+        refuse_emulation(fixed, &attrs)?;
+        let mut body = link::patch(&std::collections::BTreeMap::new(), &attrs).map_err(refused)?;
         body.insert("topology".to_owned(), json!(topologies.first()));
-        body.insert("ends".to_owned(), json!([el1, el2]));
+        body.insert("ends".to_owned(), json!(ends));
+        body.insert("fill".to_owned(), json!(false));
         let made: Connection = self.call("connection_create", &[], Json::Object(body)).await?;
-        Ok(view::connection(&made))
+        self.connection_view(made.id.as_str()).await
     }
 
-    pub(super) async fn connection_modify(
+    async fn connection_modify(
         &self,
         id: &str,
         attrs: &Map<String, Json>,
     ) -> Result<Json, ApiError> {
-        let patch = link::patch(attrs)?;
-        let changed: Connection =
+        let current: Connection = self.call("connection_info", &[id], json!({})).await?;
+        let graph = bridge::graph_of(self.app, self.caller, id).await?;
+        let ports = current.interfaces.iter().filter_map(|end| graph.interface(end));
+        let fixed = ports.into_iter().any(|(_, port)| link::is_fixed_end(port));
+        refuse_emulation(fixed, attrs)?;
+        let patch = link::patch(&current.client, attrs).map_err(refused)?;
+        let _changed: Connection =
             self.call("connection_modify", &[id], Json::Object(patch)).await?;
-        Ok(view::connection(&changed))
+        self.connection_view(id).await
+    }
+
+    async fn connection_action(
+        &self,
+        id: &str,
+        action: &str,
+        params: &Map<String, Json>,
+    ) -> Result<Json, ApiError> {
+        let connection: Connection = self.call("connection_info", &[id], json!({})).await?;
+        match action {
+            "download_grant" => {
+                let newest = match params.get("limitSize").unwrap_or(&Json::Null) {
+                    Json::Null => None,
+                    value => Some(value.as_u64().ok_or_else(|| {
+                        super::invalid("limitSize", value, "must be a number of bytes")
+                    })?),
+                };
+                self.app.grant_capture(self.caller, &connection.id, newest).await.map(Json::String)
+            }
+            "start" | "stop" => {
+                Err(no_action(action, "connections start and stop with their elements"))
+            }
+            _ => Err(no_action(action, "use download_grant")),
+        }
+    }
+}
+
+/// Connections to external networks emulate and capture nothing.
+fn refuse_emulation(fixed: bool, attrs: &Map<String, Json>) -> Result<(), ApiError> {
+    match attrs.keys().find(|key| !link::is_free(key)) {
+        Some(key) if fixed => {
+            Err(refused(OriginalError::UnknownAttribute { attribute: key.clone() }))
+        }
+        _ => Ok(()),
     }
 }

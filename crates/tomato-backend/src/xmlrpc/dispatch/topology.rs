@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::ImportAnswer;
+use tomato_model::graph::Graph;
 use tomato_model::lifecycle::State;
+use tomato_model::original::{self, view};
 use tomato_model::topology::Topology;
 
-use super::{Args, Session, attrs, id, is_true, no_action, text};
-use crate::xmlrpc::link::{invalid, unsupported};
-use crate::xmlrpc::{export, view};
+use super::{Args, Ask, Session, attrs, id, invalid, is_true, missing, no_action, refused, text};
 
 impl Session<'_> {
     pub(super) async fn topology(&self, verb: &str, args: &Args) -> Result<Json, ApiError> {
@@ -17,14 +18,7 @@ impl Session<'_> {
                 self.shown(made.id.as_str(), false).await
             }
             "info" => self.shown(id(args, "id")?, is_true(args, "full")).await,
-            "list" => {
-                let list: Vec<Topology> = self.call("topology_list", &[], json!({})).await?;
-                let mut shown = Vec::new();
-                for topology in list {
-                    shown.push(self.shown(topology.id.as_str(), is_true(args, "full")).await?);
-                }
-                Ok(Json::Array(shown))
-            }
+            "list" => self.topology_list(args).await,
             "modify" => {
                 let id = id(args, "id")?;
                 let patch = patch(&attrs(args, "attrs")?)?;
@@ -32,47 +26,96 @@ impl Session<'_> {
                     self.call("topology_modify", &[id], Json::Object(patch)).await?;
                 self.shown(id, false).await
             }
-            "action" => self.topology_action(id(args, "id")?, text(args, "action")?).await,
-            "remove" => self.topology_remove(id(args, "id")?).await,
-            "set_permission" => {
-                let role = match args.get("role") {
-                    None | Some(Json::Null) => Json::Null,
-                    Some(role) if role == "null" => Json::Null,
-                    Some(role)
-                        if ["owner", "manager", "user"].iter().any(|known| role == known) =>
-                    {
-                        role.clone()
-                    }
-                    Some(role) => {
-                        return Err(invalid("role", role, "must be owner, manager, user or null"));
-                    }
-                };
-                let path = [id(args, "id")?, text(args, "user")?];
-                let _changed: Topology =
-                    self.call("topology_permission", &path, json!({"role": role})).await?;
-                Ok(Json::Null)
+            "action" => {
+                let params = attrs(args, "params")?;
+                self.topology_action(id(args, "id")?, text(args, "action")?, &params).await
             }
-            "export" => Ok(export::file(&self.graph(id(args, "id")?).await?)),
+            "remove" => self.topology_remove(id(args, "id")?).await,
+            "set_permission" => self.topology_set_permission(args).await,
+            "permissions" => Ok(roles()),
+            "export" => {
+                let (operation, path) = ("topology_export", [id(args, "id")?]);
+                let body = Json::Null;
+                self.ask(Ask { operation, path: &path, query: "format=original", body }).await
+            }
             "import" => self.import(args.get("data").unwrap_or(&Json::Null)).await,
+            "usage" => {
+                self.graph(id(args, "id")?).await?;
+                Ok(super::server::no_usage())
+            }
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }
 
     async fn shown(&self, id: &str, full: bool) -> Result<Json, ApiError> {
-        Ok(view::topology(&self.graph(id).await?, full))
+        Ok(self.topology_view(&self.graph(id).await?, full))
     }
 
-    async fn topology_action(&self, id: &str, action: &str) -> Result<Json, ApiError> {
+    fn topology_view(&self, graph: &Graph, full: bool) -> Json {
+        let mut shown = view::topology(graph, full);
+        if full {
+            for list in ["elements", "connections"] {
+                for item in shown[list].as_array_mut().into_iter().flatten() {
+                    self.place_on_host(item);
+                }
+            }
+        }
+        shown["timeout"] = super::server::timeout(&graph.topology);
+        shown
+    }
+
+    async fn topology_list(&self, args: &Args) -> Result<Json, ApiError> {
+        let all = is_true(args, "showAll");
+        if all && !self.caller.admin {
+            let text = "showAll needs a flag for topologies of others; leave it out";
+            return Err(ApiError::new(ErrorCode::Denied, text));
+        }
+        let organization = super::maybe_text(args, "organization")?;
+        let members = match organization {
+            Some(name) => Some(self.members(name).await?),
+            None => None,
+        };
+        let list: Vec<Topology> = self.call("topology_list", &[], json!({})).await?;
+        let mut shown = Vec::new();
+        for topology in list {
+            let is_chosen = match &members {
+                Some(members) => topology.roles.keys().any(|account| members.contains(account)),
+                None => all || topology.roles.contains_key(&self.caller.account),
+            };
+            if is_chosen {
+                // What was removed meanwhile is not there any more.
+                match self.shown(topology.id.as_str(), is_true(args, "full")).await {
+                    Err(error) if error.code == ErrorCode::EntityDoesNotExist => {}
+                    item => shown.push(item?),
+                }
+            }
+        }
+        Ok(Json::Array(shown))
+    }
+
+    async fn topology_action(
+        &self,
+        id: &str,
+        action: &str,
+        params: &Map<String, Json>,
+    ) -> Result<Json, ApiError> {
         match action {
             "prepare" | "start" | "stop" | "destroy" => {
                 self.act("topology_action", id, action).await?;
+                Ok(Json::Null)
             }
-            // Topologies do not end by themselves, so that there is nothing to put off but they must exist.
-            "renew" => {
-                self.graph(id).await?;
-            }
-            _ => return Err(no_action(action, "use prepare, start, stop, destroy or renew")),
+            "renew" => self.renew(id, params).await,
+            _ => Err(no_action(action, "use prepare, start, stop, destroy or renew")),
         }
+    }
+
+    /// Topologies do not end by themselves, so that there is nothing to put off but they must exist.
+    async fn renew(&self, id: &str, params: &Map<String, Json>) -> Result<Json, ApiError> {
+        let value = params.get("timeout").unwrap_or(&Json::Null);
+        if value.as_f64().is_none_or(|seconds| seconds <= 0.0) {
+            return Err(invalid("timeout", value, "must be seconds from now, for example 86400"));
+        }
+        self.graph(id).await?;
         Ok(Json::Null)
     }
 
@@ -89,25 +132,66 @@ impl Session<'_> {
         let _nothing: Json = self.call("topology_remove", &[id], json!({})).await?;
         Ok(Json::Null)
     }
+
+    async fn topology_set_permission(&self, args: &Args) -> Result<Json, ApiError> {
+        let (top, user) = (id(args, "id")?, text(args, "user")?);
+        let role = match args.get("role") {
+            None | Some(Json::Null) => Json::Null,
+            Some(role) if role == "null" => Json::Null,
+            Some(role) if ["owner", "manager", "user"].iter().any(|known| role == known) => {
+                role.clone()
+            }
+            Some(role) => {
+                return Err(invalid("role", role, "must be owner, manager, user or null"));
+            }
+        };
+        if user == self.caller.account && !self.caller.admin {
+            let text = "nobody changes the own role: ask another owner";
+            return Err(ApiError::new(ErrorCode::Denied, text));
+        }
+        let _changed: Topology =
+            self.call("topology_permission", &[top, user], json!({"role": role})).await?;
+        Ok(Json::Null)
+    }
+
+    async fn import(&self, data: &Json) -> Result<Json, ApiError> {
+        if data["file_information"].is_null() {
+            return Err(invalid("file_information", &Json::Null, "must have version 3, 4 or 5"));
+        }
+        let body = Json::String(data.to_string());
+        let made: ImportAnswer = self.call("topology_import", &[], body).await?;
+        let report = made.original.unwrap_or_default();
+        let errors: Vec<_> = report
+            .errors
+            .into_iter()
+            .map(|error| {
+                json!([error.object, error.id, error.attribute, error.value, error.message])
+            })
+            .collect();
+        Ok(json!([made.topology, report.elements, report.connections, errors]))
+    }
+}
+
+/// What each role may do.
+fn roles() -> Json {
+    json!({
+        "owner": "may do everything, also give roles, rename and remove the topology",
+        "manager": "may change elements and connections and run actions",
+        "user": "may see everything, run commands and use archives",
+    })
 }
 
 /// The native patch of a topology.
-pub(super) fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiError> {
+fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiError> {
     let mut patch = Map::new();
     for (key, value) in attrs {
         match key.as_str() {
             _ if key.starts_with('_') || key == "name" => {
                 patch.insert(key.clone(), value.clone());
             }
-            "site" if value.is_null() => {}
-            "site" => {
-                return Err(ApiError::new(
-                    ErrorCode::EntityDoesNotExist,
-                    "there are no sites; leave site out",
-                )
-                .with(json!({"entity": "site", "id": value})));
-            }
-            _ => return Err(unsupported(key)),
+            "site" if value.is_null() || value == original::LOCAL_SITE => {}
+            "site" => return Err(missing("site", value)),
+            _ => return Err(refused(original::unknown(key))),
         }
     }
     Ok(patch)

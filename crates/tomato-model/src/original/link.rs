@@ -3,23 +3,34 @@
 //! `_from` goes from the first end to the second (forward), `_to` from the second to the first (backward).
 //! A bandwidth of 0 means no limit.
 
+use std::collections::BTreeMap;
+
+use crate::link::{Distribution, LinkParams};
+use crate::topology::{Connection, Interface};
+use crate::units::{Bandwidth, Span};
 use serde_json::{Map, Value as Json, json};
-use tomato_api::error::{ApiError, ErrorCode};
-use tomato_model::link::{Distribution, LinkParams};
-use tomato_model::topology::Connection;
-use tomato_model::units::{Bandwidth, Span};
+
+use super::names::EXTERNAL_ENDPOINT;
+use super::{KEPT, OriginalError, flag, invalid, kept, unknown};
 
 /// Bandwidth of a new connection in kbit/s where none is given, as the original's.
-pub(crate) const BANDWIDTH_DEFAULT_KBIT: u32 = 10_000;
+pub const BANDWIDTH_DEFAULT_KBIT: u32 = 10_000;
 /// Largest bandwidth in kbit/s.
 const BANDWIDTH_MAX_KBIT: f64 = 1_000_000.0;
 /// Largest delay and jitter in ms.
 const TIME_MAX_MS: f64 = 3_600_000.0;
 const NS_PER_MS: f64 = 1_000_000.0;
 
-/// The native patch for flat attributes.
-pub(crate) fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiError> {
+/// The native patch for flat attributes of a connection whose client data is `client`.
+///
+/// # Errors
+/// An attribute is unknown or has a wrong value.
+pub fn patch(
+    client: &BTreeMap<String, Json>,
+    attrs: &Map<String, Json>,
+) -> Result<Map<String, Json>, OriginalError> {
     let mut patch = Map::new();
+    let mut original = kept(client);
     let (mut forward, mut backward) = (Map::new(), Map::new());
     for (key, value) in attrs {
         if key.starts_with('_') {
@@ -38,21 +49,25 @@ pub(crate) fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiE
                 "name" => {
                     patch.insert(key.clone(), value.clone());
                 }
-                "capture_mode" if value == "file" => {}
-                "capture_mode" => {
-                    return Err(invalid(key, value, "must be file; live captures are not offered"));
+                "capture_mode" if value == "file" || value == "net" => {
+                    original.insert(key.clone(), value.clone());
                 }
-                "capture_filter" if value == "" || value.is_null() => {}
+                "capture_mode" => return Err(invalid(key, value, "must be file or net")),
+                "capture_filter" if value.is_null() => {
+                    original.insert(key.clone(), json!(""));
+                }
+                "capture_filter" if value.is_string() => {
+                    original.insert(key.clone(), value.clone());
+                }
                 "capture_filter" => {
-                    return Err(invalid(
-                        key,
-                        value,
-                        "must be empty; filter the downloaded capture",
-                    ));
+                    return Err(invalid(key, value, "must be text, for example icmp"));
                 }
-                _ => return Err(unsupported(key)),
+                _ => return Err(unknown(key)),
             }
         }
+    }
+    if original != kept(client) {
+        patch.insert(KEPT.to_owned(), Json::Object(original));
     }
     for (name, direction) in [("forward", forward), ("backward", backward)] {
         if !direction.is_empty() {
@@ -62,13 +77,33 @@ pub(crate) fn patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiE
     Ok(patch)
 }
 
+/// `attrs` with emulation on and 10 Mbit/s both ways unless they say otherwise, as in the original.
+pub fn defaults(attrs: &Map<String, Json>) -> Map<String, Json> {
+    let mut all = attrs.clone();
+    all.entry("emulation").or_insert(Json::Bool(true));
+    for key in ["bandwidth_from", "bandwidth_to"] {
+        all.entry(key).or_insert_with(|| json!(BANDWIDTH_DEFAULT_KBIT));
+    }
+    all
+}
+
+/// Whether an interface is an external network's, on whose connections nothing is emulated or captured.
+pub fn is_fixed_end(interface: &Interface) -> bool {
+    interface.type_name == EXTERNAL_ENDPOINT
+}
+
+/// Whether an attribute says nothing about emulation or capture.
+pub fn is_free(key: &str) -> bool {
+    key.starts_with('_') || key == "name"
+}
+
 /// One flat attribute without its direction into the native patch of that direction.
 fn direction(
     stem: &str,
     key: &str,
     value: &Json,
     into: &mut Map<String, Json>,
-) -> Result<(), ApiError> {
+) -> Result<(), OriginalError> {
     let (name, native) = match stem {
         "bandwidth" => {
             let kbit = number(key, value, BANDWIDTH_MAX_KBIT)?;
@@ -88,21 +123,21 @@ fn direction(
             })?;
             ("distribution", json!(known))
         }
-        _ => return Err(unsupported(key)),
+        _ => return Err(unknown(key)),
     };
     into.insert(name.to_owned(), native);
     Ok(())
 }
 
-fn percent(key: &str, value: &Json) -> Result<Json, ApiError> {
+fn percent(key: &str, value: &Json) -> Result<Json, OriginalError> {
     Ok(Json::String(format!("{:.15}%", number(key, value, 100.0)?)))
 }
 
 /// A number, also one written as text, from 0 to `max`.
-fn number(key: &str, value: &Json, max: f64) -> Result<f64, ApiError> {
+fn number(key: &str, value: &Json, max: f64) -> Result<f64, OriginalError> {
     let read = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
     read.filter(|number| (0.0..=max).contains(number))
-        .ok_or_else(|| invalid(key, value, &format!("must be a number from 0 to {max}")))
+        .ok_or_else(|| invalid(key, value, format!("must be a number from 0 to {max}")))
 }
 
 #[allow(
@@ -114,29 +149,8 @@ fn rounded(value: f64) -> u64 {
     value.round() as u64
 }
 
-/// True and false, as the original's clients send them.
-pub(crate) fn flag(value: &Json) -> Option<bool> {
-    value.as_bool().or_else(|| match value.as_i64()? {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    })
-}
-
-/// The error for a value that cannot be.
-pub(crate) fn invalid(key: &str, value: &Json, rule: &str) -> ApiError {
-    ApiError::new(ErrorCode::InvalidValue, format!("{key} {rule}"))
-        .with(json!({"attribute": key, "value": value}))
-}
-
-/// The error for an attribute that does not exist.
-pub(crate) fn unsupported(key: &str) -> ApiError {
-    let text = format!("there is no attribute {key:?}; only keys that begin with _ are free");
-    ApiError::new(ErrorCode::UnsupportedAttribute, text).with(json!({"attribute": key}))
-}
-
 /// The flat attributes of a connection.
-pub(crate) fn flat(connection: &Connection) -> Map<String, Json> {
+pub fn flat(connection: &Connection) -> Map<String, Json> {
     let mut attrs = Map::new();
     for (suffix, params) in [("from", &connection.forward), ("to", &connection.backward)] {
         for (stem, value) in numbers(params) {
@@ -149,13 +163,14 @@ pub(crate) fn flat(connection: &Connection) -> Map<String, Json> {
     attrs.insert("capturing".to_owned(), Json::Bool(connection.capturing));
     attrs.insert("capture_mode".to_owned(), json!("file"));
     attrs.insert("capture_filter".to_owned(), json!(""));
+    attrs.extend(kept(&connection.client));
     attrs
 }
 
 #[allow(clippy::cast_precision_loss, reason = "the old API has doubles only")]
 fn numbers(params: &LinkParams) -> [(&'static str, f64); 6] {
     // By its text, which is the shortest decimal: 1 and not 0.999….
-    let percent = |ratio: tomato_model::units::Ratio| {
+    let percent = |ratio: crate::units::Ratio| {
         ratio.to_string().trim_end_matches('%').parse().unwrap_or_else(|_text| ratio.percent())
     };
     [

@@ -1,13 +1,13 @@
-use tomato_model::link::LinkPatch;
-
 use super::*;
+use crate::link::LinkPatch;
 
 fn native(attrs: &Json) -> Map<String, Json> {
-    patch(attrs.as_object().expect("an object")).expect("accepted")
+    patch(&BTreeMap::new(), attrs.as_object().expect("an object")).expect("accepted")
 }
 
-fn refused(attrs: &Json) -> ErrorCode {
-    patch(attrs.as_object().expect("an object")).expect_err("must be refused").code
+fn refused(attrs: &Json) -> OriginalError {
+    let attrs = attrs.as_object().expect("an object");
+    patch(&BTreeMap::new(), attrs).expect_err("must be refused")
 }
 
 fn direction_of(patch: &Map<String, Json>, name: &str) -> LinkParams {
@@ -41,22 +41,26 @@ fn unnamed_directions_stay_out_of_the_patch() {
     let patch = native(
         &json!({"emulation": 0, "capturing": true, "capture_mode": "file", "capture_filter": ""}),
     );
-    assert_eq!(Json::Object(patch), json!({"emulation": false, "capturing": true}));
+    let kept = json!({"capture_mode": "file", "capture_filter": ""});
+    let expected = json!({"emulation": false, "capturing": true, "_original": kept});
+    assert_eq!(Json::Object(patch), expected);
 }
 
 #[test]
 fn wrong_names_and_values_are_told_apart() {
-    assert_eq!(refused(&json!({"colour_from": 1})), ErrorCode::UnsupportedAttribute);
-    assert_eq!(refused(&json!({"bandwidth": 1})), ErrorCode::UnsupportedAttribute);
+    for bad in [json!({"colour_from": 1}), json!({"bandwidth": 1})] {
+        assert!(matches!(refused(&bad), OriginalError::UnknownAttribute { .. }), "{bad}");
+    }
     for bad in [
         json!({"delay_to": -1}),
         json!({"lossratio_to": 100.5}),
         json!({"bandwidth_from": 1e12}),
         json!({"distribution_from": "flat"}),
         json!({"emulation": "yes"}),
-        json!({"capture_mode": "net"}),
+        json!({"capture_mode": "disk"}),
+        json!({"capture_filter": 5}),
         json!({"delay_to": null}),
     ] {
-        assert_eq!(refused(&bad), ErrorCode::InvalidValue, "{bad}");
+        assert!(matches!(refused(&bad), OriginalError::InvalidValue { .. }), "{bad}");
     }
 }

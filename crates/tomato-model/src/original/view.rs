@@ -4,22 +4,26 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json, json};
-use tomato_model::graph::Graph;
-use tomato_model::kind::Kind;
-use tomato_model::lifecycle::State;
-use tomato_model::topology::{Connection, Element, Interface};
 
-use super::attributes::SHOWN_NAME;
-use super::link;
 use super::names::interface_type;
+use super::{KEPT, SHOWN_NAME, is_fixed, link, own_interface};
+use crate::graph::Graph;
+use crate::kind::Kind;
+use crate::lifecycle::State;
+use crate::topology::{Connection, Element, Interface};
+
+/// Type name of a connection.
+const BRIDGE: &str = "bridge";
+/// Type name of a connection to an external network.
+const FIXED_BRIDGE: &str = "fixed_bridge";
 
 fn with_client(mut base: Json, client: &BTreeMap<String, Json>) -> Json {
     if let Some(members) = base.as_object_mut() {
         for (key, value) in client {
-            if key == SHOWN_NAME {
-                members.insert("name".to_owned(), value.clone());
-            } else {
-                members.insert(key.clone(), value.clone());
+            match key.as_str() {
+                SHOWN_NAME => drop(members.insert("name".to_owned(), value.clone())),
+                KEPT => members.extend(value.as_object().cloned().unwrap_or_default()),
+                _ => drop(members.insert(key.clone(), value.clone())),
             }
         }
     }
@@ -31,21 +35,19 @@ fn debug() -> Json {
 }
 
 /// A topology; `full` gives its objects in place of their ids.
-pub(crate) fn topology(graph: &Graph, full: bool) -> Json {
+pub fn topology(graph: &Graph, full: bool) -> Json {
     let topology = &graph.topology;
     let mut elements = Vec::new();
     for item in &graph.elements {
         elements.push(if full { element(item) } else { json!(item.id) });
-        elements.extend(
-            item.interfaces
-                .iter()
-                .map(|port| if full { interface(item, port) } else { json!(port.id) }),
-        );
+        let children = item.interfaces.iter().filter(|_| own_interface(item).is_none());
+        elements
+            .extend(children.map(|port| if full { interface(item, port) } else { json!(port.id) }));
     }
     let connections: Vec<Json> = graph
         .connections
         .iter()
-        .map(|item| if full { connection(item) } else { json!(item.id) })
+        .map(|item| if full { connection(graph, item) } else { json!(item.id) })
         .collect();
     let state = graph.elements.iter().map(|element| element.state).max().unwrap_or(State::Created);
     let base = json!({
@@ -62,8 +64,12 @@ pub(crate) fn topology(graph: &Graph, full: bool) -> Json {
 }
 
 /// An element.
-pub(crate) fn element(element: &Element) -> Json {
-    let children: Vec<_> = element.interfaces.iter().map(|interface| &interface.id).collect();
+pub fn element(element: &Element) -> Json {
+    let own = own_interface(element);
+    let children: Vec<_> = match own {
+        Some(_) => Vec::new(),
+        None => element.interfaces.iter().map(|interface| &interface.id).collect(),
+    };
     let mut base = json!({
         "id": element.id,
         "type": element.type_name,
@@ -72,7 +78,7 @@ pub(crate) fn element(element: &Element) -> Json {
         "parent": null,
         "state": element.state,
         "children": children,
-        "connection": null,
+        "connection": own.and_then(|interface| interface.connection.as_ref()),
         "debug": debug(),
         "host": null,
         "host_info": null,
@@ -102,6 +108,7 @@ fn kind_attributes(element: &Element) -> Map<String, Json> {
             "rootpassword": null,
         }),
         Kind::Switch | Kind::Hub => json!({"mode": element.kind.name()}),
+        Kind::Placeholder => json!({}),
     };
     match attributes {
         Json::Object(members) => members,
@@ -110,7 +117,7 @@ fn kind_attributes(element: &Element) -> Map<String, Json> {
 }
 
 /// An interface as a child element.
-pub(crate) fn interface(element: &Element, interface: &Interface) -> Json {
+pub fn interface(element: &Element, interface: &Interface) -> Json {
     let number = element.interfaces.iter().position(|other| other.id == interface.id);
     let type_name = match interface.type_name.as_str() {
         "" | "interface" => interface_type(&element.type_name),
@@ -144,20 +151,25 @@ pub(crate) fn interface(element: &Element, interface: &Interface) -> Json {
 }
 
 /// A connection.
-pub(crate) fn connection(connection: &Connection) -> Json {
+pub fn connection(graph: &Graph, connection: &Connection) -> Json {
+    let is_fixed = is_fixed(graph, connection);
+    let ends = connection.interfaces.each_ref().map(|end| {
+        let owner = graph.element_of(end).filter(|element| own_interface(element).is_some());
+        owner.map_or_else(|| end.to_string(), |element| element.id.to_string())
+    });
     let mut base = json!({
         "id": connection.id,
-        "type": "bridge",
+        "type": if is_fixed { FIXED_BRIDGE } else { BRIDGE },
         "name": connection.name,
         "topology": connection.topology,
         "state": if connection.started { "started" } else { "created" },
-        "elements": connection.interfaces,
+        "elements": ends,
         "debug": debug(),
         "link_statistics": null,
         "host": null,
         "host_info": null,
     });
-    if let Some(members) = base.as_object_mut() {
+    if let (false, Some(members)) = (is_fixed, base.as_object_mut()) {
         members.extend(link::flat(connection));
     }
     with_client(base, &connection.client)

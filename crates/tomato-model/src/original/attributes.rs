@@ -1,28 +1,33 @@
 //! Attributes of elements and interfaces: the original's flat ones to native patches.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json, json};
-use tomato_api::error::{ApiError, ErrorCode};
-use tomato_model::kind::Kind;
 
-use super::link::{flag, invalid, unsupported};
-use super::names::host_name;
-
-/// Client data under which a name is kept that is no host name.
-pub(crate) const SHOWN_NAME: &str = "_xmlrpc_name";
+use super::names::{self, host_name};
+use super::{KEPT, OriginalError, SHOWN_NAME, flag, invalid, kept, unknown};
+use crate::kind::Kind;
+use crate::topology::{Element, Interface};
 
 /// Attributes under their own names in both forms.
 const SAME: &[&str] = &["profile", "template", "routes", "forwarding", "files", "gateways"];
 /// Attributes that have no meaning here and may only be null.
-const ONLY_NULL: &[&str] = &["site", "rootpassword", "hostname", "tech", "host"];
+const ONLY_NULL: &[&str] = &["rootpassword", "hostname"];
 
-/// The native patch of an element of `kind` whose gateways are `gateways`. The attribute `mode` must be of its kind.
-pub(crate) fn element(
+/// The native patch of an element of `kind` and type `type_name`, made of `current` if it is there already. The attribute
+/// `mode` must be of its kind.
+///
+/// # Errors
+/// An attribute is unknown, not offered or has a wrong value.
+pub fn element(
     kind: Kind,
-    gateways: &[IpAddr],
+    type_name: &str,
+    current: Option<&Element>,
     attrs: &Map<String, Json>,
-) -> Result<Map<String, Json>, ApiError> {
+) -> Result<Map<String, Json>, OriginalError> {
+    let gateways = current.map_or(&[][..], |element| &element.gateways);
+    let mut original = current.map(|element| kept(&element.client)).unwrap_or_default();
     let mut patch = Map::new();
     let mut next_hops: Option<Vec<IpAddr>> = None;
     for (key, value) in attrs {
@@ -31,12 +36,15 @@ pub(crate) fn element(
                 patch.insert(key.clone(), value.clone());
             }
             "name" => name(value, &mut patch)?,
+            _ if kind == Kind::Placeholder => keep(type_name, key, value, &mut original)?,
             "gateway4" | "gateway6" if kind == Kind::Container => {
                 let hops = next_hops.get_or_insert_with(|| gateways.to_vec());
                 hops.retain(|hop| hop.is_ipv4() != (key == "gateway4"));
                 hops.extend(address(key, value)?);
             }
-            "hostname" if attrs.get("name") == Some(value) => {}
+            "site" => super::site(value)?,
+            "hostname" if is_derived(value, attrs.get("name"), current) => {}
+            "tech" => {}
             _ if ONLY_NULL.contains(&key.as_str()) => {
                 if !value.is_null() && value != "" {
                     return Err(fixed(key));
@@ -53,21 +61,28 @@ pub(crate) fn element(
             _ if kind == Kind::Container && SAME.contains(&key.as_str()) => {
                 patch.insert(key.clone(), value.clone());
             }
-            _ => return Err(unsupported(key)),
+            _ => return Err(unknown(key)),
         }
     }
     if let Some(hops) = next_hops {
         patch.insert("gateways".to_owned(), json!(hops));
     }
+    put_kept(original, current.map(|element| &element.client), &mut patch);
     Ok(patch)
 }
 
-/// The native patch of an interface whose addresses are `addresses`.
-pub(crate) fn interface(
+/// The native patch of an interface of type `type_name` of an element of `kind`, made of `current` if it is there already.
+///
+/// # Errors
+/// An attribute is unknown or has a wrong value.
+pub fn interface(
     kind: Kind,
-    addresses: &[String],
+    type_name: &str,
+    current: Option<&Interface>,
     attrs: &Map<String, Json>,
-) -> Result<Map<String, Json>, ApiError> {
+) -> Result<Map<String, Json>, OriginalError> {
+    let addresses = current.map_or(&[][..], |interface| &interface.addresses);
+    let mut original = current.map(|interface| kept(&interface.client)).unwrap_or_default();
     let mut patch = Map::new();
     let mut wanted: Option<Vec<String>> = None;
     for (key, value) in attrs {
@@ -108,18 +123,60 @@ pub(crate) fn interface(
             "mac" | "mtu" if kind == Kind::Container => {
                 patch.insert(key.clone(), value.clone());
             }
+            _ if kind == Kind::Placeholder => keep(type_name, key, value, &mut original)?,
             "mode" if kind != Kind::Container => {}
-            _ => return Err(unsupported(key)),
+            _ => return Err(unknown(key)),
         }
     }
     if let Some(list) = wanted {
         patch.insert("addresses".to_owned(), json!(list));
     }
+    put_kept(original, current.map(|interface| &interface.client), &mut patch);
     Ok(patch)
 }
 
+/// Keeps an attribute of a type that is not offered.
+fn keep(
+    type_name: &str,
+    key: &str,
+    value: &Json,
+    original: &mut Map<String, Json>,
+) -> Result<(), OriginalError> {
+    if !names::kept_attributes(type_name).contains(&key) {
+        return Err(unknown(key));
+    }
+    original.insert(key.to_owned(), value.clone());
+    Ok(())
+}
+
+/// Adds what is kept to the patch if it changes.
+fn put_kept(
+    original: Map<String, Json>,
+    client: Option<&BTreeMap<String, Json>>,
+    patch: &mut Map<String, Json>,
+) {
+    if original != client.map(kept).unwrap_or_default() {
+        patch.insert(KEPT.to_owned(), Json::Object(original));
+    }
+}
+
+/// Whether a host name is the one that the original made of the element's name.
+fn is_derived(host: &Json, name: Option<&Json>, current: Option<&Element>) -> bool {
+    let shown = current.map(|element| {
+        element.client.get(SHOWN_NAME).and_then(Json::as_str).unwrap_or(&element.name)
+    });
+    let Some(name) = name.and_then(Json::as_str).or(shown) else { return false };
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { 'x' };
+    let derived: String = name.chars().map(plain).collect();
+    let host = host.as_str().unwrap_or_default();
+    host == name || host == derived || current.is_some_and(|element| element.name == host)
+}
+
 /// The kind that `mode` of a VPN element asks for; a switch by default.
-pub(crate) fn mode(attrs: &Map<String, Json>) -> Result<Kind, ApiError> {
+///
+/// # Errors
+/// It is neither hub nor switch.
+pub fn mode(attrs: &Map<String, Json>) -> Result<Kind, OriginalError> {
     match attrs.get("mode") {
         None | Some(Json::Null) => Ok(Kind::Switch),
         Some(value) if value == "switch" => Ok(Kind::Switch),
@@ -129,7 +186,7 @@ pub(crate) fn mode(attrs: &Map<String, Json>) -> Result<Kind, ApiError> {
 }
 
 /// Any text was a name; ours are host names, so the text is kept beside where it is none.
-fn name(value: &Json, patch: &mut Map<String, Json>) -> Result<(), ApiError> {
+fn name(value: &Json, patch: &mut Map<String, Json>) -> Result<(), OriginalError> {
     let text = value
         .as_str()
         .filter(|text| !text.is_empty())
@@ -140,7 +197,7 @@ fn name(value: &Json, patch: &mut Map<String, Json>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn address(key: &str, value: &Json) -> Result<Option<IpAddr>, ApiError> {
+fn address(key: &str, value: &Json) -> Result<Option<IpAddr>, OriginalError> {
     let text = match value {
         Json::Null => return Ok(None),
         Json::String(text) if text.is_empty() => return Ok(None),
@@ -154,13 +211,13 @@ fn address(key: &str, value: &Json) -> Result<Option<IpAddr>, ApiError> {
     })
 }
 
-fn fixed(key: &str) -> ApiError {
-    let text = match key {
-        "hostname" => "the host name is the element's name; set name".to_owned(),
-        "rootpassword" => "elements have no passwords; reach in by execute".to_owned(),
-        _ => format!("{key} cannot be chosen here; leave it out"),
+fn fixed(key: &str) -> OriginalError {
+    let why = match key {
+        "hostname" => "the host name is the element's name; set name",
+        "rootpassword" => "elements have no passwords; reach in by console or execute",
+        _ => "cannot be chosen here; leave it out",
     };
-    ApiError::new(ErrorCode::UnsupportedAttribute, text).with(json!({"attribute": key}))
+    OriginalError::FixedAttribute { attribute: key.to_owned(), why }
 }
 
 #[cfg(test)]

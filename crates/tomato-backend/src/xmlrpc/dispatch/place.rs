@@ -1,0 +1,240 @@
+//! Methods of sites and hosts: one site, and the host that dialled in.
+
+use serde_json::{Value as Json, json};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_model::lifecycle::State;
+use tomato_model::original::{LOCAL_SITE, names};
+
+use super::{Args, Session, attrs, maybe_text, missing, no_action, not_offered, text};
+use crate::app::App;
+use crate::xmlrpc::capability;
+
+/// The organization that owns the one site.
+pub(super) const LOCAL_ORGANIZATION: &str = "others";
+
+/// Why nothing can be done about the site.
+const ONE_SITE: &str = "there is one site, the machine itself: it can be neither changed, removed nor joined by others";
+
+/// The sites, which need no account to be seen.
+pub(super) fn site_list(args: &Args) -> Result<Json, ApiError> {
+    let wanted = maybe_text(args, "organization")?;
+    Ok(if wanted.is_none_or(|name| name == LOCAL_ORGANIZATION) {
+        json!([site()])
+    } else {
+        json!([])
+    })
+}
+
+/// A site.
+pub(super) fn site_info(args: &Args) -> Result<Json, ApiError> {
+    check_site(args, "name").map(|()| site())
+}
+
+fn site() -> Json {
+    json!({
+        "name": LOCAL_SITE,
+        "label": "This machine",
+        "location": "",
+        "geolocation": null,
+        "organization": LOCAL_ORGANIZATION,
+        "description": "",
+    })
+}
+
+fn check_site(args: &Args, key: &str) -> Result<(), ApiError> {
+    let name = text(args, key)?;
+    if name == LOCAL_SITE { Ok(()) } else { Err(missing("site", &json!(name))) }
+}
+
+/// The connected host, if there is one.
+pub(super) fn host(app: &App) -> Option<Json> {
+    let hello = app.host().hello()?;
+    let types: Vec<&str> =
+        names::types().filter(|name| capability::is_offered_element(name)).collect();
+    Some(json!({
+        "name": hello.host,
+        "id": hello.host,
+        "address": address(app),
+        "rpcurl": null,
+        "site": LOCAL_SITE,
+        "organization": LOCAL_ORGANIZATION,
+        "enabled": true,
+        "description": "",
+        "problems": [],
+        "component_errors": 0,
+        "load": null,
+        "availability": null,
+        "element_types": types,
+        "connection_types": ["bridge"],
+        "networks": [],
+        "host_info": {
+            "hostmanager": {"version": hello.version, "updater": null},
+            "address": address(app),
+            "fileserver_port": port(app),
+            "problems": [],
+        },
+        "host_info_timestamp": null,
+    }))
+}
+
+/// Where grants are served.
+fn address(app: &App) -> Json {
+    app.grants().address().map_or(Json::Null, |address| json!(address.ip()))
+}
+
+/// The port where grants are served.
+pub(super) fn port(app: &App) -> Json {
+    app.grants().address().map_or(Json::Null, |address| json!(address.port()))
+}
+
+impl Session<'_> {
+    pub(super) async fn place(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
+        match method {
+            "site_list" => site_list(args),
+            "site_info" => site_info(args),
+            "link_statistics" => link_statistics(args),
+            "host_list" => self.host_list(args),
+            "host_info" => self.host_named(args),
+            "host_users" => self.host_users(args).await,
+            "host_usage" => self.host_named(args).map(|_known| super::server::no_usage()),
+            "host_action" => {
+                self.caller.need_admin()?;
+                self.host_named(args)?;
+                match text(args, "action")? {
+                    "forced_update" => Ok(Json::Null),
+                    other => Err(no_action(other, "use forced_update")),
+                }
+            }
+            "host_create" => self.host_create(args),
+            "host_modify" | "host_remove" => {
+                self.caller.need_admin()?;
+                self.host_named(args)?;
+                self.host_change(method, args).await
+            }
+            "site_create" => {
+                self.caller.need_admin()?;
+                match text(args, "name")? {
+                    LOCAL_SITE => Err(taken("site", LOCAL_SITE)),
+                    _ => Err(not_offered(ONE_SITE)),
+                }
+            }
+            _ => {
+                self.caller.need_admin()?;
+                check_site(args, "name")?;
+                Err(not_offered(ONE_SITE))
+            }
+        }
+    }
+
+    fn host_list(&self, args: &Args) -> Result<Json, ApiError> {
+        let site = maybe_text(args, "site")?;
+        if site.is_some() {
+            check_site(args, "site")?;
+        }
+        let organization = maybe_text(args, "organization")?;
+        let is_asked = organization.is_none_or(|name| name == LOCAL_ORGANIZATION);
+        Ok(host(self.app).into_iter().filter(|_| is_asked).collect())
+    }
+
+    fn host_named(&self, args: &Args) -> Result<Json, ApiError> {
+        let name = text(args, "name")?;
+        let known = host(self.app).filter(|host| host["name"] == name);
+        known.ok_or_else(|| missing("host", &json!(name)))
+    }
+
+    /// Hosts are never called, they call.
+    fn host_create(&self, args: &Args) -> Result<Json, ApiError> {
+        self.caller.need_admin()?;
+        check_site(args, "site")?;
+        let name = text(args, "name")?;
+        if host(self.app).is_some_and(|host| host["name"] == name) {
+            return Err(taken("host", name));
+        }
+        let attrs = attrs(args, "attrs")?;
+        for key in ["rpcurl", "address"] {
+            if attrs.get(key).and_then(Json::as_str).is_none_or(str::is_empty) {
+                let text = format!("{key} is missing: say where the host is");
+                return Err(ApiError::new(ErrorCode::InvalidConfiguration, text)
+                    .with(json!({"attribute": key})));
+            }
+        }
+        let text =
+            "hosts are not called but call themselves: one machine has one, started by tomato up";
+        Err(ApiError::new(ErrorCode::HostError, text).with(json!({"transport": "connect"})))
+    }
+
+    /// Whether anything of any topology is on the host.
+    async fn has_elements(&self) -> bool {
+        let graphs = self.app.all_graphs().await;
+        graphs.iter().flat_map(|graph| &graph.elements).any(|e| e.state != State::Created)
+    }
+
+    async fn host_change(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
+        const KNOWN: [&str; 6] =
+            ["rpcurl", "address", "enabled", "description", "site", "description_text"];
+        if method == "host_modify" {
+            let attrs = attrs(args, "attrs")?;
+            let wrong = attrs.keys().find(|k| !k.starts_with('_') && !KNOWN.contains(&k.as_str()));
+            if let Some(key) = wrong {
+                return Err(super::refused(tomato_model::original::unknown(key)));
+            }
+        } else if self.has_elements().await {
+            let text = "the host has elements: destroy them first";
+            return Err(ApiError::new(ErrorCode::NotEmpty, text));
+        }
+        Err(not_offered("the host is this machine and comes and goes with tomato up and down"))
+    }
+
+    /// What of the caller's topologies is on the host.
+    async fn host_users(&self, args: &Args) -> Result<Json, ApiError> {
+        self.caller.need_admin()?;
+        self.host_named(args)?;
+        let mut users = Vec::new();
+        let list: Vec<tomato_model::topology::Topology> =
+            self.call("topology_list", &[], json!({})).await?;
+        for topology in list {
+            let Ok(graph) = self.graph(topology.id.as_str()).await else { continue };
+            for element in graph.elements.iter().filter(|e| e.state != State::Created) {
+                users.push(json!({
+                    "type": element.type_name,
+                    "onhost_id": element.id,
+                    "element_id": element.id,
+                    "connection_id": null,
+                    "topology_id": topology.id,
+                    "state": element.state,
+                }));
+            }
+        }
+        Ok(Json::Array(users))
+    }
+
+    /// Tells of an element or connection that is on a host where that is.
+    pub(super) fn place_on_host(&self, shown: &mut Json) {
+        if shown["state"] == "created" {
+            return;
+        }
+        let Some(host) = host(self.app) else { return };
+        shown["host"] = host["name"].clone();
+        shown["host_info"] = json!({
+            "address": host["address"],
+            "problems": [],
+            "site": LOCAL_SITE,
+            "fileserver_port": port(self.app),
+        });
+    }
+}
+
+/// One site has no way to another: nothing is ever measured.
+fn link_statistics(args: &Args) -> Result<Json, ApiError> {
+    check_site(args, "siteA")?;
+    check_site(args, "siteB")?;
+    Ok(json!({
+        "siteA": LOCAL_SITE, "siteB": LOCAL_SITE,
+        "single": [], "5minutes": [], "hour": [], "day": [], "month": [], "year": [],
+    }))
+}
+
+fn taken(entity: &str, name: &str) -> ApiError {
+    let text = format!("{entity} {name:?} exists already: choose another name");
+    ApiError::new(ErrorCode::AlreadyExists, text).with(json!({"entity": entity, "id": name}))
+}

@@ -1,0 +1,93 @@
+//! Methods about the server as a whole.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use tomato_api::error::ApiError;
+use tomato_model::lifecycle::State;
+use tomato_model::topology::Topology;
+
+use super::{Args, Session, place, text};
+use crate::app::App;
+use crate::xmlrpc::capability;
+
+/// Number of the API's version, the original's.
+const API_VERSION: [u32; 3] = [4, 1, 0];
+
+/// `server_info`.
+pub(super) fn info(app: &App) -> Json {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "api_version": API_VERSION,
+        "public_key": null,
+        "web_url": null,
+        "fileserver_port": place::port(app),
+        "external_urls": {},
+        "topology_timeout": {"initial": null, "maximum": null, "default": null, "warning": null, "options": []},
+    })
+}
+
+/// When a topology ends; never by itself.
+pub(super) fn timeout(_topology: &Topology) -> Json {
+    Json::Null
+}
+
+/// A usage record of something of which nothing was measured.
+pub(super) fn no_usage() -> Json {
+    json!({"5minutes": [], "hour": [], "day": [], "month": [], "year": []})
+}
+
+/// `statistics`.
+pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
+    let (mut topologies, mut active, mut connections) = (0_u64, 0_u64, 0);
+    let mut types: BTreeMap<String, u64> = BTreeMap::new();
+    for graph in app.all_graphs().await {
+        topologies += 1;
+        active += u64::from(graph.elements.iter().any(|e| e.state == State::Started));
+        connections += graph.connections.len();
+        for element in &graph.elements {
+            *types.entry(element.type_name.clone()).or_default() += 1;
+        }
+    }
+    let hosts = usize::from(app.host().is_connected());
+    let users = app.account_count().await?;
+    Ok(json!({
+        "usage": {
+            "topologies": topologies,
+            "topologies_active": active,
+            "elements": types.values().sum::<u64>(),
+            "connections": connections,
+            "element_types": types,
+            "users": users,
+            "users_active_30days": null,
+        },
+        "resources": {
+            "hosts": hosts, "cpus": null, "memory": null, "diskspace": null, "load": null, "availability": null,
+        },
+    }))
+}
+
+impl Session<'_> {
+    pub(super) fn server(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
+        match method {
+            "role_list" => Ok(json!(["owner", "manager", "user"])),
+            "capabilities" => Ok(capability::all()),
+            "capabilities_element" => {
+                self.check_host(args)?;
+                capability::element(text(args, "type")?)
+            }
+            _ => {
+                self.check_host(args)?;
+                capability::connection(text(args, "type")?)
+            }
+        }
+    }
+
+    fn check_host(&self, args: &Args) -> Result<(), ApiError> {
+        let Some(name) = super::maybe_text(args, "host")? else { return Ok(()) };
+        match place::host(self.app) {
+            Some(host) if host["name"] == name => Ok(()),
+            _ => Err(super::missing("host", &json!(name))),
+        }
+    }
+}
