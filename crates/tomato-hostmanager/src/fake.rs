@@ -30,6 +30,7 @@ struct WireState {
     is_away: bool,
     topologies: BTreeMap<String, (TopologyConfig, BTreeMap<String, OwnedFd>)>,
     attaches: Vec<String>,
+    applies: usize,
 }
 
 impl FakeWire {
@@ -62,6 +63,11 @@ impl FakeWire {
         lock(&self.state).attaches.clone()
     }
 
+    /// How often it was given a configuration.
+    pub fn applies(&self) -> usize {
+        lock(&self.state).applies
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut WireState) -> T) -> Result<T, WireFault> {
         let mut state = lock(&self.state);
         if state.is_away {
@@ -77,6 +83,7 @@ impl WireControl for FakeWire {
     async fn apply(&self, topology: &str, config: TopologyConfig) -> Result<Applied, WireFault> {
         config.check().map_err(|error| WireFault::Refused(error.to_string()))?;
         self.with(|state| {
+            state.applies += 1;
             let instance = state.instance;
             let entry = state.topologies.entry(topology.to_owned()).or_default();
             entry.1.retain(|port, _| config.ports.contains_key(port));

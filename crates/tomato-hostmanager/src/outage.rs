@@ -160,7 +160,10 @@ async fn wait(future: &mut Option<impl Future<Output = ()> + Unpin>) {
 
 fn lose_all(host: &Host, since: Instant, at_most: bool) {
     for topology in host.topologies() {
-        lose(&mut lock(&topology.live), since, at_most);
+        let mut live = lock(&topology.live);
+        lose(&mut live, since, at_most);
+        // The wire is to be told everything again.
+        live.wire_instance = None;
     }
 }
 

@@ -43,11 +43,21 @@ struct Turn {
     attached: BTreeMap<String, u32>,
     /// The wire holds, or may hold, something of this topology.
     is_in_wire: bool,
+    /// What the wire was told last, if it did all of it; told again now and then, should it have lost it.
+    told: Option<Told>,
     /// Elements of an earlier process that were not looked at yet: until then the wire is left as it is and nothing is
     /// shown, so that what runs goes on undisturbed and is never called created.
     unseen: BTreeSet<ElementId>,
     /// The last sign of life of the process before this one, until the wire was told anything.
     before: Option<Alive>,
+}
+
+/// What a wire made true.
+#[derive(PartialEq)]
+struct Told {
+    config: TopologyConfig,
+    plugged: BTreeMap<ElementId, u32>,
+    instance: Option<u64>,
 }
 
 /// Works on one topology until nothing is left of it.
@@ -95,13 +105,20 @@ pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>, before: Option
         tokio::select! {
             () = host.stop.cancelled() => return,
             () = topology.wake.notified() => {}
-            _ = timer.tick() => turn.due.extend(record.elements.keys().cloned()),
+            _ = timer.tick() => {
+                turn.due.extend(record.elements.keys().cloned());
+                turn.told = None;
+            }
             id = retry => {
                 turn.due.insert(id);
             }
             Some(ended) = turn.looks.join_next_with_id(), if !turn.looks.is_empty() => {
                 turn.ended(ended);
             }
+        }
+        // One turn for all that have ended.
+        while let Some(ended) = turn.looks.try_join_next_with_id() {
+            turn.ended(ended);
         }
     }
 }
@@ -201,9 +218,8 @@ impl Turn {
         let done = if config.ports.is_empty() && config.bridges.is_empty() {
             self.clear_wire(host, topology).await
         } else {
-            make_capture_dirs(host, &config);
             self.is_in_wire = true;
-            self.apply(host, topology, wanted, &plugged, &config).await
+            self.tell(host, topology, wanted, &plugged, &config).await
         };
         let mut live = lock(&topology.live);
         let (detached, error) = match done {
@@ -249,11 +265,36 @@ impl Turn {
         host: &Host,
         topology: &Topology,
     ) -> Result<BTreeSet<String>, WireFault> {
+        self.told = None;
         if self.is_in_wire {
             host.parts.wire.remove(topology.id.as_str()).await?;
             self.is_in_wire = false;
         }
         Ok(BTreeSet::new())
+    }
+
+    /// Makes the wire match unless it does; gives the ports that still have no descriptor.
+    async fn tell(
+        &mut self,
+        host: &Host,
+        topology: &Topology,
+        wanted: &WantedTopology,
+        plugged: &BTreeMap<ElementId, u32>,
+        config: &TopologyConfig,
+    ) -> Result<BTreeSet<String>, WireFault> {
+        let instance = lock(&topology.live).wire_instance;
+        let told = Told { config: config.clone(), plugged: plugged.clone(), instance };
+        if instance.is_some() && self.told.as_ref() == Some(&told) {
+            return Ok(BTreeSet::new());
+        }
+        self.told = None;
+        make_capture_dirs(host, config);
+        let detached = self.apply(host, topology, wanted, plugged, config).await?;
+        if detached.is_empty() {
+            let instance = lock(&topology.live).wire_instance;
+            self.told = Some(Told { instance, ..told });
+        }
+        Ok(detached)
     }
 
     /// Ports that still have no descriptor.

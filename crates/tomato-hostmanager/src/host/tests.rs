@@ -620,3 +620,27 @@ async fn topology_changes(world: &World) {
     world.host.want(topology).await.unwrap();
     world.settled(3).await;
 }
+
+#[tokio::test]
+async fn looks_that_find_nothing_do_not_tell_the_wire_again() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    let before = world.wire.applies();
+    for generation in 2..7 {
+        let kept = world.host.topology(&topology.id).unwrap();
+        lock(&kept.live).recheck = true;
+        topology.generation = generation;
+        world.host.want(topology.clone()).await.unwrap();
+        world.settled(generation).await;
+    }
+    // One may come from the periodic look.
+    assert!(world.wire.applies() <= before + 1, "{} > {before}", world.wire.applies());
+    topology.connections[0].connected = false;
+    topology.generation = 7;
+    let before = world.wire.applies();
+    world.host.want(topology).await.unwrap();
+    world.settled(7).await;
+    assert!(world.wire.applies() > before);
+}

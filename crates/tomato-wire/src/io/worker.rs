@@ -219,7 +219,7 @@ impl Running {
         let unattached = topology.network.ports();
         let unattached = unattached.filter(|(_, id, _)| topology.ports[*id].port.is_none());
         let unattached = unattached.map(|(key, ..)| key.to_owned()).collect();
-        tracing::info!(topology = key, links = config.links.len(), "topology applied");
+        tracing::debug!(topology = key, links = config.links.len(), "topology applied");
         Ok(Answer::Applied { unattached })
     }
 
