@@ -160,7 +160,7 @@ pub(crate) struct Export {
     /// Name or id of the topology
     pub(crate) topology: String,
     /// Form of the file
-    #[arg(long, value_parser = ["yaml", "json"], default_value = "yaml")]
+    #[arg(long, value_parser = ["yaml", "json", "original"], default_value = "yaml")]
     pub(crate) format: String,
     /// Where to; standard output by default
     #[arg(short = 'o', long = "file", value_name = "FILE")]

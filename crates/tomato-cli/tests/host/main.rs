@@ -3,5 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod life;
+mod original;
+mod python;
 mod script;
 mod world;

@@ -46,7 +46,7 @@ impl World {
         self.dir.path().join(name).to_str().expect("Unicode").to_owned()
     }
 
-    fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
