@@ -65,7 +65,8 @@ class Transport:
         given = {key: _text(value) for key, value in (query or {}).items() if value is not None}
         if given:
             path += "?" + urllib.parse.urlencode(given)
-        sent = dict(self._headers)
+        # The answer then owns the socket and closes it with itself.
+        sent = {"Connection": "close", **self._headers}
         payload: Any = body
         if isinstance(body, Mapping):
             payload = json.dumps(body).encode()

@@ -12,7 +12,7 @@ fn the_examples_of_the_python_client_run_as_they_stand() {
     let world = World::up();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let run = Cmd::new("python3")
-        .args(["-W", "error"].map(Into::into))
+        .args(["-W", "error"])
         .args(
             ["python/tests/run_examples.py", "docs/python.md", "python/examples/first_steps.ipynb"]
                 .map(|file| root.join(file).into_os_string()),
