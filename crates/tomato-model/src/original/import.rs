@@ -15,6 +15,7 @@ use crate::edit::{self, ConnectionPatch, End, NewElement};
 use crate::graph::{Graph, IdSource};
 use crate::id::{ConnectionId, ElementId, InterfaceId};
 use crate::kind::Kind;
+use crate::limits::{CLIENT_BYTES_MAX, CLIENT_KEYS_MAX};
 use crate::name;
 use crate::role::Role;
 use crate::topology::Topology;
@@ -197,10 +198,7 @@ impl Importer<'_> {
         for (key, value) in attributes(file) {
             let topology = &mut self.graph.topology;
             let set = match key.as_str() {
-                _ if key.starts_with('_') => {
-                    topology.client.insert(key.clone(), value.clone());
-                    Ok(())
-                }
+                _ if key.starts_with('_') => client_data(topology, &key, &value),
                 "name" => match value.as_str().filter(|text| name::is_topology_name(text)) {
                     Some(text) => {
                         text.clone_into(&mut topology.name);
@@ -461,6 +459,21 @@ impl Importer<'_> {
         let patch = link::patch(&connection.client, attrs)?;
         Ok(edit::modify_connection(&mut self.graph, id, &read(patch)?)?)
     }
+}
+
+/// Keeps client data of the topology unless there is too much of it.
+fn client_data(topology: &mut Topology, key: &str, value: &Json) -> Result<(), OriginalError> {
+    let before = topology.client.insert(key.to_owned(), value.clone());
+    let bytes: usize = topology.client.iter().map(|(k, v)| k.len() + v.to_string().len()).sum();
+    if topology.client.len() <= CLIENT_KEYS_MAX && bytes <= CLIENT_BYTES_MAX {
+        return Ok(());
+    }
+    match before {
+        Some(before) => topology.client.insert(key.to_owned(), before),
+        None => topology.client.remove(key),
+    };
+    let rule = format!("is too much: at most {CLIENT_KEYS_MAX} keys of {CLIENT_BYTES_MAX} bytes");
+    Err(invalid(key, &Json::Null, rule))
 }
 
 /// A native patch that was made as JSON.

@@ -223,3 +223,59 @@ fn old_templates_start_from_todays_nearest() {
     assert_eq!(template::alias("debian-12", &none), None);
     assert_eq!(template::alias("mine", &none), None);
 }
+
+/// Every value of `data` by its JSON pointer.
+fn pointers(data: &Json, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match data {
+        Json::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                pointers(item, &format!("{at}/{index}"), all);
+            }
+        }
+        Json::Object(members) => {
+            for (key, item) in members {
+                pointers(item, &format!("{at}/{key}"), all);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_file_is_refused_or_makes_a_valid_topology() {
+    let odd = [
+        json!(null),
+        json!(-1),
+        json!(1e300),
+        json!(true),
+        json!(""),
+        json!("a\u{0}\u{202e}/../x"),
+        json!("x".repeat(300)),
+        json!([[]]),
+        json!({"id": {}}),
+    ];
+    for text in [V3, V5] {
+        let data: Json = serde_json::from_str(text).expect("JSON");
+        let mut all = Vec::new();
+        pointers(&data, "", &mut all);
+        for (pointer, value) in all.iter().flat_map(|p| odd.iter().map(move |value| (p, value))) {
+            let mut changed = data.clone();
+            *changed.pointer_mut(pointer).expect("there") = value.clone();
+            let made = import(&changed, "alice", &known(), &mut CountingIds::default());
+            if let Ok(made) = made {
+                made.graph.validate().unwrap_or_else(|e| panic!("{pointer} = {value}: {e:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn too_much_client_data_of_a_topology_is_told_and_left_out() {
+    let notes = "x".repeat(crate::limits::CLIENT_BYTES_MAX);
+    let data = json!({"file_information": {"version": 4}, "topology": {
+        "name": "x", "_notes": notes, "_small": 1, "elements": [], "connections": []}});
+    let made = imported(&data.to_string());
+    assert_eq!(not_taken(&made), [("null".to_owned(), "_notes")]);
+    assert_eq!(made.graph.topology.client["_small"], json!(1));
+}

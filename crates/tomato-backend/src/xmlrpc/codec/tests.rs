@@ -150,3 +150,35 @@ fn faults_carry_code_and_text() {
     let fault = FaultResponse::from_xml(&body[start..]).expect("well-formed").fault;
     assert_eq!((fault.code(), fault.string()), (26, "No such method!"));
 }
+
+#[test]
+fn no_damage_to_a_call_makes_the_reader_panic() {
+    let good = "<?xml version='1.0'?><methodCall><methodName>m</methodName><params><param><value><array><data>\
+        <value><int>1</int></value><value>&lt;&#65;</value></data></array></value></param><param><value><struct>\
+        <member><name>x</name><value><base64>aGFs</base64></value></member></struct></value></param></params></methodCall>";
+    read(good.as_bytes()).expect("undamaged");
+    let mut state = 7_u64;
+    let mut random = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let pieces: [&[u8]; 8] =
+        [b"<", b">", b"&", b"</value>", b"<value>", b"\xff", b"<!DOCTYPE a>", b"]]>"];
+    for _ in 0..20_000 {
+        let mut body = good.as_bytes().to_vec();
+        for _ in 0..=random(3) {
+            let at = random(body.len());
+            match random(3) {
+                0 => drop(body.splice(at..at, pieces[random(pieces.len())].iter().copied())),
+                1 => body.truncate(at.max(1)),
+                _ => drop(body.drain(at..body.len().min(at + 1 + random(20)))),
+            }
+            if body.is_empty() {
+                break;
+            }
+        }
+        // Refused or read, but answered.
+        drop(read(&body));
+    }
+}
