@@ -30,6 +30,8 @@ pub const EXEC_DEFAULT: Duration = Duration::from_secs(60);
 pub const JOB_HOST_WAIT: Duration = Duration::from_secs(60);
 /// Connections pass frames this long after the host settled, or the job fails.
 pub const JOB_CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// A job fails when its host has refused to be told what is wanted for this long.
+pub const JOB_REFUSED_WAIT: Duration = Duration::from_secs(10);
 /// Jobs look at time this often.
 pub const JOB_TICK: Duration = Duration::from_secs(1);
 /// Passwords being verified at once.

@@ -116,7 +116,7 @@ async fn ended(client: &Client, element: &Named, most: Duration) -> anyhow::Resu
     let begun = Instant::now();
     let mut silent_since = None;
     loop {
-        let status: ArchiveStatus = client.get(&path).await?;
+        let status: ArchiveStatus = client.poll(&path).await?;
         if status.done {
             return Ok(status);
         }

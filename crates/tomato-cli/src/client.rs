@@ -1,5 +1,7 @@
 //! The HTTP client: one call per operation of the table, errors as [`ApiError`].
 
+use std::time::Instant;
+
 use anyhow::Context;
 use futures_util::StreamExt;
 use reqwest::{Method, RequestBuilder, Response};
@@ -95,6 +97,23 @@ impl Client {
     /// Reads an object.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.json(self.request(Method::GET, path)).await
+    }
+
+    /// Reads an object again and again while the lab does not answer, as when its backend is started anew.
+    pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let begun = Instant::now();
+        loop {
+            match self.get(path).await {
+                // An answer that says no is an answer.
+                Err(error)
+                    if error.downcast_ref::<ApiError>().is_none()
+                        && begun.elapsed() < limits::POLL_PATIENCE =>
+                {
+                    tokio::time::sleep(limits::JOB_POLL).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Calls with a JSON body.

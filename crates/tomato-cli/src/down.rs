@@ -29,14 +29,19 @@ pub(crate) fn down(global: &Global, down: &Down) -> anyhow::Result<()> {
     end(&lab, "supervisor", limits::SUPERVISOR_GRACE);
     end(&lab, "backend", limits::ROLE_GRACE);
     end(&lab, "hostmanager", limits::ROLE_GRACE);
-    let stopped = stop_elements(&lab)?;
+    let stopped = stop_elements(&lab);
     end(&lab, "wire", limits::ROLE_GRACE);
     if down.purge {
+        // What could not be stopped is killed with the rest.
+        if let Err(error) = stopped {
+            output::line(&format!("{error:#}"));
+        }
         remove(&lab)?;
         output::line("the lab is removed");
-    } else {
-        output::line(&format!("the lab is stopped ({stopped} elements)"));
+        return Ok(());
     }
+    let stopped = stopped.context("all else is stopped; try again, or `tomato down --purge`")?;
+    output::line(&format!("the lab is stopped ({stopped} elements)"));
     Ok(())
 }
 
@@ -48,16 +53,16 @@ fn end(lab: &Lab, role: &str, grace: std::time::Duration) {
     fs::remove_file(file).ok();
 }
 
-/// Stops every running container, several at once; gives their number.
+/// Stops every running container, several at once, whether or not others can be; gives their number.
 fn stop_elements(lab: &Lab) -> anyhow::Result<usize> {
-    use futures_util::{StreamExt, TryStreamExt};
+    use futures_util::StreamExt;
     let options = Options { runtime: lab.runtime(), ..Options::default() };
     let containers = LinuxContainers::new(lab.paths(), options);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let elements = containers.list().await.context("cannot look for elements")?;
         let containers = &containers;
-        let stopped: Vec<usize> = futures_util::stream::iter(elements)
+        let stopped: Vec<anyhow::Result<usize>> = futures_util::stream::iter(elements)
             .map(|id| async move {
                 match containers.observe(&id).await {
                     Ok(Observed::Absent | Observed::Prepared { .. }) => Ok(0),
@@ -69,9 +74,17 @@ fn stop_elements(lab: &Lab) -> anyhow::Result<usize> {
                 }
             })
             .buffer_unordered(limits::ELEMENTS_AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(stopped.into_iter().sum())
+            .collect()
+            .await;
+        let mut count = 0;
+        let mut failed = Vec::new();
+        for one in stopped {
+            match one {
+                Ok(one) => count += one,
+                Err(error) => failed.push(format!("{error:#}")),
+            }
+        }
+        if failed.is_empty() { Ok(count) } else { Err(anyhow::anyhow!(failed.join("; "))) }
     })
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn follow(client: &Client, job: Job, form: Output) -> anyhow::R
                 client.act::<serde_json::Value>(Method::DELETE, &path).await?;
             }
         }
-        job = client.get(&path).await?;
+        job = client.poll(&path).await?;
     }
     view.show(&job);
     view.end();

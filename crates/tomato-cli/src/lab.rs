@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,18 @@ use tomato_model::id::LabId;
 use tomato_virt::container::{HostPaths, Runtime};
 
 use crate::limits;
+
+/// What is in the directory of a lab besides `lab.json`.
+const OWN_NAMES: [&str; 8] = [
+    "admin-password",
+    "admin-password.new",
+    "backend",
+    "host",
+    "lab.new",
+    "log",
+    "supervisor.lock",
+    "templates",
+];
 
 /// What `lab.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +76,7 @@ impl Lab {
         listen: SocketAddr,
         template_dir: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        make_free(dir)?;
         let dir =
             fs::canonicalize(dir).with_context(|| format!("cannot open {}", dir.display()))?;
         let mut lab = match Self::load(&dir)? {
@@ -73,8 +85,7 @@ impl Lab {
         };
         lab.listen = listen;
         if let Some(given) = template_dir {
-            fs::create_dir_all(given)
-                .with_context(|| format!("cannot make {}", given.display()))?;
+            make_new(given, 0o755)?;
             lab.template_dir = fs::canonicalize(given)
                 .with_context(|| format!("cannot open {}", given.display()))?;
             lab.template_dir_given = true;
@@ -102,9 +113,7 @@ impl Lab {
     }
 
     fn make_directories(&self) -> anyhow::Result<()> {
-        // The roles must be able to go through, not to list.
-        make_dir(&self.dir, 0, 0o711)?;
-        for ancestor in self.dir.ancestors().skip(1) {
+        for ancestor in self.dir.ancestors() {
             let mode = fs::metadata(ancestor)
                 .with_context(|| format!("cannot look at {}", ancestor.display()))?
                 .permissions()
@@ -121,7 +130,7 @@ impl Lab {
         make_dir(&self.backend_dir(), self.backend_uid, 0o700)?;
         make_dir(&self.host_dir(), 0, 0o711)?;
         make_dir(&self.log_dir(), 0, 0o700)?;
-        make_dir(&self.template_dir, 0, 0o755)?;
+        make_new(&self.template_dir, 0o755)?;
         make_dir(Path::new("/run/tomato"), 0, 0o755)?;
         make_dir(&self.run_dir(), 0, 0o711)?;
         make_dir(&self.run_dir().join("backend"), self.backend_uid, 0o711)?;
@@ -214,7 +223,49 @@ fn random() -> anyhow::Result<u64> {
     getrandom::u64().map_err(|error| anyhow::anyhow!("cannot draw a random number: {error}"))
 }
 
-/// Makes a directory with this owner and mode, whatever was there before.
+/// Makes the directory of a lab, or takes one that holds nothing else. Owner and mode of one that was there stay as they are.
+fn make_free(dir: &Path) -> anyhow::Result<()> {
+    // The roles must be able to go through, not to list.
+    make_new(dir, 0o711)?;
+    let failed = || format!("cannot open {}", dir.display());
+    let meta = fs::metadata(dir).with_context(failed)?;
+    if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+        bail!(
+            "others than root can change {}, and with it the lab: name a new directory with --data-dir",
+            dir.display()
+        );
+    }
+    if dir.join("lab.json").exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir).with_context(failed)? {
+        let name = entry.with_context(failed)?.file_name();
+        // What a first start leaves that was ended early.
+        if !OWN_NAMES.iter().any(|own| name == *own) {
+            bail!(
+                "{} holds other things ({}) and no lab: name a new or empty directory with --data-dir",
+                dir.display(),
+                name.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory with this mode unless it is there.
+fn make_new(path: &Path, mode: u32) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let failed = || format!("cannot make {}", path.display());
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(failed)?;
+    }
+    fs::create_dir(path).with_context(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(failed)
+}
+
+/// Makes a directory of the lab with this owner and mode, whatever was there before.
 pub(crate) fn make_dir(path: &Path, owner: u32, mode: u32) -> anyhow::Result<()> {
     fs::create_dir_all(path)
         .and_then(|()| chown(path, Some(owner), Some(owner)))

@@ -28,6 +28,8 @@ pub(crate) const ELEMENTS_AT_ONCE: usize = 8;
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Between two looks at a job.
 pub(crate) const JOB_POLL: Duration = Duration::from_millis(250);
+/// How long a look at something that goes on is repeated while nobody answers.
+pub(crate) const POLL_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at the status of an archive.
 pub(crate) const ARCHIVE_POLL: Duration = Duration::from_secs(1);
 /// How long an archive may be without sign of life, as its status tells it, before waiting for it ends.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -23,7 +23,7 @@ use crate::app::job::{JobHandle, push_log};
 use crate::app::slot::{self, Slot};
 use crate::app::{Answer, App, Caller};
 use crate::clock;
-use crate::limits::{JOB_CONNECTION_WAIT, JOB_HOST_WAIT, JOB_TICK};
+use crate::limits::{JOB_CONNECTION_WAIT, JOB_HOST_WAIT, JOB_REFUSED_WAIT, JOB_TICK};
 
 /// What a running job waits for.
 struct Wait {
@@ -33,6 +33,18 @@ struct Wait {
     settled: Option<(u64, Instant)>,
     /// Since when no host is there.
     alone: Option<Instant>,
+}
+
+impl Wait {
+    /// For how long nothing has been left to do at this generation but what is waited for.
+    fn idle(&mut self, generation: u64) -> Duration {
+        let since = match self.settled {
+            Some((former, since)) if former == generation => since,
+            _ => Instant::now(),
+        };
+        self.settled = Some((generation, since));
+        since.elapsed()
+    }
 }
 
 impl App {
@@ -116,7 +128,7 @@ impl App {
         }
     }
 
-    /// Refuses an action on elements of a running job; stop and destroy cancel it instead.
+    /// Refuses an action on elements of a running job; stop and destroy take them out of it instead.
     fn give_way(&self, state: &slot::State, action: Action, chosen: &[ElementId]) -> Answer<()> {
         let jobs = self.jobs();
         for handle in jobs.values() {
@@ -126,7 +138,7 @@ impl App {
                 && chosen.iter().any(|id| job.elements.contains_key(id));
             match action {
                 _ if !is_busy => {}
-                Action::Stop | Action::Destroy => handle.cancel(),
+                Action::Stop | Action::Destroy => take_out(handle, &job, chosen),
                 Action::Prepare | Action::Start => {
                     let text = format!(
                         "the job {} ({}) is at work on it: wait for it or cancel it",
@@ -171,6 +183,9 @@ impl App {
             } else {
                 continue;
             }
+            if let Some(error) = slot.refused_since(JOB_REFUSED_WAIT) {
+                return Some(error);
+            }
             let Some(seen) = observed.borrow_and_update().clone() else { continue };
             match self.look(slot, handle, &mut wait, &seen).await {
                 Looked::Waiting => {}
@@ -192,7 +207,7 @@ impl App {
         }
         handle.update(|job| take_over(job, seen));
         if !seen.settled {
-            return Looked::Waiting;
+            return unsettled(handle, wait, seen);
         }
         let state = slot.state.lock().await;
         let job = handle.job();
@@ -213,12 +228,7 @@ impl App {
                 && !seen.connections.contains(&c.id)
         });
         let Some(silent) = silent else { return Looked::Over(None) };
-        let since = match wait.settled {
-            Some((generation, since)) if generation == seen.generation => since,
-            _ => Instant::now(),
-        };
-        wait.settled = Some((seen.generation, since));
-        if since.elapsed() < JOB_CONNECTION_WAIT {
+        if wait.idle(seen.generation) < JOB_CONNECTION_WAIT {
             return Looked::Waiting;
         }
         let text = format!("connection {} passes no frames: see the log of the wire", silent.name);
@@ -276,6 +286,39 @@ impl App {
         }
         first
     }
+}
+
+/// The host is not done: as long as it works on an element that is no wonder, else its data path does not answer.
+fn unsettled(handle: &JobHandle, wait: &mut Wait, seen: &ObservedTopology) -> Looked {
+    let is_at_work = seen.elements.iter().any(|e| e.doing.is_some());
+    let is_reached = |part: &JobElement| part.state == part.target || part.error.is_some();
+    if is_at_work || seen.wire_instance.is_some() || !handle.job().elements.values().all(is_reached)
+    {
+        wait.settled = None;
+        return Looked::Waiting;
+    }
+    if wait.idle(seen.generation) < JOB_CONNECTION_WAIT {
+        return Looked::Waiting;
+    }
+    let text =
+        "the elements run, but the data path of the host does not answer: see its log (wire.log)";
+    Looked::Over(Some(ApiError::new(ErrorCode::HostError, text)))
+}
+
+/// Takes elements out of a running job, which goes on with the others; one that has no others is cancelled.
+fn take_out(handle: &JobHandle, job: &Job, chosen: &[ElementId]) {
+    if job.elements.keys().all(|id| chosen.contains(id)) {
+        handle.cancel();
+        return;
+    }
+    handle.update(|job| {
+        for id in chosen {
+            if let Some(part) = job.elements.remove(id) {
+                push_log(job, format!("{}: left to another action", part.name));
+            }
+        }
+        job.progress = progress(&job.elements);
+    });
 }
 
 /// Where the action leads: from what the element is, else from what it is about to become, so that a start can be stopped.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, watch};
+use tomato_api::error::ApiError;
 use tomato_api::host::ObservedTopology;
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
@@ -43,9 +45,29 @@ pub(crate) struct Slot {
     pub(crate) state: Mutex<State>,
     /// What the host saw last.
     pub(crate) observed: watch::Sender<Option<ObservedTopology>>,
+    /// Since when, and why, the host cannot be told what is wanted.
+    pub(crate) refused: std::sync::Mutex<Option<(Instant, ApiError)>>,
 }
 
 impl Slot {
+    /// Notes how telling the host what is wanted ended.
+    pub(crate) fn told(&self, result: Result<(), &ApiError>) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = result.err().map(|error| {
+            let since = refused.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+            (since, error.clone())
+        });
+    }
+
+    /// Why the host could not be told what is wanted, if that lasts for `time` already.
+    pub(crate) fn refused_since(&self, time: Duration) -> Option<ApiError> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused
+            .as_ref()
+            .filter(|(since, _)| since.elapsed() >= time)
+            .map(|(_, error)| error.clone())
+    }
+
     /// Whether a host holds something of the topology and has not yet taken this generation into account, as far as the part is
     /// concerned: a connection is done when the wire is, which need not wait for elements at work.
     async fn is_pending(&self, part: Part<'_>, generation: u64) -> bool {
@@ -75,7 +97,8 @@ impl Slots {
         self.index(&graph);
         let id = graph.topology.id.clone();
         let state = Mutex::new(State { graph, generation, is_gone: false });
-        self.topologies.insert(id, Arc::new(Slot { state, observed: watch::Sender::new(None) }));
+        let (observed, refused) = (watch::Sender::new(None), std::sync::Mutex::default());
+        self.topologies.insert(id, Arc::new(Slot { state, observed, refused }));
     }
 
     /// Finds its objects from now on.

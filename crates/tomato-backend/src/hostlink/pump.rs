@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::watch;
-use tomato_api::error::ErrorCode;
+use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ObservedPage, ObservedTopology};
 use tomato_model::id::TopologyId;
 
@@ -92,15 +92,21 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
             Ok(None) => continue,
             Err(error) => {
                 tracing::error!(%error, topology = %id, "the host cannot be told what is wanted");
+                let error = ApiError::new(ErrorCode::InvalidConfiguration, error.to_string());
+                slot.told(Err(&error));
                 continue;
             }
         };
         let body = Bytes::from(json!(wanted).to_string());
         match app.host().bytes("PUT", &format!("/v1/topologies/{id}"), body, HOST_CALL).await {
             Ok(_) => {
+                slot.told(Ok(()));
                 acknowledged.insert(id.clone(), wanted.generation);
             }
-            Err(error) => first_error = Some(error),
+            Err(error) => {
+                slot.told(Err(&error));
+                first_error = Some(error);
+            }
         }
     }
     let gone: Vec<TopologyId> =

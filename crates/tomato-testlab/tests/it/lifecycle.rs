@@ -194,3 +194,40 @@ async fn an_element_without_an_archive_has_no_data() {
     let answer = owner.call("GET", &format!("/elements/{element}/archive"), None).await.unwrap();
     assert_eq!((answer.status, answer.code()), (409, Some("no_data_available")), "{answer:?}");
 }
+
+#[tokio::test]
+async fn stopping_one_element_lets_the_start_of_the_others_go_on() {
+    let lab = Lab::start(Duration::from_millis(300)).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    let graph = owner.ok("GET", &format!("/topologies/{topology}"), None).await.unwrap();
+    let alice = graph["elements"][0]["id"].as_str().unwrap();
+    let start = format!("/topologies/{topology}/actions/start");
+    let begun = owner.ok("POST", &start, None).await.unwrap();
+    let stopped = owner.act(&format!("/elements/{alice}/actions/stop")).await.unwrap();
+    assert_eq!(stopped["state"], "done", "{stopped:#}");
+    let path = format!("/jobs/{}", begun["id"].as_str().unwrap());
+    let job = loop {
+        let job = owner.ok("GET", &path, None).await.unwrap();
+        if job["state"] != "running" {
+            break job;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(job["state"], "done", "{job:#}");
+    assert_eq!(states(&owner, &topology).await, ["prepared", "started"]);
+}
+
+#[tokio::test]
+async fn a_start_without_data_path_fails_with_the_reason() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    lab.wire.set_away(true);
+    let job = owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
+    assert_eq!(job["state"], "failed", "{job:#}");
+    assert!(job["error"]["message"].as_str().unwrap().contains("data path"), "{job:#}");
+    lab.wire.set_away(false);
+    let job = owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
+    assert_eq!(job["state"], "done", "{job:#}");
+}
