@@ -5,26 +5,29 @@
 //! `exec_status` exists already; without `auto_exec.sh` the archive is done at once with exit code 127 and `out` says why.
 //! An archive uploaded to a prepared element is kept on the host and unpacked anew and run after its next start.
 //!
-//! Invariant: a kept archive is forgotten only after its script was begun. Whoever finds one whose `upload` is in the element already
+//! Invariants: an archive is kept only after it was unpacked as a whole, and one that was kept before is forgotten only then. A kept archive is forgotten only after its script was begun. Whoever finds one whose `upload` is in the element already
 //! only forgets it, so that a process that ended in between neither loses nor repeats it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::ArchiveStatus;
 use tomato_model::id::ElementId;
 use tomato_model::lifecycle::State;
-use tomato_virt::container::{ContainerError, ExecRequest, SpawnRequest};
+use tomato_virt::container::{ContainerError, SpawnRequest};
 
-use crate::error::{of_container, of_host};
+use crate::error::{chain, of_container, of_host};
 use crate::host::{Host, Topology, lock};
 use crate::ledger::replace_file;
-use crate::limits::{ARCHIVE_ALIVE_S, ARCHIVE_CUSTOM_BYTES, ARCHIVE_TAIL_BYTES};
+use crate::limits::{
+    ARCHIVE_ALIVE_S, ARCHIVE_BYTES, ARCHIVE_CUSTOM_BYTES, ARCHIVE_MARK_BYTES, ARCHIVE_TAIL_BYTES,
+};
 
 /// Where archives are unpacked if nothing else is asked for.
 pub(crate) const DEFAULT_DIR: &str = "/mnt/nlXTP";
@@ -78,9 +81,17 @@ struct Pending {
     error: Option<ApiError>,
 }
 
-fn files_of(host: &Host, id: &ElementId) -> (PathBuf, PathBuf) {
-    let dir = host.parts.state_dir.join("host").join("archives");
-    (dir.join(format!("{id}.tgz")), dir.join(format!("{id}.json")))
+fn dir_of(host: &Host) -> PathBuf {
+    host.parts.state_dir.join("host").join("archives")
+}
+
+/// Describes what is kept for an element; it names the file with the archive by its upload.
+fn description_of(host: &Host, id: &ElementId) -> PathBuf {
+    dir_of(host).join(format!("{id}.json"))
+}
+
+fn content_of(host: &Host, id: &ElementId, upload: &str) -> PathBuf {
+    dir_of(host).join(format!("{id}.{upload}.tgz"))
 }
 
 /// A new temporary file for an upload or download, gone when closed.
@@ -114,31 +125,53 @@ pub(crate) async fn upload(
     if state == State::Created {
         return Err(of_container(&ContainerError::NotPrepared(id.clone())));
     }
-    let _busy = Busy::begin(host, id)?;
-    forget(host, id).await?;
+    let busy = Busy::begin(host, id)?;
     let failed = |e: io::Error| of_host("keep the archive", &e);
     archive.rewind().map_err(failed)?;
     if state == State::Started {
         let pending = Pending { dir, run, upload: String::new(), error: None };
-        return unpack_and_run(host, id, &pending, archive).await;
+        busy.unless_cancelled(unpack_and_run(host, id, &pending, archive)).await?;
+        return forget(host, id).await;
     }
-    let (tgz, json) = files_of(host, id);
-    let now = archive.try_clone().map_err(failed)?;
     let upload = getrandom::u64().map_err(|e| of_host("name the archive", &e))?;
     let upload = format!("{upload:016x}");
     let pending = Pending { dir: dir.clone(), run, upload, error: None };
-    let kept = tokio::task::spawn_blocking(move || keep(archive, &tgz, &json, &pending)).await;
-    kept.map_err(|e| of_host("keep the archive", &e))?.map_err(failed)?;
-    let mut now = now;
-    now.rewind().map_err(failed)?;
-    let unpacked = host.parts.containers.unpack(id, &dir, Box::new(now)).await;
-    unpacked.map_err(|e| of_container(&e))
+    let now = archive.try_clone().map_err(failed)?;
+    busy.unless_cancelled(fill(host, id, &dir, now)).await?;
+    archive.rewind().map_err(failed)?;
+    let tgz = content_of(host, id, &pending.upload);
+    let json = description_of(host, id);
+    let kept = tokio::task::spawn_blocking(move || {
+        // Not free before the files are there, even if nobody waits for it any more.
+        let _busy = busy;
+        keep(archive, &tgz, &json, &pending)
+    });
+    kept.await.map_err(|e| of_host("keep the archive", &e))?.map_err(failed)
 }
 
-/// The description comes last: an archive without one was never accepted.
+/// The description comes last: an archive without one was never accepted. With it the one kept before is forgotten.
 fn keep(mut archive: File, tgz: &Path, json: &Path, pending: &Pending) -> io::Result<()> {
     replace_file(tgz, &mut archive)?;
-    note(json, pending)
+    note(json, pending)?;
+    let id = json.file_stem().unwrap_or_default();
+    for path in contents(json.parent().unwrap_or_else(|| Path::new("/")))? {
+        if of_element(&path).is_some_and(|of| id == of) && path != tgz {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files with archives.
+fn contents(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let files = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path()));
+    let files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;
+    Ok(files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "tgz")).collect())
+}
+
+/// The element a file of ours belongs to, as its name begins with it.
+fn of_element(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.split('.').next()
 }
 
 fn note(json: &Path, pending: &Pending) -> io::Result<()> {
@@ -160,16 +193,59 @@ fn kept(json: &Path) -> Result<Option<Pending>, ApiError> {
 
 /// Forgets an archive that waits.
 pub(crate) async fn forget(host: &Host, id: &ElementId) -> Result<(), ApiError> {
-    let (tgz, json) = files_of(host, id);
-    for path in [json, tgz] {
-        match tokio::fs::remove_file(&path).await {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(of_host("remove an archive", &e));
-            }
-            _ => {}
+    let (dir, json) = (dir_of(host), description_of(host, id));
+    let id = id.to_string();
+    let forgotten = tokio::task::spawn_blocking(move || {
+        remove_file(&json)?;
+        let contents = contents(&dir)?;
+        contents.iter().filter(|p| of_element(p) == Some(&id)).try_for_each(|p| remove_file(p))
+    });
+    let failed = |e: io::Error| of_host("remove an archive", &e);
+    forgotten.await.map_err(|e| of_host("remove an archive", &e))?.map_err(failed)
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes archives of elements that nobody knows, such as one whose upload ended after its element was destroyed.
+pub(crate) fn remove_orphans(host: &Host, known: &BTreeSet<ElementId>) -> io::Result<()> {
+    for entry in fs::read_dir(dir_of(host))? {
+        let path = entry?.path();
+        let id: Option<ElementId> = of_element(&path).and_then(|id| id.parse().ok());
+        let is_wanted =
+            id.is_some_and(|id| known.contains(&id) || lock(&host.unpacking).contains_key(&id));
+        if !is_wanted && let Err(error) = remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "cannot remove an archive that nobody wants");
         }
     }
     Ok(())
+}
+
+/// Bytes that an element's files may still take.
+async fn room(host: &Host, id: &ElementId) -> Result<u64, ApiError> {
+    let record = host.topology_of(id).await?.record().await;
+    let wanted = record.wanted.elements.iter().find(|element| element.id == *id);
+    let limit = wanted.and_then(|e| e.container.as_ref()).map_or(0, |c| c.disk_bytes);
+    let used = host.parts.containers.disk(id).await.map_err(|e| of_container(&e))?;
+    Ok(if used.is_whole { limit.saturating_sub(used.bytes) } else { 0 })
+}
+
+/// Makes the archive's files the only ones in its directory, or none if they cannot all be there.
+async fn fill(host: &Host, id: &ElementId, dir: &str, archive: File) -> Result<(), ApiError> {
+    let containers = &host.parts.containers;
+    containers.empty(id, dir).await.map_err(|e| of_container(&e))?;
+    let room = room(host, id).await?;
+    let unpacked = containers.unpack(id, dir, Box::new(archive), room).await;
+    if unpacked.is_err()
+        && let Err(error) = containers.empty(id, dir).await
+    {
+        tracing::warn!(%id, error = chain(&error), "cannot remove what was unpacked of a refused archive");
+    }
+    unpacked.map_err(|e| of_container(&e))
 }
 
 async fn unpack_and_run(
@@ -179,15 +255,7 @@ async fn unpack_and_run(
     archive: File,
 ) -> Result<(), ApiError> {
     let containers = &host.parts.containers;
-    let script = "mkdir -p \"$1\" && find \"$1\" -mindepth 1 -maxdepth 1 -exec rm -rf {} +";
-    let clear = ExecRequest::new(["/bin/sh", "-c", script, "sh", dir.as_str()]);
-    let cleared = containers.exec(id, clear).await.map_err(|e| of_container(&e))?;
-    if cleared.exit_code != Some(0) {
-        let message = format!("empty {dir}: {}", String::from_utf8_lossy(&cleared.stderr).trim());
-        return Err(ApiError::new(ErrorCode::CommandFailed, message));
-    }
-    let unpacked = containers.unpack(id, dir, Box::new(archive)).await;
-    unpacked.map_err(|e| of_container(&e))?;
+    fill(host, id, dir, archive).await?;
     if *run {
         let argv = ["/bin/sh", "-c", RUNNER].map(str::to_owned).to_vec();
         let env = BTreeMap::from([("TOMATO_UPLOAD".to_owned(), upload.clone())]);
@@ -205,14 +273,14 @@ pub(crate) fn run_pending(host: &Arc<Host>, topology: &Topology) {
         live.elements.iter().filter(|(_, e)| is_up(e)).map(|(id, _)| id.clone()).collect()
     };
     for id in started {
-        if !files_of(host, &id).1.exists() {
+        if !description_of(host, &id).exists() {
             continue;
         }
         let Ok(busy) = Busy::begin(host, &id) else { continue };
-        let host = Arc::clone(host);
+        let (host, places) = (Arc::clone(host), Arc::clone(&topology.places));
         tokio::spawn(async move {
-            let _busy = busy;
-            if let Err(error) = begin_kept(&host, &id).await {
+            let _place = places.archive().await;
+            if let Err(error) = busy.unless_cancelled(begin_kept(&host, &id)).await {
                 tracing::warn!(%error, %id, "cannot begin a kept archive");
             }
         });
@@ -221,7 +289,7 @@ pub(crate) fn run_pending(host: &Arc<Host>, topology: &Topology) {
 
 /// Unpacks and runs the archive that waited for the element's start, and forgets it then.
 async fn begin_kept(host: &Arc<Host>, id: &ElementId) -> Result<(), ApiError> {
-    let (tgz, json) = files_of(host, id);
+    let json = description_of(host, id);
     let Some(pending) = kept(&json)? else { return Ok(()) };
     if pending.error.is_some() {
         return Ok(());
@@ -229,7 +297,7 @@ async fn begin_kept(host: &Arc<Host>, id: &ElementId) -> Result<(), ApiError> {
     if has_begun(host, id, &pending).await {
         return forget(host, id).await;
     }
-    let begun = match File::open(&tgz) {
+    let begun = match File::open(content_of(host, id, &pending.upload)) {
         Ok(archive) => unpack_and_run(host, id, &pending, archive).await,
         Err(error) => Err(of_host("read a kept archive", &error)),
     };
@@ -250,30 +318,77 @@ async fn has_begun(host: &Host, id: &ElementId, pending: &Pending) -> bool {
     if pending.upload.is_empty() {
         return false;
     }
-    let file = format!("{}/exec_status/upload", pending.dir.trim_end_matches('/'));
-    let read = host.parts.containers.exec(id, ExecRequest::new(["cat", file.as_str()])).await;
-    read.is_ok_and(|read| String::from_utf8_lossy(&read.stdout).trim() == pending.upload)
+    let files = [("upload", ARCHIVE_MARK_BYTES)];
+    let read = host.parts.containers.tails(id, &status_dir(&pending.dir), &files).await;
+    let read = read
+        .ok()
+        .and_then(|files| Some(String::from_utf8_lossy(files.get("upload")?).into_owned()));
+    read.is_some_and(|upload| upload.trim() == pending.upload)
+}
+
+fn status_dir(dir: &str) -> String {
+    format!("{}/exec_status", dir.trim_end_matches('/'))
+}
+
+/// An archive operation that goes on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unpacking {
+    cancel: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// One archive operation per element at a time.
-struct Busy {
+#[derive(Debug)]
+pub(crate) struct Busy {
     host: Arc<Host>,
     id: ElementId,
+    state: Unpacking,
 }
 
 impl Busy {
     fn begin(host: &Arc<Host>, id: &ElementId) -> Result<Self, ApiError> {
-        if lock(&host.unpacking).insert(id.clone()) {
-            return Ok(Self { host: Arc::clone(host), id: id.clone() });
+        let state = Unpacking::default();
+        let mut all = lock(&host.unpacking);
+        if all.contains_key(id) {
+            let message = format!("another archive is being unpacked in element {id}; wait for it");
+            return Err(ApiError::new(ErrorCode::EntityBusy, message));
         }
-        let message = format!("another archive is being unpacked in element {id}; wait for it");
-        Err(ApiError::new(ErrorCode::EntityBusy, message))
+        all.insert(id.clone(), state.clone());
+        Ok(Self { host: Arc::clone(host), id: id.clone(), state })
+    }
+
+    /// Ends what goes on for an element that shall go, and keeps anything else from beginning.
+    pub(crate) async fn take_over(host: &Arc<Host>, id: &ElementId) -> Self {
+        loop {
+            if let Ok(busy) = Self::begin(host, id) {
+                return busy;
+            }
+            let other = lock(&host.unpacking).get(id).cloned();
+            if let Some(other) = other {
+                other.cancel.cancel();
+                other.ended.cancelled().await;
+            }
+        }
+    }
+
+    async fn unless_cancelled(
+        &self,
+        work: impl Future<Output = Result<(), ApiError>>,
+    ) -> Result<(), ApiError> {
+        tokio::select! {
+            done = work => done,
+            () = self.state.cancel.cancelled() => {
+                let message = format!("element {} is being destroyed", self.id);
+                Err(ApiError::new(ErrorCode::InvalidState, message))
+            }
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         lock(&self.host.unpacking).remove(&self.id);
+        self.state.ended.cancel();
     }
 }
 
@@ -282,9 +397,10 @@ pub(crate) async fn download(host: &Host, id: &ElementId, dir: &str) -> Result<F
     check_dir(dir)?;
     host.ready(id).await?;
     let failed = |e: io::Error| of_host("make room for an archive", &e);
+    let _place = host.topology_of(id).await?.places.archive().await;
     let mut file = spool(host).map_err(failed)?;
     let to = file.try_clone().map_err(failed)?;
-    let packed = host.parts.containers.pack(id, dir, Box::new(to)).await;
+    let packed = host.parts.containers.pack(id, dir, Box::new(to), ARCHIVE_BYTES).await;
     packed.map_err(|error| match &error {
         ContainerError::Helper { message, .. } if message.contains("No such file") => {
             let message = format!("there is no {dir} in the element: upload an archive first");
@@ -305,23 +421,24 @@ pub(crate) async fn status(
 ) -> Result<ArchiveStatus, ApiError> {
     check_dir(dir)?;
     let state = host.ready(id).await?;
-    if let Some(waiting) = kept(&files_of(host, id).1)?.filter(|pending| pending.dir == dir)
+    if let Some(waiting) = kept(&description_of(host, id))?.filter(|pending| pending.dir == dir)
         && !(state == State::Started && has_begun(host, id, &waiting).await)
     {
         return Ok(status_of_kept(&waiting));
     }
-    let dir = format!("{}/exec_status", dir.trim_end_matches('/'));
-    let failed = |e: io::Error| of_host("read the status", &e);
-    let mut file = spool(host).map_err(failed)?;
-    let to = file.try_clone().map_err(failed)?;
-    match host.parts.containers.pack(id, &dir, Box::new(to)).await {
+    let files = [
+        ("running", ARCHIVE_MARK_BYTES),
+        ("done", ARCHIVE_MARK_BYTES),
+        ("custom", ARCHIVE_CUSTOM_BYTES),
+        ("out", ARCHIVE_TAIL_BYTES),
+    ];
+    match host.parts.containers.tails(id, &status_dir(dir), &files).await {
         // No such directory.
-        Err(ContainerError::Helper { .. }) => return Ok(ArchiveStatus::default()),
-        packed => packed.map_err(|e| of_container(&e))?,
+        Err(ContainerError::Helper { .. } | ContainerError::Refused { .. }) => {
+            Ok(ArchiveStatus::default())
+        }
+        found => Ok(read_status(&found.map_err(|e| of_container(&e))?, now_s)),
     }
-    file.rewind().map_err(failed)?;
-    let read = tokio::task::spawn_blocking(move || read_status(file, now_s)).await;
-    read.map_err(|e| of_host("read the status", &e))?.map_err(failed)
 }
 
 /// What is shown of an archive whose script was not begun: nothing yet, or why it never will be.
@@ -337,40 +454,19 @@ fn status_of_kept(pending: &Pending) -> ArchiveStatus {
     }
 }
 
-/// Reads a tar.gz of `exec_status`.
-pub(crate) fn read_status(archive: impl Read, now_s: u64) -> io::Result<ArchiveStatus> {
-    let mut status = ArchiveStatus { readable: true, ..ArchiveStatus::default() };
-    let mut alive_at = 0;
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(archive));
-    for entry in tar.entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
-        let path = path.strip_prefix(".").unwrap_or(&path).to_owned();
-        match path.to_str() {
-            Some("running") => alive_at = text(&mut entry, 32)?.trim().parse().unwrap_or(0),
-            Some("done") => {
-                status.done = true;
-                status.exit_code = text(&mut entry, 32)?.trim().parse().ok();
-            }
-            Some("custom") => {
-                status.custom = Some(text(&mut entry, ARCHIVE_CUSTOM_BYTES)?.trim_end().to_owned());
-            }
-            Some("out") => {
-                let skip = entry.size().saturating_sub(ARCHIVE_TAIL_BYTES);
-                io::copy(&mut entry.by_ref().take(skip), &mut io::sink())?;
-                status.output_tail = text(&mut entry, ARCHIVE_TAIL_BYTES)?;
-            }
-            _ => {}
-        }
+/// What the ends of the files of `exec_status` tell.
+fn read_status(files: &BTreeMap<String, Vec<u8>>, now_s: u64) -> ArchiveStatus {
+    let text = |name: &str| files.get(name).map(|bytes| String::from_utf8_lossy(bytes));
+    let alive_at = text("running").and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let done = text("done");
+    ArchiveStatus {
+        readable: true,
+        done: done.is_some(),
+        exit_code: done.as_ref().and_then(|text| text.trim().parse().ok()),
+        custom: text("custom").map(|text| text.trim_end().to_owned()),
+        output_tail: text("out").unwrap_or_default().into_owned(),
+        is_alive: done.is_none() && now_s.saturating_sub(alive_at) < ARCHIVE_ALIVE_S,
     }
-    status.is_alive = !status.done && now_s.saturating_sub(alive_at) < ARCHIVE_ALIVE_S;
-    Ok(status)
-}
-
-fn text(from: &mut impl Read, limit: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    from.take(limit).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A tar of files by absolute path; what begins with `#!` may be executed.

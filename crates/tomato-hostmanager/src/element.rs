@@ -89,6 +89,8 @@ impl Look {
     }
 
     async fn destroy(&self) {
+        // An upload in flight ends, and keeps nothing for an element that is gone.
+        let _busy = archive::Busy::take_over(&self.host, &self.id).await;
         let _place = self.place().await;
         self.doing("destroy");
         self.live(|live| live.plugged_pid = None);
@@ -245,10 +247,12 @@ impl Look {
         let _place = self.place().await;
         self.doing("start");
         let containers = &self.host.parts.containers;
+        let disk_bytes = wanted.container.as_ref().map_or(0, |c| c.disk_bytes);
         let files = wanted.container.as_ref().map(|c| &c.files).filter(|files| !files.is_empty());
         if let Some(files) = files {
             let tar = archive::files_tar(files).map_err(|e| of_host("pack the files", &e))?;
-            let written = containers.unpack(&self.id, "/", Box::new(std::io::Cursor::new(tar)));
+            let written =
+                containers.unpack(&self.id, "/", Box::new(std::io::Cursor::new(tar)), disk_bytes);
             written.await.map_err(|e| of_container(&e))?;
         }
         let spec = translate::container_spec(wanted, &template)?;

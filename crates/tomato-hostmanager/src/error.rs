@@ -21,7 +21,9 @@ pub(crate) fn of_container(error: &ContainerError) -> ApiError {
         ContainerError::NotPrepared(_) | ContainerError::NotStarted(_) => ErrorCode::InvalidState,
         ContainerError::StartCommand { .. } => ErrorCode::CommandFailed,
         ContainerError::NoDhcpClient { .. } => ErrorCode::InvalidConfiguration,
-        ContainerError::Invalid(_) => ErrorCode::InvalidValue,
+        ContainerError::Invalid(_)
+        | ContainerError::Refused { .. }
+        | ContainerError::ArchiveSize { .. } => ErrorCode::InvalidValue,
         ContainerError::Lock { .. } => ErrorCode::EntityBusy,
         _ => ErrorCode::HostError,
     };

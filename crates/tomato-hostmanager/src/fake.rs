@@ -31,6 +31,8 @@ struct WireState {
     topologies: BTreeMap<String, (TopologyConfig, BTreeMap<String, OwnedFd>)>,
     attaches: Vec<String>,
     applies: usize,
+    /// Ports that are not taken.
+    refused: BTreeSet<String>,
 }
 
 impl FakeWire {
@@ -44,6 +46,11 @@ impl FakeWire {
     /// It answers no call while `away`.
     pub fn set_away(&self, away: bool) {
         lock(&self.state).is_away = away;
+    }
+
+    /// It does not take this port's descriptor from now on.
+    pub fn refuse(&self, port: &str) {
+        lock(&self.state).refused.insert(port.to_owned());
     }
 
     /// What a topology was configured with last.
@@ -104,7 +111,7 @@ impl WireControl for FakeWire {
             let Some((config, ports)) = state.topologies.get_mut(topology) else {
                 return Err(WireFault::Refused(format!("no topology {topology}")));
             };
-            if !config.ports.contains_key(port) {
+            if !config.ports.contains_key(port) || state.refused.contains(port) {
                 return Err(WireFault::Refused(format!("no port {port}")));
             }
             ports.insert(port.to_owned(), descriptor);

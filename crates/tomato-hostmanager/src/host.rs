@@ -19,11 +19,13 @@ use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_virt::container::{Containers, NetworkSpec};
 
+use crate::archive::Unpacking;
 use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::outage::{self, Alive, Lost};
+use crate::places::Places;
 use crate::reconcile;
 use crate::templates::Templates;
 use crate::wire::WireControl;
@@ -51,7 +53,7 @@ pub struct Host {
     pub(crate) parallel: Semaphore,
     pub(crate) stop: CancellationToken,
     /// Elements whose archive is being unpacked.
-    pub(crate) unpacking: Mutex<std::collections::BTreeSet<ElementId>>,
+    pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
     /// Held while a topology is added, so that it is added once.
     adding: tokio::sync::Mutex<()>,
@@ -71,6 +73,7 @@ pub(crate) struct Topology {
     pub(crate) id: TopologyId,
     pub(crate) wake: Notify,
     pub(crate) live: Mutex<Live>,
+    pub(crate) places: Arc<Places>,
     record: tokio::sync::Mutex<Record>,
 }
 
@@ -154,6 +157,7 @@ impl Topology {
             id: record.wanted.id.clone(),
             wake: Notify::new(),
             live: Mutex::new(live),
+            places: Arc::default(),
             record: tokio::sync::Mutex::new(record),
         })
     }
@@ -427,4 +431,4 @@ impl Host {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -142,8 +142,17 @@ async fn exec(
     Json(call): Json<ExecCall>,
 ) -> Answer<Json<ExecAnswer>> {
     let element: ElementId = id(&path)?;
+    let timeout = call.timeout_ms.map_or(EXEC_DEFAULT, Duration::from_millis);
+    if timeout > EXEC_MAX {
+        let message = format!(
+            "timeout: {} s is longer than a command may take, {} s; leave it to run in the background instead",
+            timeout.as_secs_f64(),
+            EXEC_MAX.as_secs()
+        );
+        return Err(ApiError::new(ErrorCode::InvalidValue, message).into());
+    }
     host.ready(&element).await?;
-    let timeout = call.timeout_ms.map_or(EXEC_DEFAULT, Duration::from_millis).min(EXEC_MAX);
+    let _place = host.topology_of(&element).await?.places.exec(&element).await?;
     let request = ExecRequest {
         argv: call.argv,
         env: call.env,
@@ -182,8 +191,9 @@ async fn upload(
     Query(query): Query<ArchiveQuery>,
     body: Body,
 ) -> Answer<StatusCode> {
-    let element = id(&path)?;
+    let element: ElementId = id(&path)?;
     archive::check_dir(&query.dir)?;
+    let _place = host.topology_of(&element).await?.places.archive().await;
     let file = receive(&host, body).await?;
     archive::upload(&host, &element, (query.dir, query.run), file).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -192,12 +202,18 @@ async fn upload(
 /// Writes a body to a temporary file that stands at its beginning.
 async fn receive(host: &Arc<Host>, body: Body) -> Answer<File> {
     let failed = |e: io::Error| Refused(of_host("receive the archive", &e));
+    let room = host.parts.containers.disk_room().await.map_err(|e| of_container(&e))?;
     let mut file = archive::spool(host).map_err(failed)?;
     let mut chunks = body.into_data_stream();
     let mut bytes = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| failed(io::Error::other(e)))?;
         bytes += chunk.len() as u64;
+        if bytes > room {
+            let message =
+                "the disk of the host is full but for a reserve; remove something there first";
+            return Err(ApiError::new(ErrorCode::NoResources, message).into());
+        }
         if bytes > ARCHIVE_BYTES {
             let message =
                 format!("the archive is longer than {ARCHIVE_BYTES} bytes; make it smaller");
@@ -343,3 +359,6 @@ async fn import(
     let reader = SyncIoBridge::new(StreamReader::new(chunks));
     Ok(Json(host.parts.templates.import(&name, &query.label, Box::new(reader)).await?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 mod outage;
+mod places;
 mod reconcile;
 mod serve;
 pub mod templates;

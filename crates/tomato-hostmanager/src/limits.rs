@@ -38,6 +38,12 @@ pub const EXEC_DEFAULT: Duration = Duration::from_secs(60);
 pub const EXEC_MAX: Duration = Duration::from_secs(3600);
 /// Bytes kept of each output of a command.
 pub const EXEC_OUTPUT_BYTES: usize = 1 << 20;
+/// Commands that run in one element at the same time; its keeper serves twice as many connections, the others are for our own control.
+pub const EXECS_PER_ELEMENT: usize = 32;
+/// Commands that run in one topology at the same time; more wait.
+pub const EXECS_PER_TOPOLOGY: usize = 128;
+/// Archives that are moved to or from elements of one topology at the same time; more wait.
+pub const ARCHIVES_PER_TOPOLOGY: usize = 4;
 /// Longest JSON body of a request, in bytes.
 pub const BODY_BYTES: usize = 32 << 20;
 /// Longest archive, in bytes.
@@ -46,6 +52,8 @@ pub const ARCHIVE_BYTES: u64 = 4 << 30;
 pub const ARCHIVE_TAIL_BYTES: u64 = 4096;
 /// Bytes of the text of `archive_setstatus`.
 pub const ARCHIVE_CUSTOM_BYTES: u64 = 4096;
+/// Bytes of the other files that tell how far an archive's script is.
+pub const ARCHIVE_MARK_BYTES: u64 = 64;
 /// A script whose sign of life is older counts as crashed.
 pub const ARCHIVE_ALIVE_S: u64 = 600;
 /// Files of a capture's ring.

@@ -41,6 +41,8 @@ struct Turn {
     host_names: HostNames,
     /// Process 1 of the container that a port's descriptor was handed over from.
     attached: BTreeMap<String, u32>,
+    /// Elements with a port that the wire does not take.
+    refused: BTreeMap<ElementId, ApiError>,
     /// The wire holds, or may hold, something of this topology.
     is_in_wire: bool,
     /// What the wire was told last, if it did all of it; told again now and then, should it have lost it.
@@ -215,6 +217,7 @@ impl Turn {
         let captures = host.parts.state_dir.join("captures");
         let config = translate::wire_config(wanted, &running, &captures);
         self.attached.retain(|port, _| config.ports.contains_key(port));
+        self.refused.clear();
         let done = if config.ports.is_empty() && config.bridges.is_empty() {
             self.clear_wire(host, topology).await
         } else {
@@ -239,7 +242,7 @@ impl Turn {
         let is_up = error.is_none();
         for element in &wanted.elements {
             let Some(seen) = live.elements.get_mut(&element.id) else { continue };
-            seen.wire_error.clone_from(&error);
+            seen.wire_error = error.clone().or_else(|| self.refused.get(&element.id).cloned());
             if element.kind != Kind::Container {
                 let on = is_up && element.state == State::Started;
                 seen.state = Some(if on { State::Started } else { State::Prepared });
@@ -332,7 +335,19 @@ impl Turn {
                         continue;
                     }
                 };
-                wire.attach(key, &port, descriptor).await?;
+                match wire.attach(key, &port, descriptor).await {
+                    Ok(()) => {}
+                    // Of this port alone: what else is in the wire passes on.
+                    Err(WireFault::Refused(message)) => {
+                        let message = format!("interface {}: {message}", interface.name);
+                        let error = ApiError::new(ErrorCode::InvalidConfiguration, message);
+                        tracing::warn!(id = %element.id, %error, "the wire refuses a port");
+                        self.refused.insert(element.id.clone(), error);
+                        detached.insert(port);
+                        continue;
+                    }
+                    Err(error @ WireFault::Away(_)) => return Err(error),
+                }
                 detached.remove(&port);
                 self.attached.insert(port, *pid);
             }
@@ -376,8 +391,11 @@ async fn orphan_captures(host: &Host) -> std::io::Result<()> {
         known.extend(connections.into_iter().map(|connection| connection.id.to_string()));
     }
     for entry in found {
-        if entry.file_name().to_str().is_none_or(|name| !known.contains(name)) {
-            std::fs::remove_dir_all(entry.path())?;
+        if entry.file_name().to_str().is_none_or(|name| !known.contains(name))
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            // Those behind it can go all the same.
+            tracing::warn!(%error, dir = %entry.path().display(), "cannot remove a capture");
         }
     }
     Ok(())
@@ -420,7 +438,13 @@ async fn orphan_containers(host: &Host) -> Result<(), tomato_virt::container::Co
     }
     for id in found.into_iter().filter(|id| !known.contains(id)) {
         tracing::warn!(%id, "remove an element that nobody wants");
-        host.parts.containers.destroy(&id).await?;
+        if let Err(error) = host.parts.containers.destroy(&id).await {
+            // Those behind it can go all the same.
+            tracing::warn!(%id, error = chain(&error), "cannot remove it; it is tried again");
+        }
+    }
+    if let Err(error) = archive::remove_orphans(host, &known) {
+        tracing::warn!(%error, "cannot search for archives that nobody wants");
     }
     Ok(())
 }

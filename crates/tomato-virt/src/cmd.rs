@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -125,6 +125,23 @@ pub enum CmdError {
         /// The program's name.
         program: String,
     },
+    /// The data it was to be given could not be read, or its output not be written; its process group was killed.
+    #[error("copy the data of {program}")]
+    Data {
+        /// The program's name.
+        program: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// It wrote more than it may; its process group was killed.
+    #[error("{program} wrote more than {limit_bytes} bytes and was killed")]
+    TooMuch {
+        /// The program's name.
+        program: String,
+        /// What it may write.
+        limit_bytes: u64,
+    },
     /// It ended with another status than zero.
     #[error("{program} failed with {}{}", describe(*status), tail_of(stderr))]
     Exit {
@@ -135,6 +152,24 @@ pub enum CmdError {
         /// The end of its standard error.
         stderr: String,
     },
+}
+
+/// Data of any size that goes through a program, see [`Cmd::stream`].
+pub struct Streams<'a> {
+    /// What the program reads. Reading it may block, and counts as the program's time.
+    pub input: &'a mut dyn Read,
+    /// Takes what the program writes to its standard output.
+    pub output: &'a mut dyn Write,
+    /// How much that may be, in bytes.
+    pub output_max: u64,
+    /// When this becomes readable or its other end is closed, nobody wants the result any more.
+    pub cancelled: Option<OwnedFd>,
+}
+
+impl fmt::Debug for Streams<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").field("output_max", &self.output_max).finish_non_exhaustive()
+    }
 }
 
 impl Cmd {
@@ -227,7 +262,18 @@ impl Cmd {
     /// When it cannot be started, passes its deadline, or (unless [`Cmd::any_status`]) ends with another status than
     /// zero.
     pub fn run(self) -> Result<Output, CmdError> {
-        self.run_with(None, &mut |_, _| ())
+        self.run_with(None, None, &mut |_, _| ())
+    }
+
+    /// Runs it to its end, blocking this thread, while data of any size goes through it; a program that does not want to
+    /// read all of it is left to say why by its exit status. What [`Cmd::stdin`] was given is not used.
+    ///
+    /// # Errors
+    /// As [`Cmd::run`]; [`CmdError::Data`] when the caller's side breaks, [`CmdError::TooMuch`] when it writes too much,
+    /// [`CmdError::Cancelled`] when its caller went away.
+    pub fn stream(self, mut streams: Streams<'_>) -> Result<Output, CmdError> {
+        let cancelled = streams.cancelled.take();
+        self.run_with(cancelled, Some(streams), &mut |_, _| ())
     }
 
     /// Runs it to its end, blocking this thread, and gives every line it writes to `line` at once, without its end.
@@ -235,7 +281,7 @@ impl Cmd {
     /// # Errors
     /// As [`Cmd::run`].
     pub fn lines(self, mut line: impl FnMut(Stream, &str)) -> Result<Output, CmdError> {
-        self.run_with(None, &mut line)
+        self.run_with(None, None, &mut line)
     }
 
     /// Runs it to its end on a blocking thread of the runtime. Dropping the future kills the process group.
@@ -246,8 +292,9 @@ impl Cmd {
         let program = self.name();
         let (cancelled, guard) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|errno| CmdError::Start { program: program.clone(), source: errno.into() })?;
-        let run =
-            tokio::task::spawn_blocking(move || self.run_with(Some(cancelled), &mut |_, _| ()));
+        let run = tokio::task::spawn_blocking(move || {
+            self.run_with(Some(cancelled), None, &mut |_, _| ())
+        });
         let result = run.await;
         drop(guard);
         result.unwrap_or_else(|join| {
@@ -258,13 +305,15 @@ impl Cmd {
     fn run_with(
         self,
         cancelled: Option<OwnedFd>,
+        streams: Option<Streams<'_>>,
         line: &mut dyn FnMut(Stream, &str),
     ) -> Result<Output, CmdError> {
         let program = self.name();
         tracing::debug!(program, args = ?self.args, deadline = ?self.deadline, "run");
-        let child = self.start(&program)?;
+        let child = self.start(&program, streams.is_some())?;
+        let limit_bytes = streams.as_ref().map_or(u64::MAX, |streams| streams.output_max);
         let pumped = pump::Pump::new(child, self.stdin, self.output_bytes, cancelled)
-            .and_then(|pump| pump.until(self.deadline, line))
+            .and_then(|pump| pump.through(streams).until(self.deadline, line))
             .map_err(|source| CmdError::Follow { program: program.clone(), source })?;
         let output = match pumped {
             pump::End::Exited(output) => output,
@@ -274,6 +323,8 @@ impl Cmd {
                 return Err(CmdError::Deadline { program, deadline: self.deadline, stderr });
             }
             pump::End::Cancelled => return Err(CmdError::Cancelled { program }),
+            pump::End::Data(source) => return Err(CmdError::Data { program, source }),
+            pump::End::TooMuch => return Err(CmdError::TooMuch { program, limit_bytes }),
         };
         tracing::debug!(program, status = %describe(output.status), "ended");
         if self.accept == Accept::Any || output.status.success() {
@@ -284,7 +335,7 @@ impl Cmd {
         }
     }
 
-    fn start(&self, program: &str) -> Result<Child, CmdError> {
+    fn start(&self, program: &str, has_input: bool) -> Result<Child, CmdError> {
         #[allow(clippy::disallowed_methods, reason = "the one place that starts programs")]
         let mut command = Command::new(&self.program);
         if self.environment == Environment::Cleared {
@@ -293,7 +344,8 @@ impl Cmd {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let stdin = if self.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let is_mute = self.stdin.is_empty() && !has_input;
+        let stdin = if is_mute { Stdio::null() } else { Stdio::piped() };
         command
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))

@@ -38,7 +38,7 @@ use tomato_model::id::ElementId;
 
 pub(crate) use bundle::stage;
 pub use error::ContainerError;
-pub use fake::{FakeContainers, FakeOptions, OnExec};
+pub use fake::{FakeContainers, FakeOptions, OnCall, OnExec};
 pub use host::{LinuxContainers, Options, Runtime};
 pub(crate) use layout::ElementPaths;
 pub use layout::HostPaths;
@@ -47,6 +47,7 @@ pub use purge::{Purged, purge};
 pub use spec::{Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route};
 pub(crate) use state::{Phase, State, process_start, process_started_at};
 pub use tree::DiskUse;
+pub(crate) use tree::remove as remove_tree;
 
 /// What was seen of a container. Seen, not remembered: it may have changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,20 +252,36 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     ) -> Result<(ProcessId, OwnedFd), ContainerError>;
 
     /// Writes a directory of the prepared or started container as tar.gz. Special files and other file systems are left out.
+    /// More than `limit_bytes` of files, or of packed data, or than the disk of the containers has room for, is refused.
     async fn pack(
         &self,
         id: &ElementId,
         dir: &str,
         to: Box<dyn Write + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError>;
 
     /// Unpacks a tar, tar.gz or tar.zst into a directory (made if missing) of the prepared or started container, as its root user.
+    /// One whose files take more than `limit_bytes` on disk, or than the disk has room for, is refused; what was unpacked until then stays.
     async fn unpack(
         &self,
         id: &ElementId,
         dir: &str,
         from: Box<dyn Read + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError>;
+
+    /// The ends of files of a directory of the prepared or started container, by name: of each file at most as many bytes as are named with it.
+    /// What is not there, or no regular file, is left out.
+    async fn tails(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        files: &[(&str, u64)],
+    ) -> Result<BTreeMap<String, Vec<u8>>, ContainerError>;
+
+    /// Removes what is in a directory of the prepared or started container; none is fine.
+    async fn empty(&self, id: &ElementId, dir: &str) -> Result<(), ContainerError>;
 
     /// What the container uses now; all zero but the disk if it does not run.
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
@@ -274,4 +291,7 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
 
     /// Whether the file system of the elements' layers is nearly full, so that one that takes more than its share endangers all others.
     async fn is_disk_short(&self) -> Result<bool, ContainerError>;
+
+    /// Bytes that one archive may take of that file system.
+    async fn disk_room(&self) -> Result<u64, ContainerError>;
 }

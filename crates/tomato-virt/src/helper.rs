@@ -10,9 +10,12 @@ mod mounts;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use archive::{PackRequest, Place};
+pub(crate) use archive::{PackRequest, Place, TailsRequest};
 pub(crate) use create::{CreateRequest, RuntimeChoice};
 pub use mounts::IdMapping;
+
+/// Exit code of a helper that refuses what it was asked for.
+pub(crate) const REFUSED: u8 = 3;
 
 /// A step of the helper that failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +78,12 @@ pub(crate) enum Request {
     Create(Box<CreateRequest>),
     /// Write a directory to stdout as tar.gz.
     Pack(PackRequest),
+    /// Write the ends of some files of a directory to stdout as tar.
+    Tails(TailsRequest),
     /// Unpack stdin into a directory.
     Unpack(PackRequest),
+    /// Remove what is in a directory.
+    Empty(PackRequest),
 }
 
 /// Runs the helper with its arguments (without the program's name and the subcommand) and gives its exit code.
@@ -91,13 +98,15 @@ pub fn helper_main(arguments: &[String]) -> u8 {
         .and_then(|request| match request {
             Request::Create(request) => create::create(&request),
             Request::Pack(request) => archive::pack(&request),
+            Request::Tails(request) => archive::tails(&request),
             Request::Unpack(request) => archive::unpack(&request),
+            Request::Empty(request) => archive::empty(&request),
         });
     match result {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("{}", chain(&error));
-            1
+            if matches!(error, HelperError::Refused(_)) { REFUSED } else { 1 }
         }
     }
 }

@@ -22,8 +22,26 @@ pub const LOCK_DEADLINE: Duration = Duration::from_secs(60);
 pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Largest request to or answer from a keeper, in bytes.
 pub const KEEPER_FRAME_MAX: usize = 256 * 1024;
-/// Operations that run at the same time, each on its own thread.
-pub const OPERATIONS_MAX: usize = 512;
+/// Operations that change or look at containers and run at the same time, each on its own thread.
+pub const CONTROL_MAX: usize = 128;
+/// Commands (and waits for processes) that run at the same time, each on its own thread; more wait for a place.
+pub const EXECS_MAX: usize = 384;
+/// Archives that are packed or unpacked at the same time, each on its own thread; more wait for a place.
+pub const ARCHIVES_MAX: usize = 8;
+/// How long packing or unpacking one archive may take.
+pub const ARCHIVE_DEADLINE: Duration = Duration::from_secs(600);
+/// How long reading the ends of some files, or finding out that they are not there, may take.
+pub const TAILS_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of all ends of files that are read at once.
+pub const TAILS_BYTES: u64 = 256 * 1024;
+/// Files and directories of one archive.
+pub const ARCHIVE_ENTRIES_MAX: u64 = 1_000_000;
+/// Depth of directories in one archive that is packed; each level holds a descriptor.
+pub const ARCHIVE_DEPTH_MAX: usize = 128;
+/// Address space of the helper while it reads what a guest or an uploader made, in bytes.
+pub const ARCHIVE_MEMORY_BYTES: u64 = 2 << 30;
+/// Unit in which a file takes space of a disk, in bytes.
+pub const DISK_BLOCK_BYTES: u64 = 4096;
 /// Bytes of a helper's error text that are kept.
 pub const HELPER_ERROR_MAX: usize = 4096;
 /// Bytes read at once from a command's output.
@@ -40,9 +58,13 @@ pub const CPU_QUOTA_MIN_US: i64 = 1_000;
 pub const OPEN_FILES_MAX: u64 = 65_536;
 /// Bytes of a container's `/dev/shm`.
 pub const SHM_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a container's `/etc/hosts` that are kept when our part of it changes.
+pub const HOSTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Files and directories of a container's own layer that are looked at to measure it.
 pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
 /// Bytes that a file takes besides its content.
 pub const INODE_BYTES: u64 = 256;
 /// Share of free blocks or inodes, in percent, below which the disk is short.
 pub const DISK_SHORT_PERCENT: u64 = 5;
+/// Free bytes of the disk that archives leave, unless the same share of the disk is less.
+pub const DISK_RESERVE_BYTES: u64 = 1 << 30;

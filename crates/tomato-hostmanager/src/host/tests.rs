@@ -10,6 +10,8 @@ use tomato_virt::container::{ExitReason, FakeContainers, FakeOptions};
 use super::*;
 use crate::fake::{FakeTemplates, FakeWire};
 
+mod faults;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct World {
@@ -76,6 +78,12 @@ fn open(
         wire_uid: None,
     };
     Host::open(parts).unwrap()
+}
+
+/// A host without topologies, its directory and its containers.
+pub(crate) fn with_fakes() -> (tempfile::TempDir, Arc<Host>, FakeContainers) {
+    let World { dir, host, containers, .. } = World::new();
+    (dir, host, containers)
 }
 
 fn element(n: u64) -> ElementId {
@@ -527,18 +535,17 @@ async fn upload(world: &World) {
 #[tokio::test]
 async fn a_kept_archive_is_forgotten_only_after_it_was_begun() {
     use std::os::unix::fs::PermissionsExt;
-    let kept_at_unpack = Arc::new(Mutex::new(None));
-    let (note, dir) = (Arc::clone(&kept_at_unpack), Arc::new(Mutex::new(PathBuf::new())));
+    let kept_at_spawn = Arc::new(Mutex::new(None));
+    let (note, dir) = (Arc::clone(&kept_at_spawn), Arc::new(Mutex::new(PathBuf::new())));
     let archives = Arc::clone(&dir);
-    let on_exec = move |_: &ElementId, request: &tomato_virt::container::ExecRequest| {
-        if request.argv[0] != "cat" {
+    let on_call = move |operation: &str, _: &ElementId| {
+        if operation == "spawn" {
             let count = std::fs::read_dir(&*lock(&archives)).unwrap().count();
             lock(&note).replace(count);
         }
-        tomato_virt::container::ExecOutput { exit_code: Some(0), ..Default::default() }
     };
     let world =
-        World::with(FakeOptions { on_exec: Some(Arc::new(on_exec)), ..FakeOptions::default() });
+        World::with(FakeOptions { on_call: Some(Arc::new(on_call)), ..FakeOptions::default() });
     *lock(&dir) = world.dir.path().join("host").join("archives");
     world.host.want(single()).await.unwrap();
     world.settled(1).await;
@@ -554,27 +561,22 @@ async fn a_kept_archive_is_forgotten_only_after_it_was_begun() {
         }
     };
     tokio::time::timeout(DEADLINE, gone).await.unwrap();
-    assert_eq!(*lock(&kept_at_unpack), Some(2), "description and content were there all the time");
+    assert_eq!(*lock(&kept_at_spawn), Some(2), "description and content were there all the time");
     assert_eq!(world.count("spawn"), 1);
 }
 
 #[tokio::test]
 async fn a_kept_archive_that_was_begun_before_a_crash_is_not_begun_again() {
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let answer = Arc::clone(&said);
-    let on_exec = move |_: &ElementId, _: &tomato_virt::container::ExecRequest| {
-        let stdout = lock(&answer).clone();
-        tomato_virt::container::ExecOutput { exit_code: Some(0), stdout, ..Default::default() }
-    };
-    let world =
-        World::with(FakeOptions { on_exec: Some(Arc::new(on_exec)), ..FakeOptions::default() });
+    let world = World::new();
     world.host.want(single()).await.unwrap();
     world.settled(1).await;
     upload(&world).await;
     let json = kept(&world).into_iter().find(|path| path.extension().unwrap() == "json").unwrap();
     let pending: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     // The script of that upload runs in the element already.
-    *lock(&said) = pending["upload"].as_str().unwrap().as_bytes().to_vec();
+    let mark = format!("{}/exec_status/upload", crate::archive::DEFAULT_DIR);
+    let upload = pending["upload"].as_str().unwrap();
+    world.containers.write_file(&element(1), &mark, upload.as_bytes());
     world.host.want(started(single())).await.unwrap();
     let gone = async {
         while !kept(&world).is_empty() {

@@ -16,3 +16,6 @@ pub(super) const LINE_BYTES: usize = 8192;
 
 /// How long a killed process group may take to be gone.
 pub(super) const KILL_WAIT: Duration = Duration::from_secs(10);
+
+/// How much data of a stream is moved before the deadline and the caller are looked at again, in bytes.
+pub(super) const STREAM_TURN_BYTES: usize = 64 << 10;

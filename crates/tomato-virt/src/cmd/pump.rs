@@ -13,17 +13,21 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::limits::{KILL_WAIT, LINE_BYTES};
-use super::{Output, Stream};
+use super::limits::{KILL_WAIT, LINE_BYTES, STREAM_TURN_BYTES};
+use super::{Output, Stream, Streams};
 
 /// How following a child came to its end. The child is reaped in each case.
 pub(super) enum End {
     Exited(Output),
     Deadline(Output),
     Cancelled,
+    /// The caller's side of a stream failed.
+    Data(io::Error),
+    /// More was written than a stream may take.
+    TooMuch,
 }
 
-pub(super) struct Pump {
+pub(super) struct Pump<'a> {
     child: Child,
     group: Pid,
     exit: OwnedFd,
@@ -34,6 +38,19 @@ pub(super) struct Pump {
     kept_out: Kept,
     kept_err: Kept,
     cancelled: Option<OwnedFd>,
+    streams: Option<Streams<'a>>,
+    /// No input comes after what is in `input`.
+    is_fed: bool,
+    /// Bytes the streams' output took.
+    written: u64,
+}
+
+/// What became of a piece of a stream's output.
+enum Passed {
+    /// More may be there.
+    Some,
+    Nothing,
+    End(End),
 }
 
 /// What woke the loop.
@@ -44,7 +61,7 @@ struct Ready {
     input: bool,
 }
 
-impl Pump {
+impl<'a> Pump<'a> {
     /// Takes over a child just started; kills it when that fails.
     pub(super) fn new(
         mut child: Child,
@@ -68,7 +85,28 @@ impl Pump {
         let (kept_out, kept_err) =
             (Kept::new(Stream::Stdout, keep), Kept::new(Stream::Stderr, keep));
         let input = input.into();
-        Ok(Self { child, group, exit, stdin, input, stdout, stderr, kept_out, kept_err, cancelled })
+        Ok(Self {
+            child,
+            group,
+            exit,
+            stdin,
+            input,
+            stdout,
+            stderr,
+            kept_out,
+            kept_err,
+            cancelled,
+            streams: None,
+            is_fed: true,
+            written: 0,
+        })
+    }
+
+    /// Moves the child's input and output from and to the caller instead of keeping them.
+    pub(super) fn through(mut self, streams: Option<Streams<'a>>) -> Self {
+        self.is_fed = streams.is_none();
+        self.streams = streams;
+        self
     }
 
     /// Follows the child to its end.
@@ -95,11 +133,12 @@ impl Pump {
         loop {
             let left = deadline.saturating_sub(started.elapsed());
             let ready = self.wait(left)?;
-            if ready.input {
-                self.feed()?;
-            }
-            drain(&mut self.stdout, &mut self.kept_out, line)?;
+            let moved = self.move_data(&ready, line)?;
             drain(&mut self.stderr, &mut self.kept_err, line)?;
+            if let Some(end) = moved {
+                end_group(&mut self.child, self.group)?;
+                return Ok(end);
+            }
             if ready.exit {
                 let status = self.child.wait()?;
                 return Ok(End::Exited(self.output(status, line)));
@@ -115,6 +154,74 @@ impl Pump {
                 return Ok(End::Deadline(self.output(status, line)));
             }
         }
+    }
+
+    /// Feeds the child and takes what it wrote; says so when the caller's side ends the run.
+    fn move_data(
+        &mut self,
+        ready: &Ready,
+        line: &mut dyn FnMut(Stream, &str),
+    ) -> io::Result<Option<End>> {
+        if ready.input {
+            if let Err(error) = self.refill() {
+                return Ok(Some(End::Data(error)));
+            }
+            self.feed()?;
+        }
+        if self.streams.is_none() {
+            drain(&mut self.stdout, &mut self.kept_out, line)?;
+            return Ok(None);
+        }
+        loop {
+            match self.pass_on()? {
+                Passed::End(end) => return Ok(Some(end)),
+                Passed::Nothing => return Ok(None),
+                // After the child's end no more comes than the pipe holds; before, the clock is looked at in between.
+                Passed::Some if ready.exit => {}
+                Passed::Some => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes the next piece of a stream's input when the last one is fed.
+    fn refill(&mut self) -> io::Result<()> {
+        let Some(streams) = self.streams.as_mut().filter(|_| !self.is_fed) else { return Ok(()) };
+        if self.input.is_empty() {
+            let mut chunk = vec![0; STREAM_TURN_BYTES];
+            match streams.input.read(&mut chunk) {
+                Ok(0) => self.is_fed = true,
+                Ok(count) => self.input.extend(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands one piece of the child's output to the stream.
+    fn pass_on(&mut self) -> io::Result<Passed> {
+        let (Some(open), Some(streams)) = (&mut self.stdout, &mut self.streams) else {
+            return Ok(Passed::Nothing);
+        };
+        let mut chunk = vec![0; STREAM_TURN_BYTES];
+        let count = match open.read(&mut chunk) {
+            Ok(0) => {
+                self.stdout = None;
+                return Ok(Passed::Nothing);
+            }
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Passed::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Passed::Some),
+            Err(error) => return Err(error),
+        };
+        self.written += u64::try_from(count).unwrap_or(u64::MAX);
+        if self.written > streams.output_max {
+            return Ok(Passed::End(End::TooMuch));
+        }
+        Ok(match streams.output.write_all(&chunk[..count]) {
+            Ok(()) => Passed::Some,
+            Err(error) => Passed::End(End::Data(error)),
+        })
     }
 
     /// Sleeps until something can be read or written, the child ended, or `left` passed.
@@ -151,11 +258,14 @@ impl Pump {
                 self.input.drain(..written);
             }
             // The program does not want to read on; its exit status says whether that is well.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.input.clear(),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.input.clear();
+                self.is_fed = true;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        if self.input.is_empty() {
+        if self.input.is_empty() && self.is_fed {
             self.stdin = None;
         }
         Ok(())

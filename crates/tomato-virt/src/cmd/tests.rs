@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Cmd, CmdError, Stream};
+use super::{Cmd, CmdError, Stream, Streams};
 
 fn sh(script: &str) -> Cmd {
     Cmd::new("/bin/sh").args(["-c", script])
@@ -114,4 +114,51 @@ async fn dropping_the_future_kills_the_group() {
         tokio::task::yield_now().await;
     }
     sh("echo fine").run_async().await.unwrap();
+}
+
+#[test]
+fn data_of_any_size_streams_through_within_its_bounds() {
+    let input = vec![b'x'; 5 << 20];
+    let stream = |cmd: Cmd, output: &mut Vec<u8>, output_max: u64| {
+        let mut input = input.as_slice();
+        cmd.stream(Streams { input: &mut input, output, output_max, cancelled: None })
+    };
+    let mut output = Vec::new();
+    stream(Cmd::new("cat"), &mut output, u64::MAX).unwrap();
+    assert!(output == input);
+    let error = stream(Cmd::new("cat"), &mut Vec::new(), 1 << 20).unwrap_err();
+    assert!(matches!(error, CmdError::TooMuch { limit_bytes: 1_048_576, .. }), "{error:?}");
+    let error = stream(sh("echo why >&2; exit 3"), &mut Vec::new(), 0).unwrap_err();
+    assert!(error.to_string().ends_with("why"), "{error}");
+    let endless = sh("yes & wait").deadline(Duration::from_millis(300));
+    let error = stream(endless, &mut Vec::new(), u64::MAX).unwrap_err();
+    assert!(matches!(error, CmdError::Deadline { .. }), "{error:?}");
+}
+
+#[test]
+fn a_stream_ends_when_its_caller_goes_away_or_breaks() {
+    let (cancelled, caller) = std::io::pipe().unwrap();
+    drop(caller);
+    let begun = Instant::now();
+    let error = Cmd::new("sleep")
+        .arg("1000")
+        .stream(Streams {
+            input: &mut std::io::empty(),
+            output: &mut std::io::sink(),
+            output_max: 0,
+            cancelled: Some(cancelled.into()),
+        })
+        .unwrap_err();
+    assert!(matches!(error, CmdError::Cancelled { .. }), "{error:?}");
+    let mut full = [0u8; 10];
+    let error = Cmd::new("yes")
+        .stream(Streams {
+            input: &mut std::io::empty(),
+            output: &mut full.as_mut_slice(),
+            output_max: u64::MAX,
+            cancelled: None,
+        })
+        .unwrap_err();
+    assert!(matches!(error, CmdError::Data { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(100));
 }

@@ -23,6 +23,15 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// A limit could not be set.
+    #[error("write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A group could not be removed.
     #[error("remove cgroup {path}")]
     Remove {
@@ -104,6 +113,23 @@ pub(crate) fn read(path: &Path) -> Result<Reading, CgroupError> {
         }
     }
     Ok(reading)
+}
+
+/// Keeps the groups at `path` from taking swap beyond their memory limit, where the kernel counts it.
+pub(crate) fn limit_swap(path: &Path, memory_bytes: u64) -> Result<(), CgroupError> {
+    for hierarchy in hierarchies()? {
+        let dir = hierarchy.root.join(path);
+        let (file, value) = match hierarchy.controllers {
+            None => (dir.join("memory.swap.max"), "0".to_owned()),
+            // Version 1 limits both together.
+            Some(_) => (dir.join("memory.memsw.limit_in_bytes"), memory_bytes.to_string()),
+        };
+        if file.exists() {
+            std::fs::write(&file, value)
+                .map_err(|source| CgroupError::Write { path: file, source })?;
+        }
+    }
+    Ok(())
 }
 
 /// The text of a control file, empty if the controller is not there.

@@ -85,6 +85,34 @@ pub enum ContainerError {
         /// What it said.
         message: String,
     },
+    /// The helper process refuses what it was asked for.
+    #[error("{action} was refused: {message}")]
+    Refused {
+        /// What it was to do.
+        action: &'static str,
+        /// Why, and what helps.
+        message: String,
+    },
+    /// An archive took too long.
+    #[error("{action} did not end within {} s and was ended: use a smaller directory or archive", waited.as_secs())]
+    ArchiveTime {
+        /// What was done.
+        action: &'static str,
+        /// How long it may take.
+        waited: Duration,
+    },
+    /// An archive is too long.
+    #[error("the directory is longer than {limit_bytes} bytes when packed: use a smaller one")]
+    ArchiveSize {
+        /// Its limit.
+        limit_bytes: u64,
+    },
+    /// Nobody waits for the result any more.
+    #[error("{action} was ended because its caller went away")]
+    Cancelled {
+        /// What was done.
+        action: &'static str,
+    },
     /// The container's process 1 did not answer.
     #[error("ask the keeper of element {id}")]
     AskKeeper {

@@ -4,27 +4,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tomato_model::id::ElementId;
 
 use super::host::Inner;
+use super::layout::ElementPaths;
 use super::life::{asked, request_text};
 use super::{
     ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
     bundle,
 };
-use crate::helper::{PackRequest, Place, Request};
+use crate::cmd::{Cmd, CmdError, Streams};
+use crate::helper::{PackRequest, Place, REFUSED, Request, TailsRequest};
 use crate::keeper::{Ended, Keeper, KeeperError, Start};
-use crate::limits::{EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX};
+use crate::limits::{
+    ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
+    TAILS_DEADLINE,
+};
 
 impl Inner {
     pub(super) fn exec(
         &self,
         id: &ElementId,
         request: &ExecRequest,
+        gone: Option<&OwnedFd>,
     ) -> Result<ExecOutput, ContainerError> {
         let (state, _) = self.started(id)?;
         let start = start(&request.argv, &request.env, &request.cwd)?;
@@ -53,10 +58,12 @@ impl Inner {
                 Output::new(from_stdout.into(), request.output_limit_bytes),
                 Output::new(from_stderr.into(), request.output_limit_bytes),
             ],
+            gone,
         };
         let (ended, timed_out) = match run.until_end(&mut keeper, request.timeout) {
             Ok(Some(ended)) => (ended, false),
             Ok(None) => {
+                run.gone = None;
                 // The connection that waits is busy, so another one kills.
                 self.keeper(id)?.kill(serial, libc::SIGKILL).map_err(asked(id))?;
                 let ended = run.until_end(&mut keeper, EXEC_KILL_DEADLINE).map_err(asked(id))?;
@@ -112,6 +119,7 @@ impl Inner {
         id: &ElementId,
         process: ProcessId,
         timeout: Duration,
+        gone: &OwnedFd,
     ) -> Result<ProcessState, ContainerError> {
         let mut keeper = self.keeper(id)?;
         let now = keeper.state(process.0).map_err(asked(id))?;
@@ -119,7 +127,8 @@ impl Inner {
             return Ok(now.map_or(ProcessState::Unknown, ProcessState::from));
         }
         keeper.begin_wait(process.0).map_err(asked(id))?;
-        let mut run = Run { input: None, outputs: [Output::none(), Output::none()] };
+        let mut run =
+            Run { input: None, outputs: [Output::none(), Output::none()], gone: Some(gone) };
         match run.until_end(&mut keeper, timeout) {
             Ok(ended) => Ok(ended.map_or(ProcessState::Running, ProcessState::from)),
             Err(error) => Err(asked(id)(error)),
@@ -140,28 +149,95 @@ impl Inner {
         id: &ElementId,
         dir: &str,
         to: &mut dyn Write,
+        limit_bytes: u64,
+        gone: OwnedFd,
     ) -> Result<(), ContainerError> {
-        let request = Request::Pack(self.place(id, dir)?);
-        self.archive("packing", &request, |_, stdout| {
-            io::copy(stdout, to).and_then(|_| to.flush()).map_err(ContainerError::CopyArchive)
-        })
+        let limit_bytes = limit_bytes.min(self.room()?);
+        let request = Request::Pack(self.place(id, dir, limit_bytes)?);
+        let streams = Streams {
+            input: &mut io::empty(),
+            output: to,
+            output_max: limit_bytes,
+            cancelled: Some(gone),
+        };
+        self.archive("packing", &request, ARCHIVE_DEADLINE, streams)?;
+        to.flush().map_err(ContainerError::CopyArchive)
     }
 
     pub(super) fn unpack(
         &self,
         id: &ElementId,
         dir: &str,
-        from: &mut (dyn Read + Send),
+        from: &mut dyn Read,
+        limit_bytes: u64,
+        gone: OwnedFd,
     ) -> Result<(), ContainerError> {
-        let request = Request::Unpack(self.place(id, dir)?);
-        self.archive("unpacking", &request, |mut stdin, _| match io::copy(from, &mut stdin) {
-            // The helper gave up; it says why.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map(|_| ()).map_err(ContainerError::CopyArchive),
-        })
+        let limit_bytes = limit_bytes.min(self.room()?);
+        let request = Request::Unpack(self.place(id, dir, limit_bytes)?);
+        let streams = Streams {
+            input: from,
+            output: &mut io::sink(),
+            output_max: u64::MAX,
+            cancelled: Some(gone),
+        };
+        self.archive("unpacking", &request, ARCHIVE_DEADLINE, streams)
     }
 
-    fn place(&self, id: &ElementId, dir: &str) -> Result<PackRequest, ContainerError> {
+    pub(super) fn tails(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        files: Vec<(String, u64)>,
+        gone: OwnedFd,
+    ) -> Result<BTreeMap<String, Vec<u8>>, ContainerError> {
+        if files.iter().any(|(name, _)| name.contains(['/', '\0'])) {
+            return Err(ContainerError::Invalid("names of files have no slashes".to_owned()));
+        }
+        let place = self.place(id, dir, TAILS_BYTES)?;
+        let mut tar = Vec::new();
+        let streams = Streams {
+            input: &mut io::empty(),
+            output: &mut tar,
+            output_max: TAILS_BYTES,
+            cancelled: Some(gone),
+        };
+        let request = Request::Tails(TailsRequest { place, files });
+        self.archive("reading files", &request, TAILS_DEADLINE, streams)?;
+        let mut found = BTreeMap::new();
+        for entry in
+            tar::Archive::new(tar.as_slice()).entries().map_err(ContainerError::CopyArchive)?
+        {
+            let mut entry = entry.map_err(ContainerError::CopyArchive)?;
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(ContainerError::CopyArchive)?;
+            found.insert(name, bytes);
+        }
+        Ok(found)
+    }
+
+    pub(super) fn empty(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        gone: OwnedFd,
+    ) -> Result<(), ContainerError> {
+        let request = Request::Empty(self.place(id, dir, 0)?);
+        let streams = Streams {
+            input: &mut io::empty(),
+            output: &mut io::sink(),
+            output_max: u64::MAX,
+            cancelled: Some(gone),
+        };
+        self.archive("emptying a directory", &request, ARCHIVE_DEADLINE, streams)
+    }
+
+    fn place(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        limit_bytes: u64,
+    ) -> Result<PackRequest, ContainerError> {
         if !dir.starts_with('/') || dir.contains('\0') {
             return Err(ContainerError::Invalid(format!(
                 "directory {dir:?} is not absolute: begin it with a slash"
@@ -179,58 +255,46 @@ impl Inner {
             }
             Err(error) => return Err(error),
         };
-        Ok(PackRequest { paths, place, dir: dir.into() })
+        Ok(PackRequest { paths, place, dir: dir.into(), limit_bytes })
     }
 
-    /// Runs the helper with `copy` at its stdin and stdout.
+    /// Runs the helper with data going through it.
     fn archive(
         &self,
         action: &'static str,
         request: &Request,
-        copy: impl FnOnce(
-            std::process::ChildStdin,
-            &mut std::process::ChildStdout,
-        ) -> Result<(), ContainerError>,
+        deadline: Duration,
+        streams: Streams<'_>,
     ) -> Result<(), ContainerError> {
-        let program = &self.options.helper_program;
-        let failed = |source| ContainerError::RunHelper { program: program.clone(), source };
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "data of any size goes through, for as long as it takes, which `cmd` is not made for"
-        )]
-        let mut child = std::process::Command::new(program)
+        let run = Cmd::new(&self.options.helper_program)
             .args(&self.options.helper_arguments)
             .arg(request_text(request))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let stdin = child.stdin.take().expect("asked for above");
-        let mut stdout = child.stdout.take().expect("asked for above");
-        let stderr = child.stderr.take().expect("asked for above");
-        let reader = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let limit = u64::try_from(HELPER_ERROR_MAX).unwrap_or(u64::MAX);
-            stderr.take(limit).read_to_end(&mut text).ok();
-            String::from_utf8_lossy(&text).trim().to_owned()
-        });
-        let copied = copy(stdin, &mut stdout);
-        if copied.is_err() {
-            // The caller's side broke: what was unpacked so far is not the whole.
-            child.kill().map_err(failed)?;
-        }
-        drop(stdout);
-        let status = child.wait().map_err(failed)?;
-        let message = reader.join().unwrap_or_default();
-        copied?;
-        if status.success() {
-            Ok(())
-        } else if message.is_empty() {
-            Err(ContainerError::Helper { action, message: status.to_string() })
-        } else {
-            Err(ContainerError::Helper { action, message })
-        }
+            .output_bytes(HELPER_ERROR_MAX)
+            .deadline(deadline)
+            .stream(streams);
+        let Err(error) = run else { return Ok(()) };
+        let program = self.options.helper_program.clone();
+        Err(match error {
+            CmdError::Exit { status, stderr, .. } if status.code() == Some(REFUSED.into()) => {
+                ContainerError::Refused { action, message: stderr }
+            }
+            CmdError::Exit { status, stderr, .. } => {
+                let message = if stderr.is_empty() { status.to_string() } else { stderr };
+                ContainerError::Helper { action, message }
+            }
+            CmdError::Deadline { deadline, .. } => {
+                ContainerError::ArchiveTime { action, waited: deadline }
+            }
+            CmdError::TooMuch { limit_bytes, .. } => ContainerError::ArchiveSize { limit_bytes },
+            CmdError::Data { source, .. } => ContainerError::CopyArchive(source),
+            CmdError::Cancelled { .. } => ContainerError::Cancelled { action },
+            CmdError::Start { source, .. } | CmdError::Follow { source, .. } => {
+                ContainerError::RunHelper { program, source }
+            }
+            error @ CmdError::Find { .. } => {
+                ContainerError::RunHelper { program, source: io::Error::other(error) }
+            }
+        })
     }
 
     pub(super) fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
@@ -242,7 +306,7 @@ impl Inner {
         Ok(ContainerUsage {
             cpu_ns: reading.cpu_ns,
             memory_bytes: reading.memory_bytes,
-            disk_bytes: super::tree::measure(&paths.upper()).bytes,
+            disk_bytes: measured(&paths).bytes,
         })
     }
 
@@ -251,8 +315,14 @@ impl Inner {
         if !paths.state_file().exists() {
             return Err(ContainerError::NotPrepared(id.clone()));
         }
-        Ok(super::tree::measure(&paths.upper()))
+        Ok(measured(&paths))
     }
+}
+
+/// All an element has written, `/etc/hosts` too, which lies beside its own layer; not its template.
+fn measured(paths: &ElementPaths) -> super::DiskUse {
+    let template = paths.template_copy();
+    super::tree::measure(&paths.state, &[&template, &template.with_extension("half")])
 }
 
 impl From<Ended> for ProcessState {
@@ -304,6 +374,8 @@ fn not_started(id: &ElementId, argv: &[String]) -> impl FnOnce(KeeperError) -> C
 struct Run<'a> {
     input: Option<(OwnedFd, &'a [u8])>,
     outputs: [Output; 2],
+    /// Hung up when nobody wants the end any more.
+    gone: Option<&'a OwnedFd>,
 }
 
 /// One of its outputs.
@@ -346,7 +418,7 @@ impl Output {
 }
 
 impl Run<'_> {
-    /// Moves data until the keeper tells how the command ended; `None` when the time is over.
+    /// Moves data until the keeper tells how the command ended; `None` when the time is over or the caller has gone.
     fn until_end(
         &mut self,
         keeper: &mut Keeper,
@@ -357,6 +429,7 @@ impl Run<'_> {
             self.write_input();
             let left = end.saturating_duration_since(Instant::now());
             let mut fds = vec![PollFd::from_borrowed_fd(keeper.descriptor(), PollFlags::IN)];
+            fds.extend(self.gone.map(|gone| PollFd::from_borrowed_fd(gone.as_fd(), PollFlags::IN)));
             for from in self.outputs.iter().filter_map(|o| o.from.as_ref()) {
                 fds.push(PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN));
             }
@@ -369,6 +442,7 @@ impl Run<'_> {
                 Ok(_) => {}
             }
             let told = !fds[0].revents().is_empty();
+            let is_gone = self.gone.is_some() && !fds[1].revents().is_empty();
             drop(fds);
             for output in &mut self.outputs {
                 output.read();
@@ -376,7 +450,7 @@ impl Run<'_> {
             if told {
                 return keeper.finish_wait().map(Some);
             }
-            if left.is_zero() {
+            if left.is_zero() || is_gone {
                 return Ok(None);
             }
         }

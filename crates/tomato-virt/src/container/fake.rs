@@ -19,6 +19,9 @@ use super::{
 /// Answers commands in place of a container.
 pub type OnExec = Arc<dyn Fn(&ElementId, &ExecRequest) -> ExecOutput + Send + Sync>;
 
+/// Is told of every changing call before it does anything.
+pub type OnCall = Arc<dyn Fn(&str, &ElementId) + Send + Sync>;
+
 /// How the fake behaves.
 #[derive(Clone, Default)]
 pub struct FakeOptions {
@@ -26,6 +29,10 @@ pub struct FakeOptions {
     pub delay: Duration,
     /// Answers commands; without it each exits with 0 and writes nothing.
     pub on_exec: Option<OnExec>,
+    /// Is told of calls.
+    pub on_call: Option<OnCall>,
+    /// The operation that never ends.
+    pub hangs: Option<String>,
 }
 
 impl fmt::Debug for FakeOptions {
@@ -60,6 +67,8 @@ struct Container {
     network: Option<NetworkSpec>,
     /// Directory to the archive unpacked there last.
     archives: BTreeMap<String, Vec<u8>>,
+    /// Files that a test has written, by path.
+    files: BTreeMap<String, Vec<u8>>,
     processes: BTreeMap<u64, ProcessState>,
     disk_bytes: u64,
     oom_kills: u64,
@@ -109,6 +118,18 @@ impl FakeContainers {
         }
     }
 
+    /// A process of the container writes a file.
+    pub fn write_file(&self, id: &ElementId, path: &str, content: &[u8]) {
+        if let Some(container) = self.world().containers.get_mut(id) {
+            container.files.insert(path.to_owned(), content.to_vec());
+        }
+    }
+
+    /// What was unpacked last in a directory that was not emptied since.
+    pub fn unpacked(&self, id: &ElementId, dir: &str) -> Option<Vec<u8>> {
+        self.world().containers.get(id)?.archives.get(dir).cloned()
+    }
+
     /// A background process ends.
     pub fn end_process(&self, id: &ElementId, process: ProcessId, how: ProcessState) {
         if let Some(container) = self.world().containers.get_mut(id) {
@@ -139,6 +160,12 @@ impl FakeContainers {
     async fn begin(&self, operation: &str, id: &ElementId) -> Result<(), ContainerError> {
         if !self.options.delay.is_zero() {
             tokio::time::sleep(self.options.delay).await;
+        }
+        if let Some(tell) = &self.options.on_call {
+            tell(operation, id);
+        }
+        if self.options.hangs.as_deref() == Some(operation) {
+            std::future::pending::<()>().await;
         }
         let mut world = self.world();
         world.calls.push((operation.to_owned(), id.clone()));
@@ -358,6 +385,7 @@ impl Containers for FakeContainers {
         id: &ElementId,
         dir: &str,
         mut to: Box<dyn Write + Send>,
+        _limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         self.begin("pack", id).await?;
         let archive = self.world().prepared(id)?.archives.get(dir).cloned();
@@ -373,11 +401,43 @@ impl Containers for FakeContainers {
         id: &ElementId,
         dir: &str,
         mut from: Box<dyn Read + Send>,
+        _limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         self.begin("unpack", id).await?;
         let mut archive = Vec::new();
         from.read_to_end(&mut archive).map_err(ContainerError::CopyArchive)?;
         self.world().prepared(id)?.archives.insert(dir.to_owned(), archive);
+        Ok(())
+    }
+
+    async fn tails(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        files: &[(&str, u64)],
+    ) -> Result<BTreeMap<String, Vec<u8>>, ContainerError> {
+        self.begin("tails", id).await?;
+        let mut world = self.world();
+        let container = world.prepared(id)?;
+        let is_there = container.files.keys().any(|path| path.starts_with(&format!("{dir}/")));
+        if !is_there {
+            let message = format!("{dir} is no directory");
+            return Err(ContainerError::Refused { action: "reading files", message });
+        }
+        let ends = files.iter().filter_map(|(name, bytes)| {
+            let content = container.files.get(&format!("{dir}/{name}"))?;
+            let skip = content.len().saturating_sub(usize::try_from(*bytes).unwrap_or(usize::MAX));
+            Some(((*name).to_owned(), content[skip..].to_vec()))
+        });
+        Ok(ends.collect())
+    }
+
+    async fn empty(&self, id: &ElementId, dir: &str) -> Result<(), ContainerError> {
+        self.begin("empty", id).await?;
+        let mut world = self.world();
+        let container = world.prepared(id)?;
+        container.archives.remove(dir);
+        container.files.retain(|path, _| !path.starts_with(&format!("{dir}/")));
         Ok(())
     }
 
@@ -392,6 +452,10 @@ impl Containers for FakeContainers {
 
     async fn is_disk_short(&self) -> Result<bool, ContainerError> {
         Ok(self.world().is_disk_short)
+    }
+
+    async fn disk_room(&self) -> Result<u64, ContainerError> {
+        Ok(if self.world().is_disk_short { 0 } else { u64::MAX })
     }
 }
 

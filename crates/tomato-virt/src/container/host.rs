@@ -1,18 +1,19 @@
 //! The real containers: what they are made with, and each operation on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tomato_model::id::ElementId;
 
 use super::layout::HostPaths;
 use super::{ContainerError, ContainerSpec, Observed};
 use crate::helper::IdMapping;
-use crate::limits::{DISK_SHORT_PERCENT, OPERATIONS_MAX};
+use crate::limits::{ARCHIVES_MAX, CONTROL_MAX, DISK_RESERVE_BYTES, DISK_SHORT_PERCENT, EXECS_MAX};
 
 /// Who makes the containers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,32 +63,82 @@ pub struct LinuxContainers {
 pub(super) struct Inner {
     pub(super) host: HostPaths,
     pub(super) options: Options,
-    operations: Semaphore,
+    /// Places of operations that are soon done; what may last long has places of its own, so that these never wait for it.
+    control: Arc<Semaphore>,
+    execs: Arc<Semaphore>,
+    archives: Arc<Semaphore>,
 }
 
 impl LinuxContainers {
     /// The containers of the lab whose files are in `host`. Touches nothing before the first operation.
     pub fn new(host: HostPaths, options: Options) -> Self {
-        let operations = Semaphore::new(OPERATIONS_MAX);
-        Self { inner: Arc::new(Inner { host, options, operations }) }
+        let places = |max| Arc::new(Semaphore::new(max));
+        let (control, execs, archives) =
+            (places(CONTROL_MAX), places(EXECS_MAX), places(ARCHIVES_MAX));
+        Self { inner: Arc::new(Inner { host, options, control, execs, archives }) }
     }
 
     /// Runs a blocking operation on a thread of its own: it may wait long and may change the thread's namespaces.
+    /// It goes on to its end when its caller goes away.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&Inner) -> Result<T, ContainerError> + Send + 'static,
     ) -> Result<T, ContainerError> {
-        let _permit = self.inner.operations.acquire().await.expect("the semaphore is never closed");
+        let place = place(&self.inner.control).await;
+        self.run_at(place, operation).await
+    }
+
+    /// The same for what lasts as long as somebody wants it to: the operation gets a descriptor that is hung up when its caller goes away.
+    async fn run_long<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        operation: impl FnOnce(&Inner, OwnedFd) -> Result<T, ContainerError> + Send + 'static,
+    ) -> Result<T, ContainerError> {
+        let place = place(places).await;
+        let (cancelled, caller) = io::pipe().map_err(ContainerError::RunThread)?;
+        let result = self.run_at(place, move |inner| operation(inner, cancelled.into())).await;
+        drop(caller);
+        result
+    }
+
+    /// The place is held until the operation has ended, whoever still waits for it.
+    async fn run_at<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        operation: impl FnOnce(&Inner) -> Result<T, ContainerError> + Send + 'static,
+    ) -> Result<T, ContainerError> {
         let (tell, told) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(&self.inner);
         std::thread::Builder::new()
             .name("container".to_owned())
             .spawn(move || {
+                let result = operation(&inner);
+                drop(place);
                 // Whoever asked may have gone away.
-                tell.send(operation(&inner)).ok();
+                tell.send(result).ok();
             })
             .map_err(ContainerError::RunThread)?;
         told.await.map_err(|e| ContainerError::RunThread(io::Error::other(e)))?
+    }
+}
+
+async fn place(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed")
+}
+
+impl Inner {
+    fn statvfs(&self) -> Result<rustix::fs::StatVfs, ContainerError> {
+        let dir = &self.host.state_dir;
+        rustix::fs::statvfs(dir)
+            .map_err(|errno| ContainerError::file("look at the disk of", dir)(errno.into()))
+    }
+
+    /// Bytes that one archive may take of the disk: what is free but for a reserve.
+    pub(super) fn room(&self) -> Result<u64, ContainerError> {
+        let disk = self.statvfs()?;
+        let all = disk.f_blocks.saturating_mul(disk.f_frsize);
+        let reserve = (all / 100 * DISK_SHORT_PERCENT).min(DISK_RESERVE_BYTES);
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(reserve))
     }
 }
 
@@ -156,7 +207,8 @@ impl super::Containers for LinuxContainers {
         request: super::ExecRequest,
     ) -> Result<super::ExecOutput, ContainerError> {
         let id = id.clone();
-        self.run(move |inner| inner.exec(&id, &request)).await
+        let execs = &self.inner.execs;
+        self.run_long(execs, move |inner, gone| inner.exec(&id, &request, Some(&gone))).await
     }
 
     async fn spawn(
@@ -175,7 +227,8 @@ impl super::Containers for LinuxContainers {
         timeout: Duration,
     ) -> Result<super::ProcessState, ContainerError> {
         let id = id.clone();
-        self.run(move |inner| inner.wait(&id, process, timeout)).await
+        let execs = &self.inner.execs;
+        self.run_long(execs, move |inner, gone| inner.wait(&id, process, timeout, &gone)).await
     }
 
     async fn kill(
@@ -202,9 +255,11 @@ impl super::Containers for LinuxContainers {
         id: &ElementId,
         dir: &str,
         mut to: Box<dyn io::Write + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         let (id, dir) = (id.clone(), dir.to_owned());
-        self.run(move |inner| inner.pack(&id, &dir, &mut to)).await
+        let work = move |inner: &Inner, gone| inner.pack(&id, &dir, &mut to, limit_bytes, gone);
+        self.run_long(&self.inner.archives, work).await
     }
 
     async fn unpack(
@@ -212,9 +267,29 @@ impl super::Containers for LinuxContainers {
         id: &ElementId,
         dir: &str,
         mut from: Box<dyn io::Read + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         let (id, dir) = (id.clone(), dir.to_owned());
-        self.run(move |inner| inner.unpack(&id, &dir, &mut from)).await
+        let work = move |inner: &Inner, gone| inner.unpack(&id, &dir, &mut from, limit_bytes, gone);
+        self.run_long(&self.inner.archives, work).await
+    }
+
+    async fn tails(
+        &self,
+        id: &ElementId,
+        dir: &str,
+        files: &[(&str, u64)],
+    ) -> Result<BTreeMap<String, Vec<u8>>, ContainerError> {
+        let (id, dir) = (id.clone(), dir.to_owned());
+        let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
+        let work = move |inner: &Inner, gone| inner.tails(&id, &dir, files, gone);
+        self.run_long(&self.inner.execs, work).await
+    }
+
+    async fn empty(&self, id: &ElementId, dir: &str) -> Result<(), ContainerError> {
+        let (id, dir) = (id.clone(), dir.to_owned());
+        let work = move |inner: &Inner, gone| inner.empty(&id, &dir, gone);
+        self.run_long(&self.inner.archives, work).await
     }
 
     async fn usage(&self, id: &ElementId) -> Result<super::ContainerUsage, ContainerError> {
@@ -229,12 +304,14 @@ impl super::Containers for LinuxContainers {
 
     async fn is_disk_short(&self) -> Result<bool, ContainerError> {
         self.run(|inner| {
-            let dir = &inner.host.state_dir;
-            let disk = rustix::fs::statvfs(dir)
-                .map_err(|errno| ContainerError::file("look at the disk of", dir)(errno.into()))?;
+            let disk = inner.statvfs()?;
             let is_short = |free: u64, all: u64| free < all / 100 * DISK_SHORT_PERCENT;
             Ok(is_short(disk.f_bavail, disk.f_blocks) || is_short(disk.f_favail, disk.f_files))
         })
         .await
+    }
+
+    async fn disk_room(&self) -> Result<u64, ContainerError> {
+        self.run(Inner::room).await
     }
 }

@@ -69,6 +69,10 @@ impl ElementPaths {
     pub(crate) fn network_file(&self) -> PathBuf {
         self.run.join("network.json")
     }
+    /// How many processes were killed for memory while the container was last seen running.
+    pub(crate) fn oom_file(&self) -> PathBuf {
+        self.run.join("oom")
+    }
     /// Held by every operation that changes the element's state.
     pub(crate) fn operation_lock(&self) -> PathBuf {
         self.state.join("operation.lock")
@@ -83,6 +87,10 @@ impl ElementPaths {
     }
     pub(crate) fn work(&self) -> PathBuf {
         self.state.join("work")
+    }
+    /// The template with shifted owners, where the kernel cannot map them.
+    pub(crate) fn template_copy(&self) -> PathBuf {
+        self.state.join("template")
     }
     pub(crate) fn hosts(&self) -> PathBuf {
         self.state.join("hosts")

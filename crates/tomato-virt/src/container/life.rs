@@ -53,11 +53,8 @@ impl Inner {
             make_dir(&dir, 0o755)?;
             own(&dir, id_base)?;
         }
-        write_owned(
-            &paths.hosts(),
-            super::network::hosts_text("", &[].into()).as_bytes(),
-            id_base,
-        )?;
+        let hosts = super::network::hosts_text("", &[].into());
+        super::network::write_hosts(&paths.hosts(), &hosts, id_base)?;
         write_owned(&paths.hostname(), format!("{}\n", spec.hostname).as_bytes(), id_base)?;
         let state = State {
             id_base,
@@ -97,6 +94,8 @@ impl Inner {
         let started = self.create(spec, &paths, &state);
         match started {
             Ok(process) => {
+                cgroup::limit_swap(&self.host.cgroup(&spec.id), spec.memory_bytes)
+                    .map_err(|source| ContainerError::Cgroup { id: spec.id.clone(), source })?;
                 state.phase = Phase::Started;
                 state.process = Some(process);
                 state.last_exit = None;
@@ -218,8 +217,23 @@ impl Inner {
     }
 
     fn how_died(&self, id: &ElementId) -> Result<ExitReason, ContainerError> {
-        let reading = self.reading(id)?;
-        Ok(if reading.oom_kills > 0 { ExitReason::OutOfMemory } else { ExitReason::Died })
+        let kills = self.reading(id)?.oom_kills;
+        // Those seen while it still ran did not end it.
+        let seen = kills_seen(&self.host.element(id).oom_file());
+        Ok(if kills > seen { ExitReason::OutOfMemory } else { ExitReason::Died })
+    }
+
+    /// Notes how many processes were killed for memory while the container ran.
+    fn note_kills(&self, id: &ElementId, kills: u64) -> Result<(), ContainerError> {
+        let file = self.host.element(id).oom_file();
+        if kills == kills_seen(&file) {
+            return Ok(());
+        }
+        match replace_file(&file, kills.to_string().as_bytes()) {
+            // It is being stopped.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(ContainerError::file("write", file)),
+        }
     }
 
     pub(super) fn reading(&self, id: &ElementId) -> Result<cgroup::Reading, ContainerError> {
@@ -291,11 +305,18 @@ impl Inner {
             return Ok(Observed::Prepared { last_exit: state.last_exit });
         }
         match state.alive() {
-            Some(process) => Ok(Observed::Started {
-                pid: process.pid,
-                started_at: super::process_started_at(process.start_ticks),
-                oom_kills: self.reading(id)?.oom_kills,
-            }),
+            Some(process) => {
+                let oom_kills = self.reading(id)?.oom_kills;
+                // Only what was counted before it was seen alive did surely not end it.
+                if process.is_alive() {
+                    self.note_kills(id, oom_kills)?;
+                }
+                Ok(Observed::Started {
+                    pid: process.pid,
+                    started_at: super::process_started_at(process.start_ticks),
+                    oom_kills,
+                })
+            }
             None => Ok(Observed::Prepared { last_exit: Some(self.how_died(id)?) }),
         }
     }
@@ -332,6 +353,11 @@ impl Inner {
         self.started(id)?;
         keeper_of(id, &self.host.element(id))
     }
+}
+
+/// What was noted, 0 if nothing was.
+fn kills_seen(file: &Path) -> u64 {
+    fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 fn keeper_of(id: &ElementId, paths: &ElementPaths) -> Result<Keeper, ContainerError> {

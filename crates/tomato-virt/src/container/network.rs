@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
@@ -15,12 +17,13 @@ use serde::{Deserialize, Serialize};
 use tomato_model::id::ElementId;
 
 use super::host::Inner;
+use super::layout::ElementPaths;
 use super::life::{asked, lock, write_owned};
 use super::netlink::{LinkChange, Netlink, NetlinkError};
 use super::state::{Process, State, replace_file};
 use super::{Cidr, ContainerError, ExecRequest, InterfaceSpec, NetworkSpec, Route, tap};
 use crate::keeper::Ended;
-use crate::limits::INTERFACE_NAME_MAX;
+use crate::limits::{HOSTS_BYTES_MAX, INTERFACE_NAME_MAX};
 
 /// Prefix of the names under which the keeper holds interfaces.
 const HELD: &str = "interface:";
@@ -37,6 +40,56 @@ struct Record {
     forwarding: bool,
     /// Interface to the keeper's number of its DHCP client.
     dhcp: BTreeMap<String, u64>,
+    #[serde(default)]
+    links: BTreeMap<String, Link>,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// All of it was set; only what differs from it is to be touched. Else a call broke off, and all is set again.
+    #[serde(default)]
+    is_whole: bool,
+    /// A link went with the routes that led over it.
+    #[serde(default)]
+    is_route_lost: bool,
+}
+
+/// How a link was set.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Link {
+    mac: [u8; 6],
+    mtu: u32,
+    up: bool,
+}
+
+impl Record {
+    fn load(file: &Path) -> Self {
+        fs::read(file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    fn save(&self, file: &Path) -> Result<(), ContainerError> {
+        let bytes = serde_json::to_vec(self).expect("plain data is always written");
+        replace_file(file, &bytes).map_err(ContainerError::file("write", file))
+    }
+
+    /// Whether an interface is to be set anew instead of changed.
+    fn is_fresh(&self, name: &str, wanted: &Self) -> bool {
+        !self.is_whole || self.links.get(name) != wanted.links.get(name)
+    }
+}
+
+/// Notes that a link is gone with all that was set on it.
+fn forget_link(paths: &ElementPaths, name: &str) -> Result<(), ContainerError> {
+    let file = paths.network_file();
+    let old = Record::load(&file);
+    let mut record = old.clone();
+    record.links.remove(name);
+    record.addresses.remove(name);
+    record.is_route_lost = true;
+    if record == old { Ok(()) } else { record.save(&file) }
 }
 
 impl Inner {
@@ -55,6 +108,10 @@ impl Inner {
         let held = keeper.held(&held_name).map_err(asked(id))?;
         // What a container hands out may be anything.
         let held = held.filter(|fd| tap::is_tap(fd, &name));
+        let is_new = held.is_none();
+        if is_new {
+            forget_link(&paths, &name)?;
+        }
         let (mut netlink, fd) = in_network(id, &process, || {
             let mut netlink = Netlink::open().map_err(|e| refused(id)(NetlinkError::Socket(e)))?;
             if let Some(fd) = held {
@@ -84,6 +141,7 @@ impl Inner {
         let paths = self.host.element(id);
         let _lock = lock(id, &paths)?;
         let (_, process) = self.started(id)?;
+        forget_link(&paths, name)?;
         let mut netlink = open_netlink(id, &process)?;
         if let Some(index) = netlink.link(name).map_err(refused(id))? {
             netlink.delete_link(index).map_err(refused(id))?;
@@ -119,32 +177,47 @@ impl Inner {
     ) -> Result<(), ContainerError> {
         let paths = self.host.element(id);
         let file = paths.network_file();
-        let old: Record = fs::read(&file)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let old = Record::load(&file);
         let wanted = wanted(network, &old);
-        let save = |record: &Record| {
-            let bytes = serde_json::to_vec(record).expect("plain data is always written");
-            replace_file(&file, &bytes).map_err(ContainerError::file("write", &file))
-        };
-        save(&union(&old, &wanted))?;
-        let hosts = hosts_text(&network.hostname, &network.hosts);
-        write_owned(&paths.hosts(), hosts.as_bytes(), state.id_base)?;
-        write_owned(
-            &paths.hostname(),
-            format!("{}\n", network.hostname).as_bytes(),
-            state.id_base,
-        )?;
+        if old == wanted {
+            return self.check_dhcp(id, network, &old, &file);
+        }
+        union(&old, &wanted).save(&file)?;
+        let is_renamed = !old.is_whole || old.hostname != wanted.hostname;
+        if is_renamed || old.hosts != wanted.hosts {
+            let hosts = hosts_text(&network.hostname, &network.hosts);
+            write_hosts(&paths.hosts(), &hosts, state.id_base)?;
+        }
+        if is_renamed {
+            let name = format!("{}\n", network.hostname);
+            write_owned(&paths.hostname(), name.as_bytes(), state.id_base)?;
+        }
         let mut netlink = open_netlink(id, process)?;
         in_network(id, process, || {
-            set_names(id, process, &network.hostname)?;
+            if is_renamed {
+                set_names(id, process, &network.hostname)?;
+            }
             set_forwarding(&old, network.forwarding)
         })?;
-        set_links(id, &mut netlink, network)?;
+        set_links(id, &mut netlink, &old, &wanted)?;
         apply(&mut netlink, &old, &wanted).map_err(refused(id))?;
         let dhcp = self.run_dhcp(id, network, &old)?;
-        save(&Record { dhcp, ..wanted })
+        Record { dhcp, ..wanted }.save(&file)
+    }
+
+    /// Looks only after DHCP clients that have ended.
+    fn check_dhcp(
+        &self,
+        id: &ElementId,
+        network: &NetworkSpec,
+        old: &Record,
+        file: &Path,
+    ) -> Result<(), ContainerError> {
+        let dhcp = self.run_dhcp(id, network, old)?;
+        if dhcp == old.dhcp {
+            return Ok(());
+        }
+        Record { dhcp, ..old.clone() }.save(file)
     }
 
     /// Starts and ends DHCP clients; answers those that run.
@@ -177,7 +250,7 @@ impl Inner {
     fn start_dhcp(&self, id: &ElementId, name: &str) -> Result<u64, ContainerError> {
         let mut find = ExecRequest::new(["sh", "-c", FIND_DHCP_CLIENT]);
         find.timeout = Duration::from_secs(5);
-        let found = self.exec(id, &find)?;
+        let found = self.exec(id, &find, None)?;
         let program = String::from_utf8_lossy(&found.stdout).trim().to_owned();
         let argv: Vec<String> = if program.ends_with("dhclient") {
             // In the foreground, with files of its own per interface.
@@ -198,20 +271,19 @@ impl Inner {
 fn set_links(
     id: &ElementId,
     netlink: &mut Netlink,
-    network: &NetworkSpec,
+    old: &Record,
+    wanted: &Record,
 ) -> Result<(), ContainerError> {
-    if let Some(index) = netlink.link("lo").map_err(refused(id))? {
+    if !old.is_whole
+        && let Some(index) = netlink.link("lo").map_err(refused(id))?
+    {
         let up = LinkChange { up: Some(true), ..LinkChange::default() };
         netlink.set_link(index, up).map_err(refused(id))?;
     }
-    for interface in &network.interfaces {
-        let index = netlink.link(&interface.name).map_err(refused(id))?;
-        let index = index.ok_or_else(|| absent(id, &interface.name))?;
-        let change = LinkChange {
-            mac: Some(interface.mac),
-            mtu: Some(interface.mtu),
-            up: Some(interface.up),
-        };
+    for (name, link) in wanted.links.iter().filter(|(name, _)| old.is_fresh(name, wanted)) {
+        let index = netlink.link(name).map_err(refused(id))?;
+        let index = index.ok_or_else(|| absent(id, name))?;
+        let change = LinkChange { mac: Some(link.mac), mtu: Some(link.mtu), up: Some(link.up) };
         netlink.set_link(index, change).map_err(refused(id))?;
     }
     Ok(())
@@ -230,6 +302,15 @@ fn wanted(network: &NetworkSpec, old: &Record) -> Record {
         routes: network.routes.iter().cloned().chain(defaults).collect(),
         forwarding: network.forwarding,
         dhcp: old.dhcp.clone(),
+        links: network
+            .interfaces
+            .iter()
+            .map(|i| (i.name.clone(), Link { mac: i.mac, mtu: i.mtu, up: i.up }))
+            .collect(),
+        hostname: network.hostname.clone(),
+        hosts: network.hosts.clone(),
+        is_whole: true,
+        is_route_lost: false,
     }
 }
 
@@ -240,10 +321,11 @@ fn union(a: &Record, b: &Record) -> Record {
     }
     all.routes.extend(b.routes.iter().cloned());
     all.forwarding |= b.forwarding;
+    all.is_whole = false;
     all
 }
 
-/// Removes what is no longer wanted, then adds all that is wanted (what is there already stays as it is).
+/// Removes what is no longer wanted, then adds what is new (what is there already stays as it is).
 fn apply(netlink: &mut Netlink, old: &Record, wanted: &Record) -> Result<(), NetlinkError> {
     for route in old.routes.difference(&wanted.routes) {
         netlink.delete_route(route)?;
@@ -256,14 +338,23 @@ fn apply(netlink: &mut Netlink, old: &Record, wanted: &Record) -> Result<(), Net
         }
     }
     for (name, addresses) in &wanted.addresses {
+        let is_fresh = old.is_fresh(name, wanted);
+        let had = old.addresses.get(name).filter(|_| !is_fresh);
+        let new: Vec<_> =
+            addresses.iter().filter(|a| had.is_none_or(|had| !had.contains(a))).collect();
+        if new.is_empty() {
+            continue;
+        }
         let Some(index) = netlink.link(name)? else { continue };
-        for address in addresses {
+        for address in new {
             netlink.add_address(index, *address)?;
         }
     }
+    // Routes go with a link that goes down.
+    let all = old.is_route_lost || wanted.links.keys().any(|name| old.is_fresh(name, wanted));
+    let new = wanted.routes.iter().filter(|route| all || !old.routes.contains(route));
     // Those on a link itself first: others may lead through them.
-    let (on_link, via): (Vec<&Route>, Vec<&Route>) =
-        wanted.routes.iter().partition(|route| route.via.is_none());
+    let (on_link, via): (Vec<&Route>, Vec<&Route>) = new.partition(|route| route.via.is_none());
     for route in on_link.into_iter().chain(via) {
         netlink.add_route(route)?;
     }
@@ -315,7 +406,7 @@ fn set_names(id: &ElementId, process: &Process, hostname: &str) -> Result<(), Co
 
 /// Switches forwarding on, or off if an earlier call had switched it on (and not a routing daemon).
 fn set_forwarding(old: &Record, wanted: bool) -> Result<(), ContainerError> {
-    if !wanted && !old.forwarding {
+    if (!wanted && !old.forwarding) || (old.is_whole && wanted == old.forwarding) {
         return Ok(());
     }
     for file in ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"] {
@@ -328,7 +419,42 @@ fn set_forwarding(old: &Record, wanted: bool) -> Result<(), ContainerError> {
     Ok(())
 }
 
-/// The text of `/etc/hosts`.
+/// The first and last line of what is ours of `/etc/hosts`.
+const HOSTS_BEGIN: &str =
+    "# begin of the names of the topology; lines outside of this part stay as they are";
+const HOSTS_END: &str = "# end of the names of the topology";
+
+/// Puts our part into `/etc/hosts`; what a user of the container wrote around it stays.
+pub(super) fn write_hosts(path: &Path, ours: &str, id: u32) -> Result<(), ContainerError> {
+    let mut now = Vec::new();
+    match fs::File::open(path) {
+        Ok(file) => {
+            file.take(HOSTS_BYTES_MAX)
+                .read_to_end(&mut now)
+                .map_err(ContainerError::file("read", path))?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(ContainerError::file("read", path)(error)),
+    }
+    write_owned(path, merge_hosts(&String::from_utf8_lossy(&now), ours).as_bytes(), id)
+}
+
+/// `now` with our part exchanged, or added at its end.
+fn merge_hosts(now: &str, ours: &str) -> String {
+    let ours = format!("{HOSTS_BEGIN}\n{ours}{HOSTS_END}\n");
+    let begin = now.find(HOSTS_BEGIN);
+    let end = begin.and_then(|begin| {
+        let end = begin + now[begin..].find(HOSTS_END)? + HOSTS_END.len();
+        Some(end + usize::from(now[end..].starts_with('\n')))
+    });
+    match (begin, end) {
+        (Some(begin), Some(end)) => format!("{}{ours}{}", &now[..begin], &now[end..]),
+        _ if now.is_empty() || now.ends_with('\n') => format!("{now}{ours}"),
+        _ => format!("{now}\n{ours}"),
+    }
+}
+
+/// Our part of `/etc/hosts`.
 pub(super) fn hosts_text(own: &str, hosts: &BTreeMap<String, Vec<IpAddr>>) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\n\

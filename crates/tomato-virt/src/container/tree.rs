@@ -2,10 +2,15 @@
 //!
 //! Invariants: neither recursion nor the number of open files grows with the depth of a tree; no symbolic link is followed.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::limits::{DISK_ENTRIES_MAX, INODE_BYTES};
 
@@ -18,36 +23,75 @@ pub struct DiskUse {
     pub is_whole: bool,
 }
 
-/// Bytes of all files below a directory; what vanishes meanwhile is not counted.
-pub(crate) fn measure(dir: &Path) -> DiskUse {
+/// Bytes of all files below a directory but those in `skipped`; what vanishes meanwhile is not counted.
+///
+/// Its owner may exchange directories for links at any moment: each is opened from `top` on without following any.
+pub(crate) fn measure(top: &Path, skipped: &[&Path]) -> DiskUse {
     let mut seen = DiskUse { bytes: 0, is_whole: true };
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(root) = rustix::fs::open(top, flags, Mode::empty()) else {
+        return DiskUse { is_whole: !top.exists(), ..seen };
+    };
     let mut entries = 0_u64;
-    let mut left = vec![dir.to_owned()];
+    let mut left = vec![PathBuf::from(".")];
     while let Some(dir) = left.pop() {
-        let listed = match fs::read_dir(&dir) {
-            Ok(listed) => listed,
+        let opened = open_below(&root, &dir);
+        let (at, listed) = match opened.and_then(|at| Ok((Dir::read_from(&at)?, at))) {
+            Ok((listed, at)) => (at, listed),
             Err(error) => {
-                // Gone meanwhile is fine; a path longer than the kernel takes is not.
-                seen.is_whole &= error.kind() == io::ErrorKind::NotFound;
+                // Gone meanwhile, or another kind of file, is fine; a path longer than the kernel takes is not.
+                seen.is_whole &= is_gone(error);
                 continue;
             }
         };
         for entry in listed.flatten() {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
             entries += 1;
             if entries > DISK_ENTRIES_MAX {
                 return DiskUse { is_whole: false, ..seen };
             }
-            match entry.metadata() {
-                Ok(meta) if meta.is_dir() => {
-                    seen.bytes += meta.blocks() * 512 + INODE_BYTES;
-                    left.push(entry.path());
+            let path = dir.join(OsStr::from_bytes(name.to_bytes()));
+            if skipped
+                .iter()
+                .any(|skipped| *skipped == top.join(path.strip_prefix(".").unwrap_or(&path)))
+            {
+                continue;
+            }
+            match rustix::fs::statat(&at, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(meta) => {
+                    let is_dir = FileType::from_raw_mode(meta.st_mode).is_dir();
+                    let blocks = u64::try_from(meta.st_blocks).unwrap_or(0) * 512 + INODE_BYTES;
+                    #[allow(clippy::useless_conversion, reason = "another type on other machines")]
+                    let names = if is_dir { 1 } else { u64::from(meta.st_nlink).max(1) };
+                    seen.bytes += blocks / names;
+                    if is_dir {
+                        left.push(path);
+                    }
                 }
-                Ok(meta) => seen.bytes += (meta.blocks() * 512 + INODE_BYTES) / meta.nlink().max(1),
-                Err(error) => seen.is_whole &= error.kind() == io::ErrorKind::NotFound,
+                Err(error) => seen.is_whole &= is_gone(error),
             }
         }
     }
     seen
+}
+
+fn is_gone(error: Errno) -> bool {
+    matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
+}
+
+fn open_below(root: &OwnedFd, dir: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    loop {
+        match rustix::fs::openat2(root, dir, flags, Mode::empty(), resolve) {
+            // The tree was renamed in while the path was followed.
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            other => return other,
+        }
+    }
 }
 
 /// Removes a directory with all in it; none is fine. Nobody else may change it meanwhile.

@@ -5,7 +5,7 @@
 //! refuses. It is in none of the container's other namespaces, so the container's processes do not see it.
 
 use std::fs;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,11 @@ use nix::sched::{CloneFlags, setns};
 use serde::{Deserialize, Serialize};
 
 use super::{At, HelperError, IdMapping, mounts};
-use crate::container::{ElementPaths, Lock, Phase, State, process_start};
-use crate::limits::LOCK_DEADLINE;
+use crate::container::{ElementPaths, Lock, Phase, State, process_start, remove_tree};
+use crate::limits::{
+    ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_MEMORY_BYTES, DISK_BLOCK_BYTES, INODE_BYTES,
+    LOCK_DEADLINE,
+};
 
 /// Where the container's files are reached.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +44,16 @@ pub(crate) struct PackRequest {
     pub(crate) paths: ElementPaths,
     pub(crate) place: Place,
     pub(crate) dir: PathBuf,
+    /// Bytes of all files that are packed, or that what is unpacked may take on disk.
+    pub(crate) limit_bytes: u64,
+}
+
+/// Whose ends to read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TailsRequest {
+    pub(crate) place: PackRequest,
+    /// Names in the directory, and how many bytes of each at most.
+    pub(crate) files: Vec<(String, u64)>,
 }
 
 /// Writes the directory as tar.gz to stdout.
@@ -52,67 +65,155 @@ pub(crate) fn pack(request: &PackRequest) -> Result<(), HelperError> {
         return Err(HelperError::Refused(format!("{} is no directory", request.dir.display())));
     }
     let gzip = flate2::write::GzEncoder::new(io::stdout().lock(), flate2::Compression::fast());
-    let mut tar = tar::Builder::new(gzip);
-    pack_dir(&mut tar, &request.dir, Path::new("."), root.dev())?;
-    tar.into_inner()
+    let mut packer =
+        Packer { tar: tar::Builder::new(gzip), device: root.dev(), limit: Limit::new(request) };
+    packer.dir(&request.dir, Path::new("."), 0)?;
+    packer
+        .tar
+        .into_inner()
         .and_then(flate2::write::GzEncoder::finish)
         .and_then(|mut out| out.flush())
         .at("finish the archive")
 }
 
-fn pack_dir<W: Write>(
-    tar: &mut tar::Builder<W>,
-    dir: &Path,
-    name: &Path,
-    device: u64,
-) -> Result<(), HelperError> {
-    let failed = |path: &Path| format!("pack {}", path.display());
-    let mut entries: Vec<_> = match fs::read_dir(dir) {
-        Ok(entries) => entries.flatten().map(|entry| entry.file_name()).collect(),
-        // Removed while we pack.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).at(failed(dir)),
-    };
-    entries.sort();
-    for entry in entries {
-        let (path, name) = (dir.join(&entry), name.join(&entry));
-        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
-        if meta.is_symlink() {
-            let Ok(target) = fs::read_link(&path) else { continue };
-            let mut header = tar::Header::new_gnu();
-            header.set_metadata(&meta);
-            tar.append_link(&mut header, &name, target).at(failed(&path))?;
-        } else if meta.is_dir() && meta.dev() == device {
-            tar.append_dir(&name, &path).at(failed(&path))?;
-            pack_dir(tar, &path, &name, device)?;
-        } else if meta.is_file() {
-            pack_file(tar, &path, &name)?;
-        }
-    }
-    Ok(())
+/// What may still be packed or unpacked.
+struct Limit {
+    bytes: u64,
+    entries: u64,
+    all: u64,
 }
 
-/// Packs a file with the length it has when it is opened, filled with zeros if it becomes shorter meanwhile.
-fn pack_file<W: Write>(
-    tar: &mut tar::Builder<W>,
-    path: &Path,
-    name: &Path,
-) -> Result<(), HelperError> {
-    let action = || format!("pack {}", path.display());
+impl Limit {
+    fn new(request: &PackRequest) -> Self {
+        Self { bytes: request.limit_bytes, entries: ARCHIVE_ENTRIES_MAX, all: request.limit_bytes }
+    }
+
+    /// One more entry of that many bytes; `what` is too large with it.
+    fn take(&mut self, what: &str, bytes: u64) -> Result<(), HelperError> {
+        let Some(entries) = self.entries.checked_sub(1) else {
+            return Err(HelperError::Refused(format!(
+                "{what} has more than {ARCHIVE_ENTRIES_MAX} files and directories: use a smaller one"
+            )));
+        };
+        let Some(left) = self.bytes.checked_sub(bytes) else {
+            return Err(HelperError::Refused(format!(
+                "{what} takes more than the {} bytes there is room for: use a smaller one, or make room by removing files or by \
+                 a larger profile",
+                self.all
+            )));
+        };
+        (self.entries, self.bytes) = (entries, left);
+        Ok(())
+    }
+}
+
+struct Packer<W: Write> {
+    tar: tar::Builder<W>,
+    device: u64,
+    limit: Limit,
+}
+
+impl<W: Write> Packer<W> {
+    /// Packs what is in a directory, in the order the file system gives it: nothing grows with the number of files.
+    fn dir(&mut self, dir: &Path, name: &Path, depth: usize) -> Result<(), HelperError> {
+        let failed = |path: &Path| format!("pack {}", path.display());
+        if depth > ARCHIVE_DEPTH_MAX {
+            return Err(HelperError::Refused(format!(
+                "the directory is deeper than {ARCHIVE_DEPTH_MAX} levels: use a smaller one"
+            )));
+        }
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            // Removed while we pack.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error).at(failed(dir)),
+        };
+        for entry in entries.flatten() {
+            let (path, name) = (entry.path(), name.join(entry.file_name()));
+            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+            if meta.is_symlink() {
+                let Ok(target) = fs::read_link(&path) else { continue };
+                self.limit.take("the directory", 0)?;
+                let mut header = tar::Header::new_gnu();
+                header.set_metadata(&meta);
+                self.tar.append_link(&mut header, &name, target).at(failed(&path))?;
+            } else if meta.is_dir() && meta.dev() == self.device {
+                self.limit.take("the directory", 0)?;
+                self.tar.append_dir(&name, &path).at(failed(&path))?;
+                self.dir(&path, &name, depth + 1)?;
+            } else if meta.is_file() {
+                self.file(&path, &name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, name: &Path) -> Result<(), HelperError> {
+        let action = || format!("pack {}", path.display());
+        let Some(file) = open_file(path).at(action())? else { return Ok(()) };
+        let meta = file.metadata().at(action())?;
+        self.limit.take("the directory", meta.len())?;
+        append(&mut self.tar, file, &meta, meta.len(), name).at(action())
+    }
+}
+
+/// Opens a regular file; `None` is anything else, or nothing.
+fn open_file(path: &Path) -> io::Result<Option<fs::File>> {
     // Neither follows a link nor waits at a pipe that was put here since.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let Ok(file) = fs::OpenOptions::new().read(true).custom_flags(flags).open(path) else {
-        return Ok(());
+        return Ok(None);
     };
-    let meta = file.metadata().at(action())?;
-    if !meta.is_file() {
-        return Ok(());
-    }
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Packs a file with the length it had when it was opened, filled with zeros if it becomes shorter meanwhile.
+fn append<W: Write>(
+    tar: &mut tar::Builder<W>,
+    file: fs::File,
+    meta: &fs::Metadata,
+    bytes: u64,
+    name: &Path,
+) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_metadata(&meta);
-    header.set_size(meta.len());
-    let data = file.chain(io::repeat(0)).take(meta.len());
-    tar.append_data(&mut header, name, data).at(action())
+    header.set_metadata(meta);
+    header.set_size(bytes);
+    tar.append_data(&mut header, name, file.chain(io::repeat(0)).take(bytes))
+}
+
+/// Writes the ends of files as tar to stdout; those that are not there, or no files, are left out.
+pub(crate) fn tails(request: &TailsRequest) -> Result<(), HelperError> {
+    let _entered = enter(&request.place)?;
+    let dir = &request.place.dir;
+    if !dir.is_dir() {
+        return Err(HelperError::Refused(format!("{} is no directory", dir.display())));
+    }
+    let mut tar = tar::Builder::new(io::stdout().lock());
+    for (name, bytes) in &request.files {
+        let path = dir.join(name);
+        let action = || format!("read {}", path.display());
+        let Some(mut file) = open_file(&path).at(action())? else { continue };
+        let meta = file.metadata().at(action())?;
+        let bytes = meta.len().min(*bytes);
+        file.seek(io::SeekFrom::Start(meta.len() - bytes)).at(action())?;
+        append(&mut tar, file, &meta, bytes, Path::new(name)).at(action())?;
+    }
+    tar.into_inner().and_then(|mut out| out.flush()).at("finish the ends of files")
+}
+
+/// Removes what is in the directory, if there is one.
+pub(crate) fn empty(request: &PackRequest) -> Result<(), HelperError> {
+    let _entered = enter(request)?;
+    let action = || format!("empty {}", request.dir.display());
+    let entries = match fs::read_dir(&request.dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).at(action()),
+    };
+    for entry in entries {
+        remove_tree(&entry.at(action())?.path()).at(action())?;
+    }
+    Ok(())
 }
 
 /// Unpacks stdin into the directory.
@@ -126,7 +227,9 @@ pub(crate) fn unpack(request: &PackRequest) -> Result<(), HelperError> {
     archive.set_preserve_mtime(true);
     archive.set_overwrite(true);
     let entries = archive.entries().at("read the archive")?;
+    let mut limit = Limit::new(request);
     let mut count = 0u64;
+    let mut last = PathBuf::new();
     for entry in entries {
         let mut entry = entry.at("read the archive")?;
         count += 1;
@@ -140,7 +243,10 @@ pub(crate) fn unpack(request: &PackRequest) -> Result<(), HelperError> {
         if !wanted {
             continue;
         }
-        let path = entry.path().map(|p| p.display().to_string()).unwrap_or_default();
+        let path = entry.path().map(std::borrow::Cow::into_owned).unwrap_or_default();
+        limit.take("the archive", room(&path, &last, entry.size()))?;
+        last.clone_from(&path);
+        let path = path.display();
         let inside = entry.unpack_in(dir).at(format!("unpack {path}"))?;
         if !inside {
             return Err(HelperError::Refused(format!(
@@ -153,8 +259,18 @@ pub(crate) fn unpack(request: &PackRequest) -> Result<(), HelperError> {
     }
     // Whatever follows the archive's end is read, so that the writer is not stopped by a closed pipe.
     io::copy(&mut archive.into_inner(), &mut io::sink()).at("read the archive")?;
-    nix::unistd::sync();
-    Ok(())
+    fs::File::open(dir)
+        .and_then(|opened| rustix::fs::syncfs(opened).map_err(io::Error::from))
+        .at("write the files to disk")
+}
+
+/// Bytes on disk of an entry, and of the directories that are made for it after the entry before.
+fn room(path: &Path, last: &Path, bytes: u64) -> u64 {
+    let shared = path.components().zip(last.components()).take_while(|(a, b)| a == b).count();
+    let made = path.components().count().saturating_sub(shared).max(1);
+    let made = u64::try_from(made).unwrap_or(u64::MAX);
+    let blocks = bytes.div_ceil(DISK_BLOCK_BYTES).saturating_add(made - 1);
+    blocks.saturating_mul(DISK_BLOCK_BYTES).saturating_add(INODE_BYTES * made)
 }
 
 /// The input, decompressed as its first bytes tell.
@@ -218,5 +334,11 @@ fn enter(request: &PackRequest) -> Result<Option<Lock>, HelperError> {
     nix::unistd::setgid(0.into()).at(action())?;
     nix::unistd::setuid(0.into()).at(action())?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    // Long names are held in memory as they are.
+    let memory = rustix::process::Rlimit {
+        current: Some(ARCHIVE_MEMORY_BYTES),
+        maximum: Some(ARCHIVE_MEMORY_BYTES),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::As, memory).at("limit the memory")?;
     Ok(lock)
 }

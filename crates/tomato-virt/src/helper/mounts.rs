@@ -117,7 +117,7 @@ pub(crate) fn mount_rootfs(
             other => return other,
         }
     }
-    let copy = paths.state.join("template");
+    let copy = paths.template_copy();
     copy_template(template, &copy, id_base)?;
     mount_overlay(paths, &copy)
 }

@@ -9,6 +9,9 @@ use tomato_virt::container::{ContainerError, Containers};
 
 use super::world::{World, chain};
 
+/// Room enough for what these tests pack.
+const LIMIT: u64 = 1 << 30;
+
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -59,7 +62,9 @@ async fn packed(
 ) -> Vec<(String, String)> {
     let sink = Sink::default();
     let all = &world.containers;
-    all.pack(id, dir, Box::new(sink.clone())).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    all.pack(id, dir, Box::new(sink.clone()), LIMIT)
+        .await
+        .unwrap_or_else(|e| panic!("{}", chain(&e)));
     let bytes = sink.0.lock().expect("no panic").clone();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut found = Vec::new();
@@ -86,8 +91,10 @@ async fn directories_go_in_and_out_prepared_and_started() {
             all.start(&spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
         }
         let dir = if started { "/opt/two" } else { "/opt/one" };
-        all.unpack(id, dir, archive()).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
-        all.unpack(id, dir, archive()).await.unwrap_or_else(|e| panic!("again: {}", chain(&e)));
+        all.unpack(id, dir, archive(), LIMIT).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+        all.unpack(id, dir, archive(), LIMIT)
+            .await
+            .unwrap_or_else(|e| panic!("again: {}", chain(&e)));
         let files = packed(&world, id, dir).await;
         for expect in [("run.sh", "echo hi"), ("sub/a", "A"), ("l", "sub/a")] {
             let found = files
@@ -100,11 +107,11 @@ async fn directories_go_in_and_out_prepared_and_started() {
         world.ok(id, "sh /opt/one/run.sh; cat /opt/one/l; stat -c %u /opt/one/run.sh").await,
         "hi\nA0\n"
     );
-    let error = all.pack(id, "/missing", Box::new(io::sink())).await.expect_err("missing");
+    let error = all.pack(id, "/missing", Box::new(io::sink()), LIMIT).await.expect_err("missing");
     assert!(chain(&error).contains("/missing"), "{}", chain(&error));
     let garbage = Box::new(io::Cursor::new(b"no archive at all".to_vec()));
-    all.unpack(id, "/x", garbage).await.expect_err("garbage");
-    let error = all.unpack(id, "relative", archive()).await.expect_err("relative");
+    all.unpack(id, "/x", garbage, LIMIT).await.expect_err("garbage");
+    let error = all.unpack(id, "relative", archive(), LIMIT).await.expect_err("relative");
     assert!(matches!(error, ContainerError::Invalid(_)), "{}", chain(&error));
 }
 
@@ -115,10 +122,14 @@ async fn large_archives_pass() {
     let data: Vec<u8> = (0..30_000_000u32)
         .map(|i| u8::try_from(i.wrapping_mul(i) >> 7 & 255).expect("masked"))
         .collect();
-    world.containers.unpack(&id, "/big", tar_gz(&[file("f", &data)])).await.expect("unpacked");
+    world
+        .containers
+        .unpack(&id, "/big", tar_gz(&[file("f", &data)]), LIMIT)
+        .await
+        .expect("unpacked");
     assert_eq!(world.ok(&id, "wc -c </big/f").await.trim(), "30000000");
     let sink = Sink::default();
-    world.containers.pack(&id, "/big", Box::new(sink.clone())).await.expect("packed");
+    world.containers.pack(&id, "/big", Box::new(sink.clone()), LIMIT).await.expect("packed");
     let bytes = sink.0.lock().expect("no panic").clone();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let mut back = Vec::new();
@@ -151,13 +162,13 @@ async fn hostile_archives_and_links_do_not_lead_out() {
         let evil = if started { "evil2" } else { "evil1" };
         let way = tar_gz(&[link(evil, outside_text), file(&format!("{evil}/owned"), b"x")]);
         // Refused, or written into the container: both are right.
-        drop(all.unpack(id, "/a", way).await);
-        drop(all.unpack(id, &format!("/a/{evil}"), tar_gz(&[file("owned", b"x")])).await);
-        drop(all.unpack(id, "/a", tar_gz(&[file("../../../../owned", b"x")])).await);
+        drop(all.unpack(id, "/a", way, LIMIT).await);
+        drop(all.unpack(id, &format!("/a/{evil}"), tar_gz(&[file("owned", b"x")]), LIMIT).await);
+        drop(all.unpack(id, "/a", tar_gz(&[file("../../../../owned", b"x")]), LIMIT).await);
         let deep = format!("/{}{}/owned", "../".repeat(20), &outside_text[1..]);
-        drop(all.unpack(id, "/a", tar_gz(&[file(&deep[1..], b"x")])).await);
+        drop(all.unpack(id, "/a", tar_gz(&[file(&deep[1..], b"x")]), LIMIT).await);
         let sink = Sink::default();
-        drop(all.pack(id, &format!("/a/{evil}"), Box::new(sink.clone())).await);
+        drop(all.pack(id, &format!("/a/{evil}"), Box::new(sink.clone()), LIMIT).await);
         let bytes = sink.0.lock().expect("no panic").clone();
         let mut text = Vec::new();
         flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text).ok();

@@ -191,3 +191,40 @@ async fn two_containers_reach_each_other() {
     drop(stopper);
     forwarder.join().expect("no panic");
 }
+
+#[tokio::test]
+async fn what_its_user_changed_stays_when_others_change() {
+    let world = World::new();
+    let id = world.started(1).await.id;
+    let all = &world.containers;
+    let _fd = all.plug(&id, &interface("eth0", 1)).await.expect("plugged");
+    let _other = all.plug(&id, &interface("eth1", 2)).await.expect("plugged");
+    let mut spec = network("eth0", 1, &["10.0.0.1/24", "10.0.1.1/24"]);
+    spec.interfaces.extend(network("eth1", 2, &["10.2.0.1/24"]).interfaces);
+    spec.routes = vec![Route {
+        dest: "10.9.0.0/16".parse().expect("valid"),
+        via: Some("10.2.0.9".parse().expect("valid")),
+        dev: None,
+    }];
+    all.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    let script = "ip route del 10.9.0.0/16 && ip addr del 10.0.1.1/24 dev eth0 && ip link set eth0 down && hostname mine && \
+                  { echo 10.7.7.7 own; cat /etc/hosts; echo 10.7.7.8 last; } >/tmp/h && cat /tmp/h >/etc/hosts";
+    world.ok(&id, script).await;
+    // Another element came.
+    spec.hosts = BTreeMap::from([("peer".to_owned(), vec!["10.0.0.2".parse().expect("valid")])]);
+    let restarted = world.restarted();
+    restarted.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    let seen = world.ok(&id, "hostname; ip addr show eth0; ip route; cat /etc/hosts").await;
+    assert!(!seen.contains("LOWER_UP") && !seen.contains("10.0.1.1"), "{seen}");
+    assert!(!seen.contains("10.9.0.0") && seen.starts_with("mine\n"), "{seen}");
+    for line in ["10.7.7.7 own", "10.7.7.8 last", "10.0.0.2\tpeer", "127.0.0.1\tlocalhost"] {
+        assert_eq!(seen.lines().filter(|l| l == &line).count(), 1, "{line} in {seen}");
+    }
+    // What is made anew is set anew, with the routes over it.
+    restarted.unplug(&id, "eth1").await.expect("unplugged");
+    drop(restarted.plug(&id, &interface("eth1", 2)).await.expect("plugged"));
+    restarted.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    let seen = world.ok(&id, "ip addr show eth1; ip route; ip link show eth0").await;
+    assert!(seen.contains("10.2.0.1/24") && seen.contains("10.9.0.0/16 via 10.2.0.9"), "{seen}");
+    assert_eq!(seen.matches("LOWER_UP").count(), 1, "eth0 stays down: {seen}");
+}

@@ -35,3 +35,15 @@ fn record_before_setting_covers_old_and_new() {
     let both = union(&record("10.0.0.1/24"), &record("10.0.0.2/24"));
     assert_eq!(both.addresses["eth0"].len(), 2);
 }
+
+#[test]
+fn our_part_of_the_hosts_file_is_exchanged_and_the_rest_stays() {
+    let first = merge_hosts("", "1 a\n");
+    assert_eq!(merge_hosts(&first, "1 a\n"), first);
+    let edited = format!("before\n{first}after");
+    let second = merge_hosts(&edited, "2 b\n");
+    assert!(second.starts_with("before\n") && second.ends_with("after"), "{second}");
+    assert!(second.contains("\n2 b\n") && !second.contains("1 a"), "{second}");
+    let alone = merge_hosts("mine", "2 b\n");
+    assert!(alone.starts_with("mine\n# begin") && alone.contains("2 b\n"), "{alone}");
+}
