@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod kill;
+mod console;
 mod life;
 mod original;
 mod python;
