@@ -2,10 +2,11 @@
 //! Run with `--features host-tests`.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
-mod kill;
 mod console;
+mod kill;
 mod life;
 mod original;
 mod python;
+mod reach;
 mod script;
 mod world;
