@@ -83,6 +83,14 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             let mode = ImportMode { dry_run: call.flag("dry_run")?, update: call.flag("update")? };
             Ok(json(&app.topology_import(&caller, &call.text().await?, mode).await?))
         }
+        "arrange" => {
+            let id = call.id()?;
+            app.topology_arrange(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
+        "presence" => {
+            let id = call.id()?;
+            app.topology_presence(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
         "counters" => Ok(json(&app.topology_counters(&caller, &call.id()?).await?)),
         _ => Err(unimplemented(&call)),
     }
@@ -238,7 +246,7 @@ async fn other(app: &App, call: Call) -> Answer<Response> {
                 })?,
                 None => app.last_event().await?,
             };
-            Ok(events(app.event_list(caller, after)))
+            Ok(events(app.event_list(caller, after, call.flag("presence")?)))
         }
         "account_info" => Ok(json(&app.account_info(&caller))),
         "server_info" => Ok(json(&app.server_info())),
