@@ -605,7 +605,7 @@ export interface paths {
         };
         get?: never;
         /** Tell those who follow the events with presence=true what one has selected. */
-        put: operations["presence_set"];
+        put: operations["topology_presence"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3117,7 +3117,7 @@ export interface operations {
             };
         };
     };
-    presence_set: {
+    topology_presence: {
         parameters: {
             query?: never;
             header?: never;
