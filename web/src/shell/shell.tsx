@@ -1,7 +1,7 @@
 // The frame around lists: header, navigation, content.
 import { Anchor, Group, NavLink } from "@mantine/core";
 import {
-  IconActivity, IconBox, IconServer, IconSitemap, IconStack2, IconUsers,
+  IconActivity, IconBox, IconServer, IconSitemap, IconStack2,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
@@ -16,7 +16,6 @@ const PAGES = [
   { path: "/profiles", label: "Profiles", icon: IconStack2, admin: false },
   { path: "/jobs", label: "Jobs", icon: IconActivity, admin: false },
   { path: "/hosts", label: "Hosts", icon: IconServer, admin: false },
-  { path: "/accounts", label: "Accounts", icon: IconUsers, admin: true },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {
