@@ -183,7 +183,7 @@ export function Canvas({ scene, editable }: Props) {
         onEdgeContextMenu={(event, edge) => openMenu(event, chosenWith(edge.id))}
         onSelectionContextMenu={(event) => openMenu(event, [...current().selection])}
         onNodeDoubleClick={(_event, node) => void import("./actions").then(({ openDefault }) => openDefault(node.id))}
-        proOptions={{ hideAttribution: true }} fitView={false}
+        attributionPosition="bottom-left" fitView={false}
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1.4} className="canvas-grid" />
         <Decorations />

@@ -115,6 +115,8 @@ function paintTiles(
 
 /** Dots at the most in one picture. */
 const DOTS_MAX = 5000;
+/** A line needs this length to carry numbers. */
+const LABEL_ROOM = 130;
 /** Dots keep this far from the middle of a tile. */
 const CLEAR = 36;
 
@@ -134,7 +136,8 @@ export function paintTraffic(context: CanvasRenderingContext2D, frame: Frame, sc
     const line = lineOf(cable, at);
     if (!line || !isSeen(frame, line.a, line.b, 40)) continue;
     left -= paintDots(line, both, now, far, size, good, bad);
-    if (!far && frame.zoom > 0.55) labels.push([rateLabel(cable, both), pointAt(line, 0.5)]);
+    const room = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y) - 2 * CLEAR;
+    if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push([rateLabel(cable, both), pointAt(line, 0.5)]);
   }
   context.fillStyle = colors.brand;
   context.fill(good);

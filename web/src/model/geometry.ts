@@ -8,7 +8,7 @@ export interface Line {
   c: Point | null;
 }
 
-const BOW = 34;
+const BOW = 58;
 
 /** The line number `index` of `count` between two places. Turned the same way whichever end is first. */
 export function lineBetween(a: Point, b: Point, index: number, count: number, isTurned: boolean): Line {

@@ -36,6 +36,8 @@ function drawn(graph: Graph): Drawn {
   };
 }
 
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
+
 const STATES = ["created", "prepared", "started"] as const;
 
 function stateOf(graph: Graph | undefined): string {
@@ -68,7 +70,7 @@ function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
         </Group>
         <Text fz="sm" c="dimmed">
           {state === "created" ? "stopped" : state}
-          {graph.data && ` · ${graph.data.elements.length} elements, ${graph.data.connections.length} connections`}
+          {graph.data && ` · ${count(graph.data.elements.length, "element")}, ${count(graph.data.connections.length, "connection")}`}
         </Text>
         <Group gap={6}>
           {!owners.includes(me?.name ?? "") && <Badge size="sm" variant="light" color="gray" tt="none">{owners[0] ?? "no owner"}</Badge>}
