@@ -21,7 +21,6 @@ import { fitTo } from "./canvas";
 import { useEditable } from "./editable";
 import { arrange } from "./layout";
 import { placesNow } from "./placing";
-import { TourMenu } from "../tours/menu";
 
 function Name({ editable }: { editable: boolean }) {
   const topology = useTopology((state) => state.topology);
@@ -172,7 +171,6 @@ export function Toolbar() {
         <Tool label="Legend" icon={<IconQuestionMark size={size} />} on={legend} onClick={() => setView({ legend: !legend })} />
       </div>
       <Group gap={4} wrap="nowrap" ml="auto">
-        <TourMenu />
         <Menu position="bottom-end" width={210}>
           <Menu.Target><ActionIcon size="lg" aria-label="Topology menu"><IconLayoutDistributeHorizontal size={size} /></ActionIcon></Menu.Target>
           <Menu.Dropdown>

@@ -1,6 +1,6 @@
-// Recording of a connection: on and off, download, packets in the browser, and the command for Wireshark.
+// Recording of a connection: on and off, download, and the command for Wireshark.
 import { Button, Code, CopyButton, Group, Stack, Switch, Text } from "@mantine/core";
-import { IconCopy, IconDownload, IconListSearch } from "@tabler/icons-react";
+import { IconCopy, IconDownload } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { raw } from "../api/client";
@@ -9,7 +9,6 @@ import { change } from "../store/edits";
 import { fileName, save } from "../store/files";
 import { complain } from "../store/send";
 import { current } from "../store/topology";
-import { openTab } from "../store/view";
 
 const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
@@ -35,12 +34,6 @@ export function CaptureBox({ connection, editable }: { connection: Connection; e
         onChange={() => void change("connection", connection.id, { capturing: !connection.capturing }, "capture").catch(complain)}
       />
       <Group gap={6}>
-        <Button
-          size="compact-sm" variant="default" leftSection={<IconListSearch size={15} />}
-          onClick={() => openTab({ key: `packets:${connection.id}`, type: "packets", connection: connection.id })}
-        >
-          Show packets
-        </Button>
         <Button size="compact-sm" variant="default" loading={busy} leftSection={<IconDownload size={15} />} onClick={() => void download()}>Download</Button>
         <CopyButton value={command}>
           {({ copied, copy }) => <Button size="compact-sm" variant="default" leftSection={<IconCopy size={15} />} onClick={copy}>{copied ? "Copied" : "Wireshark"}</Button>}

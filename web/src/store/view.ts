@@ -4,7 +4,6 @@ import { create } from "zustand";
 /** A tab of the dock. */
 export type Tab =
   | { key: string; type: "console"; element: string }
-  | { key: string; type: "packets"; connection: string }
   | { key: string; type: "job" };
 
 /** Where a context menu is open, and on what. */

@@ -1,4 +1,0 @@
-// The guided tours on offer.
-export function TourMenu() {
-  return null;
-}
