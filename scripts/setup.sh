@@ -9,6 +9,7 @@ packages=(
     iproute2 iperf3 tcpdump                             # host tests and the demonstration
     busybox-static mmdebstrap debian-archive-keyring    # templates
     runc zstd                                           # the other container runtime, archives
+    chromium                                            # tests in a browser
 )
 
 die() {
@@ -72,5 +73,18 @@ install_rust() {
     rust_is_usable || die "Rust $wanted was installed but does not run"
 }
 
+# The tests in a browser are scripts for Node; an old one does.
+install_browser_tests() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        echo "setup: installing nodejs and npm"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm
+    fi
+    cmp -s web/test/browser/package-lock.json web/test/browser/node_modules/.set-up && return
+    echo "setup: installing what drives the browser"
+    npm --prefix web/test/browser ci --no-audit --no-fund --loglevel=error
+    cp web/test/browser/package-lock.json web/test/browser/node_modules/.set-up
+}
+
 install_packages
 install_rust
+install_browser_tests

@@ -18,124 +18,9 @@ use crate::request;
 /// Before every path of the table.
 pub const PREFIX: &str = "/api/v1";
 
-/// The HTTP method of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    /// Read.
-    Get,
-    /// Create or act.
-    Post,
-    /// Replace.
-    Put,
-    /// Change what is named.
-    Patch,
-    /// Remove.
-    Delete,
-}
+mod shape;
 
-impl Method {
-    /// Its name in HTTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone.
-    Anonymous,
-    /// Any account.
-    LoggedIn,
-    /// An account with at least this role on the topology concerned, or an administrator.
-    Topology(Role),
-    /// An administrator.
-    Admin,
-}
-
-/// A query parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Param {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it must be there.
-    pub required: bool,
-    /// What it means.
-    pub doc: &'static str,
-}
-
-/// Makes the schema of a type, named types into the generator's definitions.
-pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
-
-/// What a call carries.
-#[derive(Debug, Clone, Copy)]
-pub enum Body {
-    /// Nothing.
-    None,
-    /// A JSON object.
-    Json(SchemaFn),
-    /// Text.
-    Text,
-    /// Bytes of any length.
-    Stream,
-}
-
-/// What a call answers.
-#[derive(Debug, Clone, Copy)]
-pub enum Answer {
-    /// Nothing (204).
-    None,
-    /// JSON.
-    Json(SchemaFn),
-    /// Text.
-    Text,
-    /// Bytes of any length.
-    Stream,
-    /// Server-sent events, each a [`request::Event`].
-    Events,
-    /// A WebSocket, for as long as both sides want.
-    Socket,
-}
-
-/// Something that can be asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Operation {
-    /// `noun_verb`, the same in every interface.
-    pub name: &'static str,
-    /// What it is about.
-    pub noun: &'static str,
-    /// What is done.
-    pub verb: &'static str,
-    /// HTTP method.
-    pub method: Method,
-    /// Path below [`PREFIX`], with `{parameters}`.
-    pub path: &'static str,
-    /// Who may call.
-    pub access: Access,
-    /// Query parameters.
-    pub query: &'static [Param],
-    /// What the call carries.
-    pub body: Body,
-    /// What it answers.
-    pub answer: Answer,
-    /// One sentence.
-    pub doc: &'static str,
-    /// Answers a job that goes on after the answer.
-    pub long: bool,
-}
-
-impl Operation {
-    /// Names of the parameters in its path, in order.
-    pub fn path_params(&self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-    }
-}
+pub use shape::{Access, Answer, Body, Method, Operation, Param, SchemaFn};
 
 /// The operation of that name.
 pub fn find(name: &str) -> Option<&'static Operation> {
@@ -297,6 +182,32 @@ const CORE: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<Counters>),
         doc: "Counters of each connection and direction.",
+        long: false,
+    },
+    Operation {
+        name: "topology_arrange",
+        noun: "topology",
+        verb: "arrange",
+        method: Method::Put,
+        path: "/topologies/{id}/places",
+        access: Access::Topology(Role::Manager),
+        query: &[],
+        body: Body::Json(schema::<request::Places>),
+        answer: Answer::None,
+        doc: "Move many elements on the drawing at once.",
+        long: false,
+    },
+    Operation {
+        name: "topology_presence",
+        noun: "topology",
+        verb: "presence",
+        method: Method::Put,
+        path: "/topologies/{id}/presence",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::Json(schema::<request::PresenceSet>),
+        answer: Answer::None,
+        doc: "Tell those who follow the events with presence=true what one has selected.",
         long: false,
     },
     Operation {
@@ -566,7 +477,14 @@ const CORE: &[Operation] = &[
         method: Method::Get,
         path: "/events",
         access: Access::LoggedIn,
-        query: &[Param { name: "after", required: false, doc: "number of the last event seen" }],
+        query: &[
+            Param { name: "after", required: false, doc: "number of the last event seen" },
+            Param {
+                name: "presence",
+                required: false,
+                doc: "true: also events named `presence`, without number, of who has what selected",
+            },
+        ],
         body: Body::None,
         answer: Answer::Events,
         doc: "Follow what changes, as server-sent events; Last-Event-ID continues. An event named reload says that events were missed: read the objects again.",
@@ -763,7 +681,7 @@ const CORE: &[Operation] = &[
         access: Access::Anonymous,
         query: &[],
         body: Body::None,
-        answer: Answer::Json(schema::<serde_json::Value>),
+        answer: Answer::Json(schema::<Vec<tomato_model::kind::KindInfo>>),
         doc: "Show the kinds of elements, their attributes and actions.",
         long: false,
     },

@@ -3,9 +3,11 @@
 //! Attributes of elements, interfaces and connections are the typed patches of `tomato_model::edit`; where they travel beside
 //! other fields they are collected in `attributes` and read by the application, which names the wrong field.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tomato_model::id::{ProfileId, TokenId, TopologyId};
+use tomato_model::id::{ElementId, ProfileId, TokenId, TopologyId};
 use tomato_model::original::import::Report;
 use tomato_model::role::Role;
 
@@ -69,6 +71,49 @@ pub struct ConnectionCreate {
 
 fn yes() -> bool {
     true
+}
+
+/// A place on the drawing, in fractions of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// From left to right.
+    pub x: f64,
+    /// From top to bottom.
+    pub y: f64,
+}
+
+/// Where elements are on the drawing; kept as their `_pos`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Places {
+    /// New place of each element; null takes it away. Elements that are gone are passed over.
+    pub places: BTreeMap<ElementId, Option<Place>>,
+}
+
+/// What somebody has selected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceSet {
+    /// Names the window, at most 64 letters of the caller's choice.
+    #[serde(default)]
+    pub client: String,
+    /// Ids of the selected objects, at most 200; null when the window closes.
+    #[serde(default)]
+    pub selection: Option<Vec<String>>,
+}
+
+/// Somebody has something selected, as the events tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Presence {
+    /// The topology that is looked at.
+    pub topology: TopologyId,
+    /// Who looks.
+    pub account: String,
+    /// The window.
+    pub client: String,
+    /// The selected objects; null when the window closed.
+    pub selection: Option<Vec<String>>,
 }
 
 /// The role an account shall have.

@@ -16,6 +16,7 @@ pub mod import;
 pub mod interface;
 pub mod job;
 pub mod observe;
+pub mod presence;
 pub mod profile;
 pub mod run;
 pub mod server;
@@ -32,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
-use tomato_api::request::{Event, Profile};
+use tomato_api::request::{Event, Presence, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) profiles: RwLock<BTreeMap<String, Profile>>,
     pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
     pub(crate) events: broadcast::Sender<Event>,
+    /// Who has what selected; told to those who watch now and kept nowhere.
+    pub(crate) presence: broadcast::Sender<Presence>,
     /// Woken after each commit that a host must hear of.
     pub(crate) push: Notify,
     pub(crate) host: HostLink,
@@ -86,6 +89,7 @@ impl App {
             profiles: RwLock::new(profiles),
             jobs: Mutex::new(jobs),
             events: broadcast::channel(EVENTS_BEHIND_MAX).0,
+            presence: broadcast::channel(EVENTS_BEHIND_MAX).0,
             push: Notify::new(),
             host,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),

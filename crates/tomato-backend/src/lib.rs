@@ -10,9 +10,9 @@ pub mod hostlink;
 pub mod http;
 pub mod limits;
 pub mod openapi;
-pub mod page;
 pub mod serve;
 mod wanted;
+mod web;
 pub mod xmlrpc;
 
 pub use app::{App, Caller};

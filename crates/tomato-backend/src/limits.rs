@@ -46,6 +46,12 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
 /// Bytes of client data of one object.
 pub const CLIENT_BYTES_MAX: usize = 64 << 10;
+/// Letters by which a window names itself to others.
+pub const PRESENCE_CLIENT_MAX: usize = 64;
+/// Selected objects told to others.
+pub const PRESENCE_SELECTION_MAX: usize = 200;
+/// Letters of an id told to others.
+pub const PRESENCE_ID_MAX: usize = 32;
 /// Requests under way have this long at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long the answer to a change waits for the host to take it into account.

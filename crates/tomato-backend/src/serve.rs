@@ -190,7 +190,7 @@ fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
 /// Every interface on one listener.
 pub fn all(app: App) -> axum::Router {
     let rest = crate::http::router(app.clone());
-    rest.merge(crate::page::router(app.clone()))
+    rest.merge(crate::web::router())
         .merge(crate::grant::router(app.clone()))
         .merge(crate::xmlrpc::router(app))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))

@@ -56,7 +56,7 @@ async fn elsewhere(
     if method == http::Method::POST {
         return answer(app, headers, body).await;
     }
-    crate::http::problem(&crate::app::not_found("page", uri.path()))
+    crate::web::elsewhere(&method, uri.path())
 }
 
 /// Answers one request.

@@ -6,8 +6,8 @@ use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::Counters;
 use tomato_api::job::Job;
-use tomato_api::request::TopologyCreate;
-use tomato_model::edit::{self, TopologyPatch};
+use tomato_api::request::{Place, Places, TopologyCreate};
+use tomato_model::edit::{self, ClientData, ElementPatch, TopologyPatch};
 use tomato_model::graph::{Graph, IdSource};
 use tomato_model::id::TopologyId;
 use tomato_model::lifecycle::{Action, State};
@@ -142,6 +142,35 @@ impl App {
             }
             topology.revision += 1;
             Ok(topology.clone())
+        })
+        .await
+    }
+
+    /// Moves elements on the drawing, in one change.
+    ///
+    /// # Errors
+    /// The role is missing, or a place is no number.
+    pub async fn topology_arrange(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        places: Places,
+    ) -> Answer<()> {
+        self.edit(caller, Part::Topology(id), Role::Manager, |graph| {
+            for (element, place) in places.places {
+                let finite = |place: &Place| place.x.is_finite() && place.y.is_finite();
+                if !place.as_ref().is_none_or(finite) {
+                    let text = format!("places.{element}: x and y must be numbers");
+                    return Err(ApiError::new(ErrorCode::InvalidValue, text));
+                }
+                if graph.element(&element).is_none() {
+                    continue;
+                }
+                let client = ClientData([("_pos".to_owned(), json!(place))].into());
+                let patch = ElementPatch { client, ..ElementPatch::default() };
+                edit::modify_element(graph, &element, &patch).map_err(edit_error)?;
+            }
+            Ok(())
         })
         .await
     }

@@ -97,6 +97,9 @@ pub(crate) fn events(events: impl Stream<Item = Answer<Followed>> + Send + 'stat
                 .id(seq.to_string())
                 .event("reload")
                 .data(json!({"seq": seq}).to_string()),
+            Ok(Followed::Presence(told)) => {
+                SseEvent::default().event("presence").data(json!(told).to_string())
+            }
             Err(error) => SseEvent::default().event("error").data(json!(error).to_string()),
         };
         Ok::<_, Infallible>(frame)

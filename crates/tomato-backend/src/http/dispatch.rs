@@ -95,6 +95,14 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             };
             Ok(traffic(app.topology_traffic(caller, call.id()?, interval).await?))
         }
+        "arrange" => {
+            let id = call.id()?;
+            app.topology_arrange(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
+        "presence" => {
+            let id = call.id()?;
+            app.topology_presence(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
         "counters" => Ok(json(&app.topology_counters(&caller, &call.id()?).await?)),
         _ => Err(unimplemented(&call)),
     }
@@ -277,7 +285,7 @@ async fn other(app: &App, call: Call) -> Answer<Response> {
                 })?,
                 None => app.last_event().await?,
             };
-            Ok(events(app.event_list(caller, after)))
+            Ok(events(app.event_list(caller, after, call.flag("presence")?)))
         }
         "account_info" => Ok(json(&app.account_info(&caller))),
         "server_info" => Ok(json(&app.server_info())),

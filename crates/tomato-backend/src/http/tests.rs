@@ -228,9 +228,9 @@ async fn who_was_away_too_long_is_told_to_reload() {
     for _ in 0..40 {
         app.topology_create(&caller, tomato_api::request::TopologyCreate::default()).await.unwrap();
     }
-    let mut follower = std::pin::pin!(app.event_list(caller.clone(), 3));
+    let mut follower = std::pin::pin!(app.event_list(caller.clone(), 3, false));
     assert_eq!(follower.next().await.unwrap().unwrap(), Followed::Reload(40));
-    let mut follower = std::pin::pin!(app.event_list(caller, 38));
+    let mut follower = std::pin::pin!(app.event_list(caller, 38, false));
     let next = follower.next().await.unwrap().unwrap();
     assert!(matches!(next, Followed::Event(Event { seq: 39, .. })), "{next:?}");
 }

@@ -2,6 +2,8 @@
 //! Run with `--features host-tests`.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "browser-tests")]
+mod browser;
 mod console;
 mod kill;
 mod life;

@@ -112,9 +112,14 @@ impl World {
         elements.iter().map(|e| e["state"].as_str().expect("has a state").to_owned()).collect()
     }
 
+    /// Where the process of a role is named.
+    pub(crate) fn pid_file(&self, role: &str) -> PathBuf {
+        self.run_dir().join(format!("{role}.pid"))
+    }
+
     /// The process of a role, if it runs.
     pub(crate) fn pid(&self, role: &str) -> Option<i32> {
-        let record = fs::read(self.run_dir().join(format!("{role}.pid"))).ok()?;
+        let record = fs::read(self.pid_file(role)).ok()?;
         let record: Value = serde_json::from_slice(&record).ok()?;
         let pid = i32::try_from(record["pid"].as_i64()?).ok()?;
         Path::new("/proc").join(pid.to_string()).exists().then_some(pid)
