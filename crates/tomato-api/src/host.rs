@@ -289,6 +289,52 @@ pub struct DirectionCounters {
     pub duplicated: u64,
     /// Frames changed.
     pub corrupted: u64,
+    /// Frames marked as having met congestion.
+    #[serde(default)]
+    pub marked: u64,
+    /// Frames put before earlier ones.
+    #[serde(default)]
+    pub reordered: u64,
+    /// Bytes waiting for the line now, with framing.
+    #[serde(default)]
+    pub queue_bytes: u64,
+    /// Frames waiting or under way now.
+    #[serde(default)]
+    pub queue_frames: u64,
+    /// Hexadecimal digest of every random verdict so far: equal for equal seed and number of frames.
+    #[serde(default)]
+    pub verdict_hash: String,
+    /// Half of the frames left at most this long after they were due, in nanoseconds.
+    #[serde(default)]
+    pub lateness_p50_ns: u64,
+    /// 99 of 100 frames left at most this long after they were due, in nanoseconds.
+    #[serde(default)]
+    pub lateness_p99_ns: u64,
+    /// Frames by lateness: entry n counts those below 2^n nanoseconds.
+    #[serde(default)]
+    pub lateness: Vec<u64>,
+    /// Frames that the kernel lost in front of the model, where it counts them.
+    #[serde(default)]
+    pub lost_before: u64,
+    /// What the connection did in the last second is not to be trusted.
+    #[serde(default)]
+    pub degraded: bool,
+    /// When that was so, oldest first.
+    #[serde(default)]
+    pub degraded_intervals: Vec<DegradedInterval>,
+}
+
+/// A time in which a connection was not what was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DegradedInterval {
+    /// Its beginning, in nanoseconds before the answer.
+    pub from_ago_ns: u64,
+    /// Its end, in nanoseconds before the answer.
+    pub until_ago_ns: u64,
+    /// Frames that left too late.
+    pub late_frames: u64,
+    /// Frames lost outside of the model.
+    pub lost_frames: u64,
 }
 
 /// A template as a host has it.

@@ -259,6 +259,12 @@ pub(crate) struct Link {
     /// For example 64KiB, or none for the usual one
     #[arg(long, value_parser = queue)]
     pub(crate) queue: Option<Limit<ByteCount>>,
+    /// Any parameter of docs/wire.md, such as discipline=codel or mtu=1400; an empty value takes a limit away
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A common access network seen from the subscriber, such as lte-down or dsl-up
+    #[arg(long)]
+    pub(crate) preset: Option<String>,
     /// Off: a plain wire at full speed
     #[arg(long, value_enum)]
     pub(crate) emulation: Option<Switch>,

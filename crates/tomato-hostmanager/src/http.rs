@@ -19,8 +19,9 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
-    ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
-    ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress, WantedTopology,
+    ArchiveStatus, Counters, DegradedInterval, DirectionCounters, ExecAnswer, ExecCall,
+    HOST_PROTOCOL, HostHello, ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress,
+    WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
 use tomato_api::usage::{ConnectionUsage, ElementUsage};
@@ -28,7 +29,7 @@ use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
 use tomato_wire::filter::Filter;
-use tomato_wire::status::DirectionStatus;
+use tomato_wire::status::{Degraded, DirectionStatus};
 
 use crate::archive;
 use crate::console::{Handle, Order};
@@ -417,6 +418,8 @@ fn direction(status: &DirectionStatus) -> DirectionCounters {
     let by_cause = [
         ("loss", drops.loss),
         ("queue", drops.queue),
+        ("early", drops.early),
+        ("mtu", drops.mtu),
         ("disconnected", drops.disconnected),
         ("overload", drops.overload),
         ("detached", drops.detached),
@@ -430,6 +433,26 @@ fn direction(status: &DirectionStatus) -> DirectionCounters {
         drops: by_cause.into_iter().map(|(cause, n)| (cause.to_owned(), n)).collect(),
         duplicated: status.duplicated,
         corrupted: status.corrupted,
+        marked: status.marked,
+        reordered: status.reordered,
+        queue_bytes: status.queue_bytes,
+        queue_frames: status.queue_frames,
+        verdict_hash: format!("{:016x}", status.verdict_hash),
+        lateness_p50_ns: status.lateness_p50_ns,
+        lateness_p99_ns: status.lateness_p99_ns,
+        lateness: status.lateness.clone(),
+        lost_before: status.lost_before,
+        degraded: status.degraded,
+        degraded_intervals: status.degraded_intervals.iter().map(degraded).collect(),
+    }
+}
+
+fn degraded(interval: &Degraded) -> DegradedInterval {
+    DegradedInterval {
+        from_ago_ns: interval.from_ago_ns,
+        until_ago_ns: interval.until_ago_ns,
+        late_frames: interval.late_frames,
+        lost_frames: interval.lost_frames,
     }
 }
 

@@ -586,8 +586,8 @@ fn set(connection: &mut Connection, wanted: &FileConnection) {
     connection.emulation = wanted.emulation;
     connection.connected = wanted.connected;
     connection.capturing = wanted.capturing;
-    connection.forward = wanted.forward;
-    connection.backward = wanted.backward;
+    connection.forward.clone_from(&wanted.forward);
+    connection.backward.clone_from(&wanted.backward);
     connection.client.clone_from(&wanted.client);
 }
 

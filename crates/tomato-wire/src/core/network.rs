@@ -155,7 +155,7 @@ impl Network {
         for (key, wanted) in &config.links {
             match self.links.position(key) {
                 Some(link) => self.change_link(now_ns, key, link, wanted, is_reseeded),
-                None => self.add_link(key, wanted),
+                None => self.add_link(now_ns, key, wanted),
             }
         }
         Ok(removed)
@@ -205,6 +205,19 @@ impl Network {
             Err(Unfit::Exhausted) => direction.refuse(DropCause::Overload, 1),
             Ok(_) if !link.config.connected => direction.refuse(DropCause::Disconnected, packets),
             Ok(frame) => self.enter(now_ns, end, &frame.into()),
+        }
+    }
+
+    /// What a port knows of frames that did not reach it in time: how many were lost, and whether some wait too long.
+    pub fn input_trouble(&mut self, now_ns: u64, port: PortId, lost: u64, waits: bool) {
+        let Some(end) = self.ports.get(port).and_then(|port| port.end) else { return };
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let direction = &mut link.directions[end.side];
+        if lost > 0 {
+            direction.lost_before(now_ns, lost);
+        }
+        if waits {
+            direction.input_waits(now_ns);
         }
     }
 
@@ -393,7 +406,7 @@ impl Network {
         }
     }
 
-    fn add_link(&mut self, key: &str, wanted: &LinkConfig) {
+    fn add_link(&mut self, now_ns: u64, key: &str, wanted: &LinkConfig) {
         let ends = wanted.ends.each_ref().map(|end| match end {
             End::Port(key) => Place::Port(self.ports.position(key).expect("check() found it")),
             End::Bridge { bridge, .. } => {
@@ -402,7 +415,7 @@ impl Network {
         });
         self.sequence += 1;
         let directions = [0, 1].map(|side| {
-            Direction::new(Streams::new(self.seed, key, side), behaviour(wanted, side))
+            Direction::new(now_ns, Streams::new(self.seed, key, side), behaviour(wanted, side))
         });
         let link = Link {
             serial: self.sequence,
@@ -447,7 +460,7 @@ impl Network {
         for side in [0, 1] {
             let new = behaviour(wanted, side);
             if new != behaviour(&link.config, side) || is_reseeded {
-                link.directions[side].change(Streams::new(seed, key, side), new);
+                link.directions[side].change(now_ns, Streams::new(seed, key, side), new);
             }
             if is_cut {
                 link.directions[side].cut();

@@ -38,6 +38,8 @@ pub(super) struct Slot {
     pub(super) gone: Option<PortError>,
     pub(super) error: Option<String>,
     pub(super) refused_frames: u64,
+    /// Since when every look found more frames than were taken.
+    pub(super) behind_since_ns: Option<u64>,
 }
 
 impl Topology {
