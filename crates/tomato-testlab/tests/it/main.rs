@@ -4,6 +4,7 @@
 mod event;
 mod import;
 mod lifecycle;
+mod people;
 mod recovery;
 mod role;
 mod session;
