@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod page;
 mod peer;
 pub mod serve;
+pub mod tls;
 mod wanted;
 pub mod xmlrpc;
 

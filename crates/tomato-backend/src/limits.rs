@@ -121,3 +121,9 @@ pub const NOTIFICATIONS_KEPT_MAX: usize = 200;
 pub const NOTIFICATIONS_READ_KEPT_MAX: usize = 50;
 /// Topologies are looked at for their timeouts this often.
 pub const TIMEOUT_PERIOD: Duration = Duration::from_secs(60);
+/// A client has this long for the handshake of an encrypted connection.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes at once; more connections wait.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
+/// Pause after a connection that could not be accepted.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);

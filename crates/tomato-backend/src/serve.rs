@@ -6,6 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
+use futures_util::future::BoxFuture;
 use http::header::HOST;
 use tokio::net::{TcpListener, UnixListener};
 use tomato_api::error::{ApiError, ErrorCode};
@@ -13,7 +16,9 @@ use tomato_store::{SqliteStore, StoreError};
 
 use crate::app::App;
 use crate::hostlink::HostLink;
+use crate::http::call::Tls;
 use crate::limits::SHUTDOWN_GRACE;
+use crate::tls::{TlsError, TlsFiles, TlsListener};
 
 /// What the backend needs to run.
 #[derive(Default)]
@@ -26,6 +31,8 @@ pub struct Config {
     pub listener: Option<std::net::TcpListener>,
     /// Where grants are served without TLS, besides the listener for people; their addresses name this one.
     pub grant_listen: Option<SocketAddr>,
+    /// Encrypts connections of people.
+    pub tls: Option<TlsFiles>,
     /// Unix socket for hosts; replaced if there.
     pub host_socket: PathBuf,
     /// Password that the account `admin` shall have; without one it is left as it is.
@@ -65,6 +72,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Connections cannot be encrypted.
+    #[error("connections cannot be encrypted")]
+    Tls(#[source] TlsError),
     /// The socket for hosts cannot be made.
     #[error("cannot make the socket {path} for hosts; its directory must exist and be writable")]
     HostSocket {
@@ -115,13 +125,13 @@ pub async fn serve(
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until = stopped.clone();
     let walker = tokio::spawn(crate::app::timeout::run(app.clone()));
-    let router = all(app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let ended = async move {
         shutdown.await;
         stop.send_replace(true);
-    });
+    };
+    let server = people(listener, config.tls.as_ref(), all(app), ended)?;
     let result = tokio::select! {
-        result = server.into_future() => result.map_err(ServeError::Serve),
+        result = server => result.map_err(ServeError::Serve),
         () = async {
             // event streams never end by themselves
             drop(until.wait_for(|is_stopped| *is_stopped).await);
@@ -136,6 +146,42 @@ pub async fn serve(
     walker.abort();
     drop(std::fs::remove_file(&config.host_socket));
     result
+}
+
+/// The server for people, encrypted if asked for, until `ended`.
+fn people(
+    listener: TcpListener,
+    tls: Option<&TlsFiles>,
+    router: axum::Router,
+    ended: impl Future<Output = ()> + Send + 'static,
+) -> Result<BoxFuture<'static, std::io::Result<()>>, ServeError> {
+    let Some(files) = tls else {
+        let router = router.into_make_service_with_connect_info::<Peer>();
+        let server = axum::serve(listener, router).with_graceful_shutdown(ended);
+        return Ok(Box::pin(server.into_future()));
+    };
+    let config = crate::tls::config(files).map_err(ServeError::Tls)?;
+    let listener = TlsListener::new(listener, config).map_err(ServeError::Serve)?;
+    let router = router.layer(axum::Extension(Tls));
+    let router = router.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(ended);
+    Ok(Box::pin(server.into_future()))
+}
+
+/// The address of a client, known to the listener.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
 }
 
 async fn listen(
@@ -223,7 +269,7 @@ async fn refuse_foreign_pages(
     }
     let mode = request.headers().get("sec-fetch-mode");
     let by_script = mode.is_some_and(|mode| mode != "navigate");
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
     let mut response = crate::peer::from(peer, next.run(request)).await;
     if by_script {
         response.headers_mut().remove(http::header::WWW_AUTHENTICATE);

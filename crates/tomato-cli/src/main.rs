@@ -26,6 +26,7 @@ mod process;
 mod resolve;
 mod role;
 mod supervisor;
+mod tls;
 mod topology;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "virt-helper") {
         return ExitCode::from(tomato_virt::helper::helper_main(&arguments[1..]));
     }
+    tomato_api::client::prepare_tls();
     match command::run() {
         Ok(code) => code,
         Err(error) => exit::report(&error),
