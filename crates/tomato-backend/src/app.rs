@@ -47,6 +47,7 @@ use crate::app::job::JobHandle;
 use crate::app::login::{LoginLimits, PasswordCache};
 use crate::app::notification::Notifications;
 use crate::app::slot::Slots;
+use crate::fault::FaultPoints;
 use crate::hostlink::HostLink;
 use crate::limits::{AUDIT_QUEUE_MAX, EVENTS_BEHIND_MAX, PASSWORD_CHECKS, PASSWORD_QUEUE_MAX};
 
@@ -80,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
     pub(crate) notifications: Mutex<Notifications>,
     pub(crate) settings: RwLock<setting::Stored>,
+    pub(crate) fault: FaultPoints,
     pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
@@ -92,6 +94,15 @@ pub(crate) struct Inner {
 impl App {
     /// The application on `store`, with everything in it loaded. Call [`App::resume`] once a host may dial in.
     pub async fn open(store: SqliteStore, host: HostLink) -> Answer<App> {
+        Self::open_with(store, host, FaultPoints::default()).await
+    }
+
+    /// [`App::open`] with places to stop at.
+    pub(crate) async fn open_with(
+        store: SqliteStore,
+        host: HostLink,
+        fault: FaultPoints,
+    ) -> Answer<App> {
         let slots = slot::load(&store).await?;
         let profiles = profile::load(&store).await?;
         let jobs = job::load(&store).await?;
@@ -113,6 +124,7 @@ impl App {
             organizations: RwLock::new(organizations),
             notifications: Mutex::new(notifications),
             settings: RwLock::new(settings),
+            fault,
             audit,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),

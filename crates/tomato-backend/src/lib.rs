@@ -5,6 +5,7 @@
 
 pub mod app;
 mod clock;
+pub mod fault;
 mod grant;
 pub mod hostlink;
 pub mod http;

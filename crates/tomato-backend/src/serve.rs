@@ -15,6 +15,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{SqliteStore, StoreError};
 
 use crate::app::App;
+use crate::fault::FaultPoints;
 use crate::hostlink::HostLink;
 use crate::http::call::Tls;
 use crate::limits::SHUTDOWN_GRACE;
@@ -31,6 +32,8 @@ pub struct Config {
     pub listener: Option<std::net::TcpListener>,
     /// Where grants are served without TLS, besides the listener for people; their addresses name this one.
     pub grant_listen: Option<SocketAddr>,
+    /// Where a test stops the process.
+    pub fault: FaultPoints,
     /// Encrypts connections of people.
     pub tls: Option<TlsFiles>,
     /// Unix socket for hosts; replaced if there.
@@ -106,7 +109,9 @@ pub async fn serve(
     let store = SqliteStore::open(&config.store_path)
         .await
         .map_err(|source| ServeError::OpenStore { path: config.store_path.clone(), source })?;
-    let app = App::open(store, HostLink::default()).await.map_err(ServeError::Load)?;
+    let app = App::open_with(store, HostLink::default(), config.fault.clone())
+        .await
+        .map_err(ServeError::Load)?;
     if let Some(password) = &config.admin_password {
         app.ensure_admin(password).await.map_err(ServeError::Load)?;
     }

@@ -32,6 +32,7 @@ pub(crate) fn backend(role: BackendRole) -> anyhow::Result<ExitCode> {
         listener: Some(listener.into()),
         host_socket: role.host_socket,
         grant_listen: role.grant_listen,
+        fault: tomato_backend::fault::FaultPoints::default(),
         tls: role
             .tls_cert
             .zip(role.tls_key)

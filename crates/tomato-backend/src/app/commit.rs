@@ -284,7 +284,9 @@ impl App {
     }
 
     async fn write(&self, changes: Changes) -> Answer<Vec<Event>> {
+        self.inner.fault.reached("commit").await;
         let numbers = self.inner.store.commit(changes.batch).await.map_err(store_error)?;
+        self.inner.fault.reached("committed").await;
         let numbered = changes.events.into_iter().zip(numbers);
         Ok(numbered.map(|(event, seq)| Event { seq, ..event }).collect())
     }
