@@ -11,6 +11,8 @@ use tomato_model::id::{ElementId, ProfileId, TokenId, TopologyId};
 use tomato_model::original::import::Report;
 use tomato_model::role::Role;
 
+use crate::account::TokenScope;
+
 /// Attributes by name; keys that begin with `_` are data of the client.
 pub type Attributes = serde_json::Map<String, Value>;
 
@@ -213,6 +215,8 @@ pub struct TokenCreate {
     pub label: Option<String>,
     /// Days until it ends; never by default.
     pub days: Option<u32>,
+    /// What narrows it; nothing by default.
+    pub scope: TokenScope,
 }
 
 /// An access token without its secret.
@@ -224,6 +228,9 @@ pub struct Token {
     pub account: String,
     /// What it is for.
     pub label: String,
+    /// What narrows it.
+    #[serde(default)]
+    pub scope: TokenScope,
     /// Microseconds since the Unix epoch.
     pub created_at: u64,
     /// Microseconds since the Unix epoch; none means never.
@@ -259,15 +266,6 @@ impl std::fmt::Debug for SessionCreate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SessionCreate").field("account", &self.account).finish_non_exhaustive()
     }
-}
-
-/// An account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Account {
-    /// Its name.
-    pub name: String,
-    /// Whether it may do everything.
-    pub admin: bool,
 }
 
 /// What this server is.

@@ -5,12 +5,15 @@
 
 pub mod app;
 mod clock;
+pub mod fault;
 mod grant;
 pub mod hostlink;
 pub mod http;
 pub mod limits;
 pub mod openapi;
+mod peer;
 pub mod serve;
+pub mod tls;
 mod wanted;
 mod web;
 pub mod xmlrpc;

@@ -34,6 +34,9 @@ pub(crate) struct Global {
         default_value = "/var/lib/tomato"
     )]
     pub(crate) data_dir: PathBuf,
+    /// Certificate to trust besides those of the system (PEM); the one of a lab of --data-dir is trusted anyway
+    #[arg(long, env = "TOMATO_CA", global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
@@ -121,6 +124,15 @@ pub(crate) struct Up {
     /// Where to answer
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
     pub(crate) listen: SocketAddr,
+    /// Encrypt connections with a certificate that is made up and kept in DATA_DIR/tls
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "tls_cert")]
+    pub(crate) tls: Option<TlsMode>,
+    /// Encrypt connections with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Return once the lab answers and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -130,6 +142,13 @@ pub(crate) struct Up {
     /// The detached half of `--detach`.
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsMode {
+    /// Made up at the first start and again before it ends
+    Generate,
 }
 
 #[derive(Debug, Args)]
@@ -445,6 +464,15 @@ pub(crate) struct BackendRole {
     /// Address, already bound, of the listener at standard input
     #[arg(long)]
     pub(crate) listen: SocketAddr,
+    /// Certificate of the listener; without one connections are not encrypted
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Key of the certificate
+    #[arg(long)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Where grants are served without encryption
+    #[arg(long)]
+    pub(crate) grant_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

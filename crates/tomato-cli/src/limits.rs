@@ -54,3 +54,11 @@ pub(crate) const CALLS_AT_ONCE: usize = 16;
 pub(crate) const ROLE_UID_FIRST: u32 = 0x1000_0000;
 /// Pairs of such numbers.
 pub(crate) const ROLE_UID_PAIRS: u32 = 0x10_0000;
+/// How long the lab has to answer whether it is ready.
+pub(crate) const READY_CALL: Duration = Duration::from_secs(1);
+/// Days that a certificate made up lasts.
+pub(crate) const TLS_DAYS: i64 = 825;
+/// One made up is made anew when it is older than this, in days.
+pub(crate) const TLS_RENEW_DAYS: u64 = 700;
+/// The largest certificate or key that is read, in bytes.
+pub(crate) const TLS_FILE_BYTES: u64 = 1 << 20;

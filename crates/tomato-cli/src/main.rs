@@ -29,6 +29,7 @@ mod process;
 mod resolve;
 mod role;
 mod supervisor;
+mod tls;
 mod topology;
 mod usage;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "virt-helper") {
         return ExitCode::from(tomato_virt::helper::helper_main(&arguments[1..]));
     }
+    tomato_api::client::prepare_tls();
     match command::run() {
         Ok(code) => code,
         Err(error) => exit::report(&error),

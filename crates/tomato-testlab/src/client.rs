@@ -37,6 +37,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(url: String, account: Option<&str>) -> Self {
+        tomato_api::client::prepare_tls();
         Self { http: reqwest::Client::new(), url, account: account.map(str::to_owned) }
     }
 

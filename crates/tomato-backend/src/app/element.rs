@@ -97,7 +97,8 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        self.view(caller, Part::Element(id), Role::Manager).await?;
+        let graph = self.view(caller, Part::Element(id), Role::Manager).await?;
+        self.may_act(caller, &graph.topology, action)?;
         self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;

@@ -48,6 +48,9 @@ struct World {
     /// Operation to the messages its next calls fail with.
     failures: BTreeMap<String, Vec<String>>,
     calls: Vec<(String, ElementId)>,
+    /// The changing call with this number waits for ever.
+    hold_at: Option<usize>,
+    is_held: bool,
     next_pid: u32,
     is_disk_short: bool,
 }
@@ -137,6 +140,18 @@ impl FakeContainers {
         self.world().containers.get(id)?.network.clone()
     }
 
+    /// Makes the changing call that would be the one with this number, counted from 0, wait for ever, as if its caller had died
+    /// right before it.
+    pub fn hold_at(&self, number: Option<usize>) {
+        let mut world = self.world();
+        (world.hold_at, world.is_held) = (number, false);
+    }
+
+    /// Whether a call waits so.
+    pub fn is_held(&self) -> bool {
+        self.world().is_held
+    }
+
     /// Every changing call so far: operation and element, in order.
     pub fn calls(&self) -> Vec<(String, ElementId)> {
         self.world().calls.clone()
@@ -151,6 +166,9 @@ impl FakeContainers {
         if !self.options.delay.is_zero() {
             tokio::time::sleep(self.options.delay).await;
         }
+        if self.holds() {
+            std::future::pending::<()>().await;
+        }
         let mut world = self.world();
         world.calls.push((operation.to_owned(), id.clone()));
         match world.failures.get_mut(operation) {
@@ -159,6 +177,13 @@ impl FakeContainers {
             }
             _ => Ok(()),
         }
+    }
+
+    fn holds(&self) -> bool {
+        let mut world = self.world();
+        let is_now = world.hold_at == Some(world.calls.len());
+        world.is_held |= is_now;
+        is_now
     }
 
     fn with_started<T>(

@@ -50,7 +50,7 @@ pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
         }
     }
     let hosts = usize::from(app.host().is_connected());
-    let users = app.account_count().await?;
+    let users = app.account_count();
     Ok(json!({
         "usage": {
             "topologies": topologies,
