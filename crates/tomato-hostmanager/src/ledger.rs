@@ -30,10 +30,30 @@ pub struct Record {
 pub struct ElementRecord {
     /// The template it was prepared from.
     pub template: Option<PinnedTemplate>,
+    /// Name of that template.
+    #[serde(default)]
+    pub template_name: Option<String>,
+    /// The limits it was started with or given since.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// It is being made anew although nobody asked for a start.
+    #[serde(default)]
+    pub is_restarting: bool,
     /// The start count of its last start.
     pub started_count: u64,
     /// The last failure, and what was wanted then: it is not tried again until something else is wanted.
     pub failure: Option<Failure>,
+}
+
+/// What an element may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Thousandths of one processor.
+    pub cpu_milli: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids_max: u32,
 }
 
 /// A template fixed by digest.

@@ -269,6 +269,9 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     /// What the container uses now; all zero but the disk if it does not run.
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
 
+    /// Gives a started container the processor, memory and process limits of `spec` without disturbing it. Does nothing if it does not run.
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError>;
+
     /// What the element's own layer takes on disk.
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError>;
 

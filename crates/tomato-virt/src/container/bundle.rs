@@ -153,10 +153,15 @@ fn mounts(stage: &Path) -> Value {
     ])
 }
 
-fn resources(spec: &ContainerSpec) -> Value {
-    let quota = i64::try_from(u64::from(spec.cpus_milli) * CPU_PERIOD_US / 1000)
+/// Processor time per [`CPU_PERIOD_US`], in microseconds.
+pub(super) fn cpu_quota_us(spec: &ContainerSpec) -> i64 {
+    i64::try_from(u64::from(spec.cpus_milli) * CPU_PERIOD_US / 1000)
         .unwrap_or(i64::MAX)
-        .max(CPU_QUOTA_MIN_US);
+        .max(CPU_QUOTA_MIN_US)
+}
+
+fn resources(spec: &ContainerSpec) -> Value {
+    let quota = cpu_quota_us(spec);
     let device = |kind: &str, major: u32, minor: Option<u32>| json!({ "allow": true, "type": kind, "major": major, "minor": minor, "access": "rwm" });
     json!({
         "cpu": { "quota": quota, "period": CPU_PERIOD_US },

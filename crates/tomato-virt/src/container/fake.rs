@@ -385,6 +385,10 @@ impl Containers for FakeContainers {
         self.world().prepared(id).map(|_| ContainerUsage::default())
     }
 
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        self.begin("set_limits", &spec.id).await
+    }
+
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError> {
         let bytes = self.world().prepared(id)?.disk_bytes;
         Ok(DiskUse { bytes, is_whole: true })

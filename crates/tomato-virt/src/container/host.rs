@@ -222,6 +222,11 @@ impl super::Containers for LinuxContainers {
         self.run(move |inner| inner.usage(&id)).await
     }
 
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        let spec = spec.clone();
+        self.run(move |inner| inner.set_limits(&spec)).await
+    }
+
     async fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.disk(&id)).await
