@@ -26,7 +26,7 @@ mod purge;
 mod spec;
 mod state;
 mod tap;
-mod tree;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -44,7 +44,9 @@ pub(crate) use layout::ElementPaths;
 pub use layout::HostPaths;
 pub(crate) use lock::Lock;
 pub use purge::{Purged, purge};
-pub use spec::{Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route};
+pub use spec::{
+    Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, MainProcess, NetworkSpec, Route,
+};
 pub(crate) use state::{Phase, State, process_start, process_started_at};
 pub use tree::DiskUse;
 

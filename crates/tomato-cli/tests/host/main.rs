@@ -2,8 +2,10 @@
 //! Run with `--features host-tests`.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+mod fault;
 mod kill;
 mod life;
+mod live;
 mod original;
 mod python;
 mod script;

@@ -392,7 +392,8 @@ fn check(spec: &ContainerSpec) -> Result<(), ContainerError> {
             "cpus, memory and pids of a container must be more than zero: use another profile",
         );
     }
-    if spec.boot.iter().any(|argument| argument.contains('\0')) {
+    let main = spec.main.iter().flat_map(|main| main.argv.iter().chain(&main.env));
+    if spec.boot.iter().chain(main).any(|text| text.contains('\0')) {
         return wrong("boot command holds a zero character: build the template again");
     }
     Ok(())
