@@ -17,6 +17,7 @@ mod down;
 mod element;
 mod exit;
 mod generated;
+mod image;
 mod job;
 mod lab;
 mod limits;

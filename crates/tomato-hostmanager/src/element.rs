@@ -20,7 +20,7 @@ use tomato_api::host::{WantedElement, WantedInterface};
 use tomato_model::id::ElementId;
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
-use tomato_virt::container::{ContainerError, ExitReason, Observed};
+use tomato_virt::container::{ContainerError, ExitReason, Observed, ProcessState};
 
 use crate::archive;
 use crate::error::{of_container, of_host};
@@ -145,7 +145,9 @@ impl Look {
             }
             _ => None,
         };
+        let main = self.main_process().await;
         self.live(|live| {
+            live.ended = main;
             let (state, failed) = match seen {
                 Ok(Observed::Absent) => (State::Created, None),
                 Ok(Observed::Prepared { .. }) => (State::Prepared, None),
@@ -164,6 +166,23 @@ impl Look {
                 live.retry = None;
             }
         });
+    }
+
+    /// How the main process of an image ended, if it did.
+    async fn main_process(&self) -> Option<String> {
+        let main = self.record().await.template?.main?;
+        let program = main.argv.first()?;
+        let state = self.host.parts.containers.main_process(&self.id).await.ok()??;
+        let log = "see /.tomato/boot.log inside";
+        match state {
+            ProcessState::Exited(code) => {
+                Some(format!("its main process {program} has ended with exit code {code}; {log}"))
+            }
+            ProcessState::Signalled(signal) => {
+                Some(format!("its main process {program} was ended by signal {signal}; {log}"))
+            }
+            ProcessState::Running | ProcessState::Unknown => None,
+        }
     }
 
     /// `Ok(Some(..))` is not as wanted for a reason that is nobody's failure: it ended by itself.

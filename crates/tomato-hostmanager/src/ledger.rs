@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tomato_api::error::ApiError;
 use tomato_api::host::{WantedElement, WantedTopology};
 use tomato_model::id::{ElementId, TopologyId};
+use tomato_virt::container::MainProcess;
 
 /// All that is known of one topology on this host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ pub struct PinnedTemplate {
     pub rootfs: PathBuf,
     /// Command run at each start.
     pub boot: Vec<String>,
+    /// What is run in its place, if the template came from an image.
+    #[serde(default)]
+    pub main: Option<MainProcess>,
 }
 
 /// Something that did not work.

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod limits;
 mod outage;
 mod reconcile;
+pub mod registry;
 mod serve;
 pub mod templates;
 pub mod translate;

@@ -271,6 +271,9 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     /// What the container uses now; all zero but the disk if it does not run.
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
 
+    /// How the container's main process is; `None` if it has not begun or there is none. Its output is in `/.tomato/boot.log` inside.
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError>;
+
     /// Gives a started container the processor, memory and process limits of `spec` without disturbing it. Does nothing if it does not run.
     async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError>;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod fault;
+mod image;
 mod kill;
 mod life;
 mod live;

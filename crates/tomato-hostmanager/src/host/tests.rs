@@ -572,6 +572,7 @@ async fn orphans_are_removed() {
             digest: String::new(),
             rootfs: PathBuf::new(),
             boot: Vec::new(),
+            main: None,
         },
     );
     world.containers.start(&stray.unwrap()).await.unwrap();

@@ -385,6 +385,10 @@ impl Containers for FakeContainers {
         self.world().prepared(id).map(|_| ContainerUsage::default())
     }
 
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError> {
+        self.with_started(id, |_| Ok(None))
+    }
+
     async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
         self.begin("set_limits", &spec.id).await
     }

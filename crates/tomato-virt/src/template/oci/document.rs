@@ -19,6 +19,12 @@ impl BlobDigest {
         Self(hex::encode(sum))
     }
 
+    /// That of a part.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest;
+        Self::of_sum(&sha2::Sha256::digest(bytes))
+    }
+
     /// The digits alone.
     pub fn hex(&self) -> &str {
         &self.0
