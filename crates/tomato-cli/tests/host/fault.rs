@@ -93,7 +93,7 @@ fn a_missing_or_damaged_template_is_told() {
     let file = world.file("bad.yaml");
     fs::write(&file, ONE.replace("busybox", "no-such-template")).expect("written");
     let error = world.try_tomato(&["start", &file]).expect_err("refused");
-    assert!(error.contains("there is no template no-such-template"), "{error}");
+    assert!(error.contains("no template \"no-such-template\""), "{error}");
     world.start(ONE);
     world.tomato(&["stop", "one"]);
     let blobs = PathBuf::from(world.file("templates/blobs"));
