@@ -121,7 +121,7 @@ pub(super) fn take(
         let number = index + 1;
         progress(format!("layer {number} of {count} ({} MB)", layer.size.div_ceil(1_000_000)));
         let part = scratch.join("layer");
-        fetching.to_file(layer, &format!("layer {number}"), &part)?;
+        fetching.fetch_to(layer, &format!("layer {number}"), &part)?;
         let failed = |source| OciError::Layer { number, source };
         mark(&part, diff, number, &mut unpacking, root)?;
         let file = File::open(&part).map_err(OciError::Write)?;
@@ -232,7 +232,7 @@ impl Fetching<'_> {
             .map_err(|source| OciError::Parse { what: what.to_owned(), source })
     }
 
-    fn to_file(&mut self, blob: &Blob, what: &str, path: &Path) -> Result<(), OciError> {
+    fn fetch_to(&mut self, blob: &Blob, what: &str, path: &Path) -> Result<(), OciError> {
         let mut file = File::create(path).map_err(OciError::Write)?;
         self.copy(blob, what, &mut file)
     }
