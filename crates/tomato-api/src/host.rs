@@ -26,7 +26,8 @@
 //! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
 //! | `GET /templates` | - | list of [`TemplateInfo`] |
 //! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
-//! | `PUT /templates/{name}?label=TEXT` | rootfs tar stream (plain, gzip, zstd) | [`TemplateInfo`] |
+//! | `POST /templates/{name}/pull?reference=IMAGE&label=TEXT` | - | stream of JSON lines [`TemplateProgress`] |
+//! | `PUT /templates/{name}?label=TEXT&format=FORMAT` | tar stream (plain, gzip, zstd) of a root file system or, with `oci`, of an image's layout | [`TemplateInfo`] |
 //!
 //! Errors are [`ApiError`](crate::error::ApiError) bodies with the code's HTTP status.
 //! Calls on an element that is being recovered or started wait for it, at most 30 s.

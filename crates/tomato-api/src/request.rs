@@ -318,6 +318,17 @@ pub enum EventChange {
     Remove,
 }
 
+/// An image to import as a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatePull {
+    /// `HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]`.
+    pub reference: String,
+    /// A title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
 /// Something changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {

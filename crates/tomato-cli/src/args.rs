@@ -431,6 +431,17 @@ pub(crate) struct ArchiveRun {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TemplateCommand {
+    /// Make a template from an OCI image
+    Create {
+        /// Name of the template
+        name: String,
+        /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
+        #[arg(long, value_name = "PATH|REF")]
+        oci: String,
+        /// A title
+        #[arg(long)]
+        label: Option<String>,
+    },
     /// Import a root file system (tar, tar.gz, tar.zst)
     Upload {
         /// Name of the template

@@ -12,8 +12,8 @@ use crate::args::{
 use crate::client::Client;
 use crate::topology::Import;
 use crate::{
-    archive, capture, config, connection, console, copy, doctor, down, element, generated, live,
-    login, output, resolve, role, supervisor, topology, usage,
+    archive, capture, config, connection, console, copy, doctor, down, element, generated, image,
+    live, login, output, resolve, role, supervisor, topology, usage,
 };
 
 /// Reads the command line and runs it.
@@ -103,6 +103,9 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
             capture::download(client, &connection, file.as_deref()).await?;
         }
         Command::Archive(command) => on_archive(client, command, global).await?,
+        Command::Template(TemplateCommand::Create { name, oci, label }) => {
+            image::create(client, &name, &oci, label, form).await?;
+        }
         Command::Template(TemplateCommand::Upload { name, file, label }) => {
             let open = std::fs::File::open(&file)
                 .with_context(|| format!("cannot open {}", file.display()))?;

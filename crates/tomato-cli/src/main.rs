@@ -19,6 +19,7 @@ mod down;
 mod element;
 mod exit;
 mod generated;
+mod image;
 mod job;
 mod lab;
 mod limits;

@@ -17,7 +17,8 @@ use tomato_wire::status::{LinkStatus, TopologyStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
-use crate::templates::{OnProgress, Templates};
+use crate::registry::Reference;
+use crate::templates::{Format, OnProgress, Templates};
 use crate::wire::{Applied, WireControl, WireFault};
 
 /// A wire that only remembers. Clones share everything.
@@ -224,6 +225,7 @@ impl Templates for FakeTemplates {
             digest,
             rootfs: PathBuf::from("/templates").join(name),
             boot: Vec::new(),
+            main: None,
         })
     }
 
@@ -240,12 +242,24 @@ impl Templates for FakeTemplates {
         &self,
         name: &str,
         label: &str,
+        _format: Format,
         mut reader: Box<dyn Read + Send>,
     ) -> Result<TemplateInfo, ApiError> {
         let read =
             tokio::task::spawn_blocking(move || std::io::copy(&mut reader, &mut std::io::sink()));
         let read = read.await.map_err(std::io::Error::other).and_then(|read| read);
         read.map_err(|error| ApiError::new(ErrorCode::InvalidValue, error.to_string()))?;
+        Ok(info(name, label))
+    }
+
+    async fn pull(
+        &self,
+        name: &str,
+        label: &str,
+        image: &Reference,
+        progress: OnProgress,
+    ) -> Result<TemplateInfo, ApiError> {
+        progress(format!("get {image}"), None);
         Ok(info(name, label))
     }
 }

@@ -116,6 +116,8 @@ pub(crate) struct LiveElement {
     pub(crate) disk_bytes: u64,
     /// Processes the kernel has killed at its memory limit since it was started.
     pub(crate) oom_kills: u64,
+    /// How the main process of its image ended, in words.
+    pub(crate) ended: Option<String>,
     /// Its network could not be made and is tried again.
     pub(crate) retry: Option<Retry>,
 }
@@ -151,8 +153,8 @@ impl LiveElement {
             let was = if count == 1 { "process was" } else { "processes were" };
             format!("{count} {was} killed at its memory limit; give it a larger profile")
         });
-        let all: Vec<String> =
-            memory.into_iter().chain(self.disk.map(|over| over.to_string())).collect();
+        let disk = self.disk.map(|over| over.to_string());
+        let all: Vec<String> = [self.ended.clone(), memory, disk].into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }

@@ -40,6 +40,8 @@ use crate::limits::{
     ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
     STREAM_CHUNK_BYTES, STREAM_CHUNKS, TRAFFIC_DEFAULT,
 };
+use crate::registry::Reference;
+use crate::templates::{Format, OnProgress};
 
 /// An error as an answer.
 #[derive(Debug)]
@@ -92,6 +94,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/connections/{id}/capture", get(capture))
         .route("/templates", get(templates))
         .route("/templates/{name}/ensure", post(ensure))
+        .route("/templates/{name}/pull", post(pull))
         .route("/templates/{name}", put(import))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(host);
@@ -461,6 +464,31 @@ async fn templates(State(host): App) -> Answer<Json<Vec<TemplateInfo>>> {
 }
 
 async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
+    told(move |tell| async move { host.parts.templates.ensure(&name, None, tell).await.map(drop) })
+}
+
+#[derive(Debug, Deserialize)]
+struct Pull {
+    reference: String,
+    #[serde(default)]
+    label: String,
+}
+
+async fn pull(
+    State(host): App,
+    Path(name): Path<String>,
+    Query(pull): Query<Pull>,
+) -> Answer<Response> {
+    let image: Reference = pull.reference.parse()?;
+    Ok(told(move |tell| async move {
+        host.parts.templates.pull(&name, &pull.label, &image, tell).await.map(drop)
+    }))
+}
+
+/// Lines of progress of work on a template, the last of them its end.
+fn told<F: Future<Output = Result<(), ApiError>> + Send + 'static>(
+    work: impl FnOnce(OnProgress) -> F + Send + 'static,
+) -> Response {
     let (send, receive) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(PROGRESS_LINES);
     let line = |progress: &TemplateProgress| {
         let mut line = serde_json::to_vec(progress).unwrap_or_default();
@@ -474,7 +502,7 @@ async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
             // A slow reader misses steps, never the end.
             lines.try_send(line(&progress)).ok();
         });
-        let error = host.parts.templates.ensure(&name, None, tell).await.err();
+        let error = work(tell).await.err();
         let message = error.as_ref().map_or_else(|| "ready".to_owned(), |e| e.message.clone());
         let done = error.is_none();
         let last = TemplateProgress { message, percent: done.then_some(100), done, error };
@@ -488,6 +516,8 @@ async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
 struct Label {
     #[serde(default)]
     label: String,
+    #[serde(default)]
+    format: Format,
 }
 
 async fn import(
@@ -498,5 +528,7 @@ async fn import(
 ) -> Answer<Json<TemplateInfo>> {
     let chunks = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
     let reader = SyncIoBridge::new(StreamReader::new(chunks));
-    Ok(Json(host.parts.templates.import(&name, &query.label, Box::new(reader)).await?))
+    Ok(Json(
+        host.parts.templates.import(&name, &query.label, query.format, Box::new(reader)).await?,
+    ))
 }

@@ -23,6 +23,7 @@ pub mod limits;
 mod live;
 mod outage;
 mod reconcile;
+pub mod registry;
 mod serve;
 pub mod templates;
 mod traffic;

@@ -112,3 +112,11 @@ pub const REMOVED_MAX: usize = 4096;
 pub const DIAL_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait between two tries to reach the backend.
 pub const DIAL_MAX: Duration = Duration::from_secs(5);
+/// How long a registry may take to begin an answer.
+pub const REGISTRY_CALL: Duration = Duration::from_secs(30);
+/// How long it may be silent in the middle of a part.
+pub const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
+/// Redirects that are followed to a part.
+pub const REGISTRY_REDIRECTS: usize = 5;
+/// Bytes of a registry's token or refusal that are read.
+pub const REGISTRY_TEXT_BYTES: usize = 64 << 10;

@@ -45,6 +45,7 @@ pub fn container_spec(
         disk_bytes: container.disk_bytes,
         pids_max: container.pids_max,
         boot: template.boot.clone(),
+        main: template.main.clone(),
     })
 }
 

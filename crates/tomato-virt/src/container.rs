@@ -26,7 +26,7 @@ mod purge;
 mod spec;
 mod state;
 mod tap;
-mod tree;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -44,7 +44,9 @@ pub(crate) use layout::ElementPaths;
 pub use layout::HostPaths;
 pub(crate) use lock::Lock;
 pub use purge::{Purged, purge};
-pub use spec::{Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route};
+pub use spec::{
+    Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, MainProcess, NetworkSpec, Route,
+};
 pub(crate) use state::{Phase, State, process_start, process_started_at};
 pub use tree::DiskUse;
 
@@ -296,6 +298,12 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
 
     /// What the container uses now; all zero if it does not run. Its disk is measured by [`Self::disk`].
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
+
+    /// How the container's main process is; `None` if it has not begun or there is none. Its output is in `/.tomato/boot.log` inside.
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError>;
+
+    /// Gives a started container the processor, memory and process limits of `spec` without disturbing it. Does nothing if it does not run.
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError>;
 
     /// What the element's own layer takes on disk.
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError>;

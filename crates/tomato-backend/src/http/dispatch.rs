@@ -239,7 +239,12 @@ async fn template(app: &App, call: Call) -> Answer<Response> {
         "ensure" => Ok(json(&app.template_ensure(&caller, call.param("name")).await?)),
         "upload" => {
             let (name, label) = (call.param("name").to_owned(), call.query("label"));
-            Ok(json(&app.template_upload(&caller, &name, label.as_deref(), call.stream()).await?))
+            let how = (label.as_deref(), call.query("format"));
+            Ok(json(&app.template_upload(&caller, &name, how, call.stream()).await?))
+        }
+        "pull" => {
+            let name = call.param("name").to_owned();
+            Ok(json(&app.template_pull(&caller, &name, call.json().await?).await?))
         }
         _ => Err(unimplemented(&call)),
     }

@@ -44,13 +44,6 @@ fn ping(world: &World) -> Vec<f64> {
     times
 }
 
-/// When the first process of an element started, in clock ticks since the machine's start.
-fn boot_time(world: &World, element: &str) -> Option<u64> {
-    let stat = world.try_tomato(&["exec", element, "--", "cat", "/proc/1/stat"]).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
 /// The number of blocks that hold a frame.
 pub(crate) fn frames(pcapng: &[u8]) -> usize {
     let word = |at: usize| -> u32 {
@@ -101,7 +94,7 @@ fn a_topology_runs_is_changed_recorded_and_written_to_a_file() {
 fn elements_survive_the_death_of_every_process_of_the_lab() {
     const ROLES: [&str; 3] = ["backend", "hostmanager", "wire"];
     let world = started();
-    let boots = ["pair/a", "pair/b"].map(|element| boot_time(&world, element));
+    let boots = ["pair/a", "pair/b"].map(|element| world.boot_time(element));
     assert!(boots.iter().all(Option::is_some), "{boots:?}");
     let killed = ROLES.map(|role| world.pid(role).expect("runs"));
     for pid in killed {
@@ -113,7 +106,7 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
     });
     wait_for("the same elements", || {
         world.try_tomato(&["show", "pair"]).is_ok()
-            && ["pair/a", "pair/b"].map(|element| boot_time(&world, element)) == boots
+            && ["pair/a", "pair/b"].map(|element| world.boot_time(element)) == boots
     });
     assert_eq!(world.states("pair"), ["started"; 3]);
     wait_for("frames to pass", || {
@@ -123,7 +116,7 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
     });
     let after = ping(&world);
     assert!(after.iter().all(|time| *time >= 40.0), "{after:?}");
-    assert_eq!(["pair/a", "pair/b"].map(|element| boot_time(&world, element)), boots);
+    assert_eq!(["pair/a", "pair/b"].map(|element| world.boot_time(element)), boots);
 }
 
 #[test]

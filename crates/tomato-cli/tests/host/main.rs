@@ -5,8 +5,11 @@
 #[cfg(feature = "browser-tests")]
 mod browser;
 mod console;
+mod fault;
+mod image;
 mod kill;
 mod life;
+mod live;
 mod original;
 mod python;
 mod reach;

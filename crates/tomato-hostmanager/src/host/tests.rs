@@ -462,6 +462,81 @@ async fn a_process_killed_for_memory_is_told_although_its_element_goes_on() {
 }
 
 #[tokio::test]
+async fn another_template_makes_only_that_element_anew() {
+    let mut world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    let before = world.containers.calls().len();
+    let key = TopologyId::new(1, 1).to_string();
+    let attaches = world.wire.attaches();
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().template = "busybox".to_owned();
+    world.host.want(topology.clone()).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!((seen.connections.len(), &seen.elements[0].error), (2, &None));
+    let calls = world.containers.calls().split_off(before);
+    assert!(calls.iter().all(|(_, id)| *id == element(1)), "{calls:?}");
+    let done: Vec<&str> = calls.iter().map(|(call, _)| call.as_str()).collect();
+    let order: Vec<_> = ["stop", "destroy", "prepare", "start"]
+        .map(|call| done.iter().position(|done| *done == call).unwrap())
+        .into();
+    assert!(order.is_sorted(), "{done:?}");
+    assert_eq!(world.wire.attaches()[attaches.len()..], [InterfaceId::new(2, 1).to_string()]);
+    assert_eq!(world.wire.attached(&key).len(), 2);
+    let digests: Vec<_> = world.templates.pins().into_iter().map(|(digest, _)| digest).collect();
+    assert_eq!(digests, ["sha256-busybox", "sha256-debian-12"]);
+    // Killed after it was stopped: it is started all the same.
+    topology.generation = 3;
+    topology.elements[0].container.as_mut().unwrap().template = "debian-12".to_owned();
+    world.containers.fail_next("destroy", "killed");
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(3).await;
+    topology.generation = 4;
+    topology.seed += 1;
+    topology.elements[0].ageing_s += 1;
+    world.reopen();
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(4).await;
+    assert_eq!((states(&seen), &seen.elements[0].error), (vec![State::Started; 3], &None));
+}
+
+#[tokio::test]
+async fn an_element_goes_on_when_its_new_template_does_not_exist() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().template = "no-such".to_owned();
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!((states(&seen), seen.connections.len()), (vec![State::Started; 3], 2));
+    assert_eq!(seen.elements[0].error.as_ref().unwrap().code, ErrorCode::EntityDoesNotExist);
+    assert_eq!(world.count("stop"), 0);
+}
+
+#[tokio::test]
+async fn other_limits_are_given_to_a_running_element_without_a_restart() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().memory_bytes *= 2;
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(2).await;
+    assert_eq!((world.count("set_limits"), world.count("stop"), world.count("start")), (1, 0, 2));
+    // The disk is only compared.
+    topology.generation = 3;
+    topology.elements[0].container.as_mut().unwrap().disk_bytes *= 2;
+    world.host.want(topology).await.unwrap();
+    world.settled(3).await;
+    assert_eq!(world.count("set_limits"), 1);
+}
+
+#[tokio::test]
 async fn a_removed_topology_leaves_nothing() {
     let world = World::new();
     let topology = wanted();
@@ -497,6 +572,7 @@ async fn orphans_are_removed() {
             digest: String::new(),
             rootfs: PathBuf::new(),
             boot: Vec::new(),
+            main: None,
         },
     );
     world.containers.start(&stray.unwrap()).await.unwrap();

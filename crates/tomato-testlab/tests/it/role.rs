@@ -181,6 +181,7 @@ fn body(operation: &Operation, world: &World, who: Who) -> Value {
         "profile_create" => {
             json!({"name": unique, "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100})
         }
+        "template_pull" => json!({"reference": "registry.example/tool:1"}),
         "profile_modify" => json!({"label": unique}),
         "account_create" => {
             json!({"name": format!("made-by-{unique}"), "password": "long enough"})

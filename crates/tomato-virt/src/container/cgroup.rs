@@ -1,12 +1,12 @@
 //! Control groups, version 1 (also beside an empty version 2 tree) and version 2: reading use, counting kills, removal.
 //!
-//! The runtime makes an element's groups and writes its limits (see `bundle.rs`); this module reads and removes them.
+//! The runtime makes an element's groups and writes its first limits (see `bundle.rs`); this module reads, changes and removes them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::limits::POLL_INTERVAL;
+use crate::limits::{CPU_PERIOD_US, POLL_INTERVAL};
 
 /// A group could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,19 @@ pub enum CgroupError {
     Read {
         /// The file.
         path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A limit could not be changed.
+    #[error(
+        "write {value} to {path}; a limit below what is in use takes effect when the element is stopped and started"
+    )]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What it should say.
+        value: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -104,6 +117,46 @@ pub(crate) fn read(path: &Path) -> Result<Reading, CgroupError> {
         }
     }
     Ok(reading)
+}
+
+/// What the processes of a container may use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Processor time per [`CPU_PERIOD_US`], in microseconds.
+    pub(crate) cpu_quota_us: i64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) pids_max: u32,
+}
+
+/// Writes limits into the groups at `path`; a controller that is not there limits nothing.
+pub(crate) fn set_limits(path: &Path, limits: &Limits) -> Result<(), CgroupError> {
+    let Limits { cpu_quota_us, memory_bytes, pids_max } = limits;
+    for hierarchy in hierarchies()? {
+        let dir = hierarchy.root.join(path);
+        let files = match hierarchy.controllers {
+            None => [
+                ("cpu.max", format!("{cpu_quota_us} {CPU_PERIOD_US}")),
+                ("memory.max", memory_bytes.to_string()),
+                ("pids.max", pids_max.to_string()),
+            ],
+            Some(_) => [
+                ("cpu.cfs_quota_us", cpu_quota_us.to_string()),
+                ("memory.limit_in_bytes", memory_bytes.to_string()),
+                ("pids.max", pids_max.to_string()),
+            ],
+        };
+        for (file, value) in files {
+            let path = dir.join(file);
+            if path.exists() {
+                std::fs::write(&path, &value).map_err(|source| CgroupError::Limit {
+                    path,
+                    value,
+                    source,
+                })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The text of a control file, empty if the controller is not there.

@@ -284,6 +284,16 @@ impl Inner {
         }
     }
 
+    pub(super) fn main_process(
+        &self,
+        id: &ElementId,
+    ) -> Result<Option<ProcessState>, ContainerError> {
+        let mut keeper = self.keeper(id)?;
+        let Some(serial) = keeper.main_process().map_err(asked(id))? else { return Ok(None) };
+        let state = keeper.state(serial).map_err(asked(id))?;
+        Ok(Some(state.map_or(ProcessState::Unknown, Into::into)))
+    }
+
     pub(super) fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
         let paths = self.host.element(id);
         if !paths.state_file().exists() {

@@ -471,6 +471,14 @@ impl Containers for FakeContainers {
         self.world().prepared(id).map(|_| ContainerUsage::default())
     }
 
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError> {
+        self.with_started(id, |_| Ok(None))
+    }
+
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        self.begin("set_limits", &spec.id).await
+    }
+
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError> {
         let bytes = self.world().prepared(id)?.disk_bytes;
         Ok(DiskUse { bytes, is_whole: true })

@@ -242,6 +242,19 @@ impl super::Containers for LinuxContainers {
         self.run(move |inner| inner.usage(&id)).await
     }
 
+    async fn main_process(
+        &self,
+        id: &ElementId,
+    ) -> Result<Option<super::ProcessState>, ContainerError> {
+        let id = id.clone();
+        self.run(move |inner| inner.main_process(&id)).await
+    }
+
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        let spec = spec.clone();
+        self.run(move |inner| inner.set_limits(&spec)).await
+    }
+
     async fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.disk(&id)).await

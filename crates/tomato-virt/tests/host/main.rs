@@ -4,6 +4,7 @@
 
 mod archive;
 mod bench;
+mod hostile;
 mod life;
 mod network;
 mod world;
