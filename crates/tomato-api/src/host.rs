@@ -11,6 +11,7 @@
 //! | `GET /topologies` | - | list of [`ObservedTopology`] |
 //! | `GET /observed?after=N&wait_ms=M` | - | [`ObservedPage`]: topologies whose observation changed after sequence N, waiting up to M ms (long poll) |
 //! | `POST /elements/{id}/exec` | [`ExecCall`] | [`ExecAnswer`] |
+//! | `POST /elements/{id}/console?view=BOOL` | stream of [`Frame`](crate::console::Frame)s | stream of frames, both for as long as they last |
 //! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
 //! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |

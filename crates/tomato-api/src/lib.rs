@@ -2,6 +2,7 @@
 //! hostmanager, and a typed client.
 
 pub mod client;
+pub mod console;
 pub mod error;
 pub mod host;
 pub mod job;

@@ -97,6 +97,8 @@ pub enum Answer {
     Stream,
     /// Server-sent events, each a [`request::Event`].
     Events,
+    /// A WebSocket, for as long as both sides want.
+    Socket,
 }
 
 /// Something that can be asked.
@@ -361,6 +363,19 @@ pub const OPERATIONS: &[Operation] = &[
         body: Body::Json(schema::<ExecCall>),
         answer: Answer::Json(schema::<ExecAnswer>),
         doc: "Run a command in a started element.",
+        long: false,
+    },
+    Operation {
+        name: "element_console",
+        noun: "element",
+        verb: "console",
+        method: Method::Get,
+        path: "/elements/{id}/console",
+        access: Access::Topology(Role::User),
+        query: &[Param { name: "view", required: false, doc: "true: only look on" }],
+        body: Body::None,
+        answer: Answer::Socket,
+        doc: "Open the terminal of a started element: binary frames are its bytes, text frames control messages.",
         long: false,
     },
     Operation {

@@ -40,7 +40,7 @@ pub use crate::app::caller::Caller;
 use crate::app::job::JobHandle;
 use crate::app::slot::Slots;
 use crate::hostlink::HostLink;
-use crate::limits::{EVENTS_BEHIND_MAX, PASSWORD_CHECKS};
+use crate::limits::{EVENTS_BEHIND_MAX, PASSWORD_CHECKS, SOCKETS_MAX};
 
 /// The result of an operation.
 pub type Answer<T> = Result<T, ApiError>;
@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
+    /// Places for WebSockets.
+    pub(crate) sockets: Arc<Semaphore>,
 }
 
 impl App {
@@ -88,6 +90,7 @@ impl App {
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
         };
         Ok(App { inner: Arc::new(inner) })
     }

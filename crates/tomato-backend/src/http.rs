@@ -7,6 +7,7 @@ pub mod answer;
 pub mod call;
 pub(crate) mod cookie;
 pub mod dispatch;
+mod socket;
 
 use std::collections::BTreeMap;
 

@@ -50,6 +50,16 @@ pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long the answer to a change waits for the host to take it into account.
 pub const APPLY_WAIT: Duration = Duration::from_secs(5);
+/// WebSockets open at the same time.
+pub const SOCKETS_MAX: usize = 1024;
+/// Messages of a viewer that may wait for the host; then the viewer waits.
+pub const SOCKET_INPUTS: usize = 16;
+/// What a viewer typed last has this long to reach the host after it left.
+pub const SOCKET_LINGER: Duration = Duration::from_millis(500);
+/// A WebSocket is asked for a sign of life this often, and its caller's role is looked at again.
+pub const SOCKET_PING: Duration = Duration::from_secs(15);
+/// A WebSocket without one is closed.
+pub const SOCKET_SILENCE: Duration = Duration::from_secs(60);
 /// How long a call waits for a host that is being recovered.
 pub const HOST_RECOVERY: Duration = Duration::from_secs(30);
 

@@ -112,6 +112,12 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         Answer::Json(schema) => Some(json!({"application/json": {"schema": schema(generator)}})),
         Answer::Text => Some(json!({"text/plain": {"schema": {"type": "string"}}})),
         Answer::Stream => Some(json!({"application/octet-stream": {}})),
+        Answer::Socket => {
+            return json!({
+                "101": {"description": "The WebSocket begins."},
+                "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": {"$ref": format!("#{DEFINITIONS}/Problem")}}}}
+            });
+        }
         Answer::Events => Some(json!({"text/event-stream": {"schema": {"type": "string"}}})),
     };
     let error = json!({

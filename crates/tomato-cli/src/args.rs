@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Run a command in one or many elements
     Exec(Exec),
+    /// Use the terminal of an element; leave by Ctrl-]
+    Console(Console),
     /// Show or change a connection, while it runs too
     Link(Link),
     /// Topologies
@@ -180,6 +182,15 @@ pub(crate) struct Exec {
     /// Program and arguments; one argument with spaces is run by /bin/sh -c
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    /// TOPOLOGY/ELEMENT
+    pub(crate) element: String,
+    /// Only look on
+    #[arg(long)]
+    pub(crate) view: bool,
 }
 
 /// Which way a change is meant.

@@ -83,6 +83,21 @@ impl Client {
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
     }
 
+    /// Sends a request that shall become a stream of its own.
+    pub(crate) async fn upgrade(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response =
+            request.version(reqwest::Version::HTTP_11).send().await.map_err(|source| {
+                anyhow::Error::new(CliError::Unreachable { url: self.url.clone(), source })
+            })?;
+        match response.status() {
+            reqwest::StatusCode::SWITCHING_PROTOCOLS => Ok(response),
+            status if status.is_success() => {
+                anyhow::bail!("the lab answered {status}, not a stream")
+            }
+            _ => Err(refusal(response).await),
+        }
+    }
+
     /// Sends a request and reads its JSON answer; no content is null.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,

@@ -12,8 +12,8 @@ use crate::args::{
 use crate::client::Client;
 use crate::topology::Import;
 use crate::{
-    archive, capture, config, connection, doctor, down, element, generated, login, output, resolve,
-    role, supervisor, topology,
+    archive, capture, config, connection, console, doctor, down, element, generated, login, output,
+    resolve, role, supervisor, topology,
 };
 
 /// Reads the command line and runs it.
@@ -84,6 +84,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Remove(target) => topology::remove(client, &target.topology, form).await?,
         Command::Show(target) => topology::show(client, &target.topology, form).await?,
         Command::Export(export) => topology::export(client, &export).await?,
+        Command::Console(options) => return console::console(client, &options).await,
         Command::Exec(exec) => return element::exec(client, &exec, form).await,
         Command::Link(link) | Command::Connection(ConnectionCommand::Set(link)) => {
             connection::link(client, &link, form).await?;

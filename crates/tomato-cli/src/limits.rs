@@ -40,6 +40,8 @@ pub(crate) const ARCHIVE_S: u64 = 3600;
 pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
 /// The largest answer that is kept in memory, in bytes, when it is an error.
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
+/// Pieces of what is typed that may wait for a console.
+pub(crate) const CONSOLE_KEYS: usize = 64;
 /// Calls made at once.
 pub(crate) const CALLS_AT_ONCE: usize = 16;
 /// Unprivileged accounts of the roles: two numbers per lab from here on, above those of any account and below those of the containers.

@@ -12,6 +12,7 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod console;
 mod doctor;
 mod down;
 mod element;

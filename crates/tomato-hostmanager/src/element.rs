@@ -100,6 +100,7 @@ impl Look {
                 self.host.parts.templates.unpin(&template.digest, &self.id).await?;
             }
             archive::forget(&self.host, &self.id).await?;
+            self.host.forget_console(&self.id);
             let update = self.topology.update(&self.host.ledger, |record| {
                 record.elements.remove(&self.id);
             });

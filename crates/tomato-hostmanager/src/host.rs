@@ -19,6 +19,7 @@ use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_virt::container::{Containers, NetworkSpec};
 
+use crate::console::Consoles;
 use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
@@ -50,6 +51,7 @@ pub struct Host {
     pub(crate) ledger: Ledger,
     pub(crate) parallel: Semaphore,
     pub(crate) stop: CancellationToken,
+    pub(crate) consoles: Consoles,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<std::collections::BTreeSet<ElementId>>,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
@@ -210,6 +212,7 @@ impl Host {
             ledger,
             parallel: Semaphore::new(ELEMENTS_AT_ONCE),
             stop: CancellationToken::new(),
+            consoles: Consoles::default(),
             unpacking: Mutex::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
@@ -427,4 +430,4 @@ impl Host {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
     ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
@@ -27,6 +28,7 @@ use tomato_wire::capture::read_ring;
 use tomato_wire::status::DirectionStatus;
 
 use crate::archive;
+use crate::console::{Handle, Order};
 use crate::error::{of_container, of_host};
 use crate::host::Host;
 use crate::limits::{
@@ -73,6 +75,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/topologies/{id}/counters", get(counters))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
+        .route("/elements/{id}/console", post(console))
         .route("/elements/{id}/archive", put(upload).get(download))
         .route("/elements/{id}/archive/status", get(archive_status))
         .route("/connections/{id}/capture", get(capture))
@@ -162,6 +165,55 @@ async fn exec(
         timed_out: output.timed_out,
         truncated: output.truncated,
     }))
+}
+
+#[derive(Debug, Deserialize)]
+struct ConsoleQuery {
+    #[serde(default)]
+    view: bool,
+}
+
+async fn console(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<ConsoleQuery>,
+    body: Body,
+) -> Answer<Response> {
+    let (handle, shown) = host.console(&id(&path)?).await?;
+    tokio::spawn(type_in(handle, body, query.view));
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    let frames = ReceiverStream::new(shown).map(Ok::<Bytes, std::convert::Infallible>);
+    Ok((headers, Body::from_stream(frames)).into_response())
+}
+
+/// Hands on what a viewer types until it leaves or makes no sense; one that only looks on is not listened to.
+async fn type_in(handle: Handle, body: Body, is_view: bool) {
+    let mut chunks = body.into_data_stream();
+    let mut frames = Frames::default();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        frames.push(&chunk);
+        loop {
+            let sent = match frames.take() {
+                Ok(None) => break,
+                Ok(Some(_)) if is_view => true,
+                Ok(Some(Frame::Bytes(bytes))) => handle.input.send(bytes).await.is_ok(),
+                Ok(Some(Frame::Control(text))) => match serde_json::from_str(&text) {
+                    Ok(Asked::Resize { columns, rows }) => {
+                        handle.orders.send(Order::Resize { columns, rows }).await.is_ok()
+                    }
+                    // Of a later version.
+                    Err(_) => true,
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a viewer of a console is not listened to any more");
+                    false
+                }
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

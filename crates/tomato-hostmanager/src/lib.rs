@@ -10,6 +10,7 @@
 //! Read first [`host`] (the state), then `reconcile` (one topology), `element` (one element), [`http`] (the protocol).
 
 mod archive;
+mod console;
 mod disk;
 mod element;
 mod error;

@@ -60,6 +60,28 @@ pub const STREAM_CHUNKS: usize = 16;
 pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
 /// Progress lines that may wait for their reader; more are dropped.
 pub const PROGRESS_LINES: usize = 64;
+/// Viewers of one console.
+pub const CONSOLE_VIEWERS: usize = 32;
+/// Chunks that may wait for one viewer; more are not shown to it, but then the current screen.
+pub const CONSOLE_VIEWER_CHUNKS: usize = 32;
+/// Bytes read from a terminal at once.
+pub const CONSOLE_CHUNK_BYTES: usize = 16 << 10;
+/// Chunks of input that may wait for a terminal, all viewers together; then the viewers wait.
+pub const CONSOLE_INPUTS: usize = 16;
+/// Orders that may wait for the owner of a terminal.
+pub const CONSOLE_ORDERS: usize = 16;
+/// Bytes of a terminal's output that are read in [`CONSOLE_RATE_WINDOW`]; the program that writes more waits.
+pub const CONSOLE_RATE_BYTES: usize = 512 << 10;
+/// See [`CONSOLE_RATE_BYTES`].
+pub const CONSOLE_RATE_WINDOW: Duration = Duration::from_millis(100);
+/// Rows kept of what has left a terminal's screen at its top.
+pub const CONSOLE_SCROLLBACK_ROWS: usize = 200;
+/// How often the shell of a console somebody looks at is asked for, and what it shows is kept.
+pub const CONSOLE_LOOK: Duration = Duration::from_secs(1);
+/// After a terminal was closed inside, the end of its shell is awaited so long.
+pub const CONSOLE_END_WAIT: Duration = Duration::from_secs(2);
+/// A kept screen of more bytes is not read.
+pub const CONSOLE_SAVED_BYTES: u64 = 4 << 20;
 /// Removed topologies remembered for pollers.
 pub const REMOVED_MAX: usize = 4096;
 /// First wait after the backend could not be reached; doubled each time.

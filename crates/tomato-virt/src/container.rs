@@ -150,6 +150,17 @@ pub struct SpawnRequest {
 )]
 pub struct ProcessId(pub u64);
 
+/// A terminal in a container.
+#[derive(Debug)]
+pub struct Terminal {
+    /// The process it was made for.
+    pub process: ProcessId,
+    /// Its master side; what is read is what the container's processes write.
+    pub master: OwnedFd,
+    /// The process was just started.
+    pub is_new: bool,
+}
+
 /// Whether and how a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
@@ -243,12 +254,13 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
         signal: i32,
     ) -> Result<(), ContainerError>;
 
-    /// Starts a process on a new terminal and returns the terminal's master side.
+    /// The terminal of the container: the one the keeper holds if its process still runs, else a new one with this process on it.
+    /// It and its process outlive whoever opened it.
     async fn console(
         &self,
         id: &ElementId,
         request: SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError>;
+    ) -> Result<Terminal, ContainerError>;
 
     /// Writes a directory of the prepared or started container as tar.gz. Special files and other file systems are left out.
     async fn pack(

@@ -21,6 +21,7 @@ use crate::app::slot::Part;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
+use crate::hostlink::ByteStream;
 use crate::limits::{EXEC_DEFAULT, EXEC_GRACE, HOST_RECOVERY};
 
 /// Template of a container that names none.
@@ -141,12 +142,7 @@ impl App {
         id: &ElementId,
         call: ExecCall,
     ) -> Answer<ExecAnswer> {
-        let element = self.element_running(caller, id).await?;
-        if element.state != State::Started {
-            let text = format!("element {} is not started: start it first", element.name);
-            return Err(ApiError::new(ErrorCode::InvalidState, text)
-                .with(json!({"element": id, "state": element.state})));
-        }
+        need_started(&self.element_running(caller, id).await?)?;
         if call.argv.is_empty() {
             return Err(ApiError::new(
                 ErrorCode::InvalidValue,
@@ -157,6 +153,18 @@ impl App {
         let body = Bytes::from(json!(call).to_string());
         let path = format!("/v1/elements/{id}/exec");
         self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
+    }
+
+    /// Opens the terminal of a started container: streams of [`tomato_api::console::Frame`]s in both directions.
+    pub async fn element_console(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        is_view: bool,
+        input: ByteStream,
+    ) -> Answer<ByteStream> {
+        need_started(&self.element_running(caller, id).await?)?;
+        self.inner.host.duplex(&format!("/v1/elements/{id}/console?view={is_view}"), input).await
     }
 }
 
@@ -176,6 +184,17 @@ pub(crate) fn need_offered(element: &Element) -> Answer<()> {
     );
     Err(ApiError::new(ErrorCode::UnsupportedType, text)
         .with(json!({"element": element.id, "type": element.type_name})))
+}
+
+/// Refuses elements in which nothing runs now.
+pub(crate) fn need_started(element: &Element) -> Answer<()> {
+    need_container(element)?;
+    if element.state == State::Started {
+        return Ok(());
+    }
+    let text = format!("element {} is not started: start it first", element.name);
+    Err(ApiError::new(ErrorCode::InvalidState, text)
+        .with(json!({"element": element.id, "state": element.state})))
 }
 
 /// Refuses elements in which nothing can run.

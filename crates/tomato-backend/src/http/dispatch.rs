@@ -14,7 +14,7 @@ use crate::app::slot::Part;
 use crate::app::{Answer, App};
 use crate::http::answer::{applied, events, json, stream, text};
 use crate::http::call::Call;
-use crate::http::{cookie, nothing};
+use crate::http::{cookie, nothing, socket};
 
 /// Calls the operation.
 pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
@@ -100,6 +100,7 @@ async fn element(app: &App, call: Call) -> Answer<Response> {
         }
         "remove" => app.element_remove(&caller, &call.id()?).await.map(|()| nothing()),
         "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
+        "console" => socket::console(app, call).await,
         "exec" => {
             let id: ElementId = call.id()?;
             Ok(json(&app.element_exec(&caller, &id, call.json().await?).await?))

@@ -27,7 +27,7 @@ const ENHANCED_PACKET: u32 = 6;
 const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 /// A lab in which [`PAIR`] runs.
-fn started() -> World {
+pub(crate) fn started() -> World {
     let world = World::up();
     let file = world.file("pair.yaml");
     fs::write(&file, PAIR).expect("written");

@@ -2,6 +2,7 @@
 //! Run with `--features host-tests`.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+mod console;
 mod life;
 mod original;
 mod python;

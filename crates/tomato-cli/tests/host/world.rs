@@ -80,6 +80,20 @@ impl World {
         }
     }
 
+    /// A call that reads `input`: its exit code and what it writes.
+    pub(crate) fn with_input(&self, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+        let run = Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+            .args(arguments)
+            .env("TOMATO_DATA_DIR", self.data_dir())
+            .env("TOMATO_URL", self.url())
+            .deadline(DEADLINE)
+            .stdin(input)
+            .any_status()
+            .run()
+            .expect("runs");
+        (run.status.code(), format!("{}{}", run.stdout_text(), run.stderr_text()))
+    }
+
     /// The same, and it must succeed.
     pub(crate) fn tomato(&self, arguments: &[&str]) -> String {
         self.try_tomato(arguments)

@@ -10,18 +10,18 @@ use tomato_virt::container::{ExitReason, FakeContainers, FakeOptions};
 use super::*;
 use crate::fake::{FakeTemplates, FakeWire};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
-    containers: FakeContainers,
-    wire: FakeWire,
+    pub(crate) containers: FakeContainers,
+    pub(crate) wire: FakeWire,
     templates: FakeTemplates,
-    host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(FakeOptions::default())
     }
 
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// What a hostmanager finds that was killed and started again.
-    fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         self.host.shut_down();
         self.host = open(&self.dir, &self.containers, &self.wire, &self.templates);
     }
@@ -53,7 +53,7 @@ impl World {
         found.unwrap_or_else(|_| panic!("did not come: {:#?}", self.host.observed()))
     }
 
-    async fn settled(&self, generation: u64) -> ObservedTopology {
+    pub(crate) async fn settled(&self, generation: u64) -> ObservedTopology {
         self.until(|o| o.settled && o.generation == generation).await
     }
 
@@ -78,7 +78,7 @@ fn open(
     Host::open(parts).unwrap()
 }
 
-fn element(n: u64) -> ElementId {
+pub(crate) fn element(n: u64) -> ElementId {
     ElementId::new(1, n)
 }
 
@@ -136,7 +136,7 @@ fn connection(n: u64, a: u64, b: u64) -> WantedConnection {
 }
 
 /// host1 and host2 on switch 9.
-fn wanted() -> WantedTopology {
+pub(crate) fn wanted() -> WantedTopology {
     WantedTopology {
         id: TopologyId::new(1, 1),
         generation: 1,

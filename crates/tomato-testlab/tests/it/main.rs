@@ -1,6 +1,7 @@
 //! Tests of the whole product but the host's kernel.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what broke by panicking")]
 
+mod console;
 mod event;
 mod import;
 mod lifecycle;

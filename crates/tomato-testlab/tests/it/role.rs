@@ -140,7 +140,7 @@ fn path(operation: &Operation, world: &World) -> String {
         "topology" => &world.topology,
         // The prepared one, where something of the host is wanted; a connected but not prepared one can be removed.
         "archive" => &world.elements[2],
-        "element" if operation.verb == "exec" => &world.elements[2],
+        "element" if matches!(operation.verb, "exec" | "console") => &world.elements[2],
         "element" => &world.elements[0],
         "interface" if operation.verb == "create" => &world.elements[0],
         "interface" => &world.interface,

@@ -11,14 +11,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tomato_model::id::ElementId;
 
 use super::host::Inner;
-use super::life::{asked, request_text};
+use super::life::{asked, lock, request_text};
 use super::{
     ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
-    bundle,
+    Terminal, bundle,
 };
 use crate::helper::{PackRequest, Place, Request};
 use crate::keeper::{Ended, Keeper, KeeperError, Start};
 use crate::limits::{EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX};
+
+/// Prefix of the name under which the keeper holds a terminal; the number of its process follows.
+const HELD_TERMINAL: &str = "terminal:";
+
+/// Whether a descriptor a container handed out is the master side of a terminal.
+fn is_terminal(fd: &OwnedFd) -> bool {
+    rustix::pty::ptsname(fd, Vec::new()).is_ok()
+}
 
 impl Inner {
     pub(super) fn exec(
@@ -99,12 +107,31 @@ impl Inner {
         &self,
         id: &ElementId,
         request: &SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<Terminal, ContainerError> {
+        let paths = self.host.element(id);
+        let _lock = lock(id, &paths)?;
+        let mut keeper = self.keeper(id)?;
+        for name in keeper.names().map_err(asked(id))? {
+            let Some(serial) = name.strip_prefix(HELD_TERMINAL) else { continue };
+            let serial = serial.parse().ok();
+            let state = serial.map(|serial| keeper.state(serial)).transpose().map_err(asked(id))?;
+            if let (Some(serial), Some(Some(Ended::Running))) = (serial, state)
+                && let Some(master) = keeper.held(&name).map_err(asked(id))?
+                && is_terminal(&master)
+            {
+                return Ok(Terminal { process: ProcessId(serial), master, is_new: false });
+            }
+            // Its process has ended: what else uses the terminal is told so.
+            keeper.release(&name).map_err(asked(id))?;
+        }
         let start = start(&request.argv, &request.env, &request.cwd)?;
-        self.keeper(id)?
-            .spawn_on_terminal(&start)
-            .map(|(serial, master)| (ProcessId(serial), master))
-            .map_err(not_started(id, &request.argv))
+        let (serial, master) =
+            keeper.spawn_on_terminal(&start).map_err(not_started(id, &request.argv))?;
+        if !is_terminal(&master) {
+            return Err(asked(id)(KeeperError::Answer));
+        }
+        keeper.hold(&format!("{HELD_TERMINAL}{serial}"), master.as_fd()).map_err(asked(id))?;
+        Ok(Terminal { process: ProcessId(serial), master, is_new: true })
     }
 
     pub(super) fn wait(

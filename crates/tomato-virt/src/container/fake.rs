@@ -14,6 +14,7 @@ use tomato_model::id::ElementId;
 use super::{
     ContainerError, ContainerSpec, ContainerUsage, Containers, DiskUse, ExecOutput, ExecRequest,
     ExitReason, InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
+    Terminal,
 };
 
 /// Answers commands in place of a container.
@@ -63,6 +64,8 @@ struct Container {
     processes: BTreeMap<u64, ProcessState>,
     disk_bytes: u64,
     oom_kills: u64,
+    /// The terminal and its process.
+    terminal: Option<(ProcessId, nix::pty::OpenptyResult)>,
 }
 
 #[derive(Debug)]
@@ -113,7 +116,15 @@ impl FakeContainers {
     pub fn end_process(&self, id: &ElementId, process: ProcessId, how: ProcessState) {
         if let Some(container) = self.world().containers.get_mut(id) {
             container.processes.insert(process.0, how);
+            if container.terminal.as_ref().is_some_and(|(on, _)| *on == process) {
+                container.terminal = None;
+            }
         }
+    }
+
+    /// The processes' side of the terminal that was opened last, to write as they would.
+    pub fn terminal_side(&self, id: &ElementId) -> Option<OwnedFd> {
+        self.world().containers.get(id)?.terminal.as_ref()?.1.slave.try_clone().ok()
     }
 
     /// The guest's side of an interface: a packet socket whose packets are what the element sends and receives.
@@ -178,6 +189,7 @@ impl Container {
             self.processes.clear();
             self.network = None;
             self.oom_kills = 0;
+            self.terminal = None;
         }
     }
 
@@ -343,13 +355,22 @@ impl Containers for FakeContainers {
         &self,
         id: &ElementId,
         _request: SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<Terminal, ContainerError> {
         self.begin("console", id).await?;
         self.with_started(id, |container| {
+            let failed = |e: std::io::Error| ContainerError::RunThread(e);
+            if let Some((process, pty)) = &container.terminal
+                && container.processes.get(&process.0) == Some(&ProcessState::Running)
+            {
+                let master = pty.master.try_clone().map_err(failed)?;
+                return Ok(Terminal { process: *process, master, is_new: false });
+            }
             // What is typed comes back, as from a terminal nobody reads.
-            let failed = |e: nix::Error| ContainerError::RunThread(e.into());
-            let pty = nix::pty::openpty(None, None).map_err(failed)?;
-            Ok((container.start_process(), pty.master))
+            let pty = nix::pty::openpty(None, None).map_err(|e| failed(e.into()))?;
+            let master = pty.master.try_clone().map_err(failed)?;
+            let process = container.start_process();
+            container.terminal = Some((process, pty));
+            Ok(Terminal { process, master, is_new: true })
         })
     }
 

@@ -192,7 +192,7 @@ impl super::Containers for LinuxContainers {
         &self,
         id: &ElementId,
         request: super::SpawnRequest,
-    ) -> Result<(super::ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<super::Terminal, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.console(&id, &request)).await
     }
