@@ -17,6 +17,9 @@
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
 //! | `GET /connections/{id}/capture` | - | pcapng stream |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
+//! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
+//! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |
+//! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
 //! | `GET /templates` | - | list of [`TemplateInfo`] |
 //! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
 //! | `PUT /templates/{name}?label=TEXT` | rootfs tar stream (plain, gzip, zstd) | [`TemplateInfo`] |

@@ -8,3 +8,4 @@ pub mod host;
 pub mod job;
 pub mod operation;
 pub mod request;
+pub mod usage;

@@ -3,6 +3,8 @@
 //! Invariant: REST router, OpenAPI document, CLI commands and role checks are made from [`OPERATIONS`]; there is no operation
 //! beside it. Paths are below [`PREFIX`]. A missing role is refused; an invisible object is not found.
 
+mod reach;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use tomato_model::edit::{ConnectionPatch, ElementPatch, InterfacePatch, TopologyPatch};
 use tomato_model::graph::Graph;
@@ -145,7 +147,17 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// Every operation.
-pub const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &{
+    let mut all = [CORE[0]; CORE.len() + reach::OPERATIONS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < CORE.len() { CORE[at] } else { reach::OPERATIONS[at - CORE.len()] };
+        at += 1;
+    }
+    all
+};
+
+const CORE: &[Operation] = &[
     Operation {
         name: "topology_create",
         noun: "topology",
@@ -363,19 +375,6 @@ pub const OPERATIONS: &[Operation] = &[
         body: Body::Json(schema::<ExecCall>),
         answer: Answer::Json(schema::<ExecAnswer>),
         doc: "Run a command in a started element.",
-        long: false,
-    },
-    Operation {
-        name: "element_console",
-        noun: "element",
-        verb: "console",
-        method: Method::Get,
-        path: "/elements/{id}/console",
-        access: Access::Topology(Role::User),
-        query: &[Param { name: "view", required: false, doc: "true: only look on" }],
-        body: Body::None,
-        answer: Answer::Socket,
-        doc: "Open the terminal of a started element: binary frames are its bytes, text frames control messages.",
         long: false,
     },
     Operation {

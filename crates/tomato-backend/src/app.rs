@@ -24,6 +24,7 @@ pub mod slot;
 pub mod template;
 pub mod token;
 pub mod topology;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

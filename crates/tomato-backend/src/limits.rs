@@ -50,7 +50,13 @@ pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long the answer to a change waits for the host to take it into account.
 pub const APPLY_WAIT: Duration = Duration::from_secs(5);
-/// WebSockets open at the same time.
+/// Least time between two messages about traffic, in milliseconds.
+pub const TRAFFIC_LEAST_MS: u64 = 100;
+/// Time between two messages about traffic if none is asked for, in milliseconds.
+pub const TRAFFIC_DEFAULT_MS: u64 = 1000;
+/// Longest line of a host about traffic, in bytes.
+pub const TRAFFIC_LINE_BYTES: usize = 32 << 20;
+/// WebSockets and streams open at the same time.
 pub const SOCKETS_MAX: usize = 1024;
 /// Messages of a viewer that may wait for the host; then the viewer waits.
 pub const SOCKET_INPUTS: usize = 16;

@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Use the terminal of an element; leave by Ctrl-]
     Console(Console),
+    /// Show what elements and connections use
+    Usage(Usage),
     /// Show or change a connection, while it runs too
     Link(Link),
     /// Topologies
@@ -191,6 +193,12 @@ pub(crate) struct Console {
     /// Only look on
     #[arg(long)]
     pub(crate) view: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// TOPOLOGY: its elements now; TOPOLOGY/ELEMENT or TOPOLOGY/CONNECTION: its last minutes
+    pub(crate) target: String,
 }
 
 /// Which way a change is meant.

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::topology::Import;
 use crate::{
     archive, capture, config, connection, console, doctor, down, element, generated, login, output,
-    resolve, role, supervisor, topology,
+    resolve, role, supervisor, topology, usage,
 };
 
 /// Reads the command line and runs it.
@@ -85,6 +85,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Show(target) => topology::show(client, &target.topology, form).await?,
         Command::Export(export) => topology::export(client, &export).await?,
         Command::Console(options) => return console::console(client, &options).await,
+        Command::Usage(options) => usage::usage(client, &options, form).await?,
         Command::Exec(exec) => return element::exec(client, &exec, form).await,
         Command::Link(link) | Command::Connection(ConnectionCommand::Set(link)) => {
             connection::link(client, &link, form).await?;

@@ -42,6 +42,8 @@ pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
 /// Pieces of what is typed that may wait for a console.
 pub(crate) const CONSOLE_KEYS: usize = 64;
+/// Points of time that `tomato usage` shows.
+pub(crate) const USAGE_ROWS: usize = 24;
 /// Calls made at once.
 pub(crate) const CALLS_AT_ONCE: usize = 16;
 /// Unprivileged accounts of the roles: two numbers per lab from here on, above those of any account and below those of the containers.

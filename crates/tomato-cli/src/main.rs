@@ -28,6 +28,7 @@ mod resolve;
 mod role;
 mod supervisor;
 mod topology;
+mod usage;
 
 use std::process::ExitCode;
 

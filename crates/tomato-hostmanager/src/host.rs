@@ -27,6 +27,8 @@ use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::outage::{self, Alive, Lost};
 use crate::reconcile;
 use crate::templates::Templates;
+use crate::traffic::Samples;
+use crate::usage::{self, Usage};
 use crate::wire::WireControl;
 
 /// What a hostmanager works with.
@@ -52,6 +54,8 @@ pub struct Host {
     pub(crate) parallel: Semaphore,
     pub(crate) stop: CancellationToken,
     pub(crate) consoles: Consoles,
+    pub(crate) samples: Samples,
+    pub(crate) usage: Usage,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<std::collections::BTreeSet<ElementId>>,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
@@ -106,6 +110,8 @@ pub(crate) struct LiveElement {
     pub(crate) configured: Option<(u32, NetworkSpec)>,
     /// What its own layer takes more than it may.
     pub(crate) disk: Option<DiskOver>,
+    /// What its own layer took when it was measured last, in bytes.
+    pub(crate) disk_bytes: u64,
     /// Processes the kernel has killed at its memory limit since it was started.
     pub(crate) oom_kills: u64,
     /// Its network could not be made and is tried again.
@@ -213,6 +219,8 @@ impl Host {
             parallel: Semaphore::new(ELEMENTS_AT_ONCE),
             stop: CancellationToken::new(),
             consoles: Consoles::default(),
+            samples: Samples::default(),
+            usage: Usage::default(),
             unpacking: Mutex::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
@@ -225,6 +233,7 @@ impl Host {
         }
         tokio::spawn(outage::watch_wire(Arc::clone(&host)));
         tokio::spawn(reconcile::remove_orphans(Arc::clone(&host)));
+        tokio::spawn(usage::watch(Arc::clone(&host)));
         tokio::spawn(disk::watch(Arc::clone(&host)));
         Ok(host)
     }

@@ -22,6 +22,7 @@ use tomato_api::host::{
     ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
     ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress, WantedTopology,
 };
+use tomato_api::usage::{ConnectionUsage, ElementUsage};
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
@@ -33,7 +34,7 @@ use crate::error::{of_container, of_host};
 use crate::host::Host;
 use crate::limits::{
     ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
-    STREAM_CHUNK_BYTES, STREAM_CHUNKS,
+    STREAM_CHUNK_BYTES, STREAM_CHUNKS, TRAFFIC_DEFAULT,
 };
 
 /// An error as an answer.
@@ -73,6 +74,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/topologies", get(topologies))
         .route("/topologies/{id}", put(want).delete(remove))
         .route("/topologies/{id}/counters", get(counters))
+        .route("/topologies/{id}/traffic", get(traffic))
+        .route("/elements/{id}/usage", get(element_usage))
+        .route("/connections/{id}/usage", get(connection_usage))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
         .route("/elements/{id}/console", post(console))
@@ -328,6 +332,34 @@ async fn counters(State(host): App, Path(path): Path<String>) -> Answer<Json<Cou
     let links = status.links.into_iter();
     let connections = links.map(|(key, l)| (key, [direction(&l.forward), direction(&l.backward)]));
     Ok(Json(Counters { connections: connections.collect() }))
+}
+
+#[derive(Debug, Deserialize)]
+struct Interval {
+    interval_ms: Option<u64>,
+}
+
+async fn traffic(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<Interval>,
+) -> Answer<Response> {
+    let period = query.interval_ms.map_or(TRAFFIC_DEFAULT, Duration::from_millis);
+    let lines = ReceiverStream::new(host.traffic(id(&path)?, period));
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    let body = Body::from_stream(lines.map(Ok::<Bytes, std::convert::Infallible>));
+    Ok((headers, body).into_response())
+}
+
+async fn element_usage(State(host): App, Path(path): Path<String>) -> Answer<Json<ElementUsage>> {
+    Ok(Json(host.usage.element(&id(&path)?)))
+}
+
+async fn connection_usage(
+    State(host): App,
+    Path(path): Path<String>,
+) -> Answer<Json<ConnectionUsage>> {
+    Ok(Json(host.usage.connection(&id(&path)?)))
 }
 
 fn direction(status: &DirectionStatus) -> DirectionCounters {

@@ -23,7 +23,9 @@ mod outage;
 mod reconcile;
 mod serve;
 pub mod templates;
+mod traffic;
 pub mod translate;
+mod usage;
 
 pub mod wire;
 

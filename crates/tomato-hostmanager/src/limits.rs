@@ -60,6 +60,16 @@ pub const STREAM_CHUNKS: usize = 16;
 pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
 /// Progress lines that may wait for their reader; more are dropped.
 pub const PROGRESS_LINES: usize = 64;
+/// Shortest time between two messages about traffic.
+pub const TRAFFIC_LEAST: Duration = Duration::from_millis(100);
+/// Time between two messages about traffic unless asked otherwise.
+pub const TRAFFIC_DEFAULT: Duration = Duration::from_secs(1);
+/// Messages about traffic that may wait for their reader; then it gets fewer.
+pub const TRAFFIC_LINES: usize = 4;
+/// How often what everything uses is looked at.
+pub const USAGE_PERIOD: Duration = Duration::from_secs(5);
+/// Points kept of each element and connection: an hour.
+pub const USAGE_POINTS: usize = 720;
 /// Viewers of one console.
 pub const CONSOLE_VIEWERS: usize = 32;
 /// Chunks that may wait for one viewer; more are not shown to it, but then the current screen.

@@ -181,8 +181,6 @@ pub struct ContainerUsage {
     pub cpu_ns: u64,
     /// Memory charged to it, in bytes, page cache included.
     pub memory_bytes: u64,
-    /// Bytes of its own layer on disk, the template not counted.
-    pub disk_bytes: u64,
 }
 
 /// The containers of one lab on one host.
@@ -278,7 +276,7 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
         from: Box<dyn Read + Send>,
     ) -> Result<(), ContainerError>;
 
-    /// What the container uses now; all zero but the disk if it does not run.
+    /// What the container uses now; all zero if it does not run. Its disk is measured by [`Self::disk`].
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
 
     /// What the element's own layer takes on disk.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::ConnectionCreate;
+use tomato_api::usage::ConnectionUsage;
 use tomato_model::edit::{self, ConnectionPatch, End};
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
@@ -72,6 +73,16 @@ impl App {
     pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
         self.connection_info(caller, id).await?;
         self.inner.host.download(&format!("/v1/connections/{id}/capture")).await
+    }
+
+    /// What passed in the last hour.
+    pub async fn connection_usage(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+    ) -> Answer<ConnectionUsage> {
+        self.connection_info(caller, id).await?;
+        self.inner.host.get(&format!("/v1/connections/{id}/usage")).await
     }
 
     fn topology_of_end(&self, text: &str) -> Answer<TopologyId> {

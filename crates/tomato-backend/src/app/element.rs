@@ -8,6 +8,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ExecAnswer, ExecCall};
 use tomato_api::job::Job;
 use tomato_api::request::ElementCreate;
+use tomato_api::usage::ElementUsage;
 use tomato_model::edit::{self, ElementPatch, NewElement};
 use tomato_model::graph::Graph;
 use tomato_model::id::ElementId;
@@ -153,6 +154,12 @@ impl App {
         let body = Bytes::from(json!(call).to_string());
         let path = format!("/v1/elements/{id}/exec");
         self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
+    }
+
+    /// What an element used in the last hour.
+    pub async fn element_usage(&self, caller: &Caller, id: &ElementId) -> Answer<ElementUsage> {
+        self.element_info(caller, id).await?;
+        self.inner.host.get(&format!("/v1/elements/{id}/usage")).await
     }
 
     /// Opens the terminal of a started container: streams of [`tomato_api::console::Frame`]s in both directions.

@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 
+use tomato_api::usage::Line;
+
 use crate::app::Answer;
 use crate::app::event::Followed;
 use crate::hostlink::ByteStream;
@@ -69,6 +71,19 @@ pub(crate) fn stream(body: ByteStream, content_type: &'static str, file_name: &s
         headers.insert(CONTENT_DISPOSITION, value);
     }
     response
+}
+
+/// Server-sent events of what passes a topology.
+pub(crate) fn traffic(lines: impl Stream<Item = Answer<Line>> + Send + 'static) -> Response {
+    let frames = lines.map(|line| {
+        let (event, data) = match line {
+            Ok(Line::Traffic(traffic)) => ("traffic", json!(traffic)),
+            Ok(Line::Usage(elements)) => ("usage", json!({"elements": elements})),
+            Err(error) => ("error", json!(error)),
+        };
+        Ok::<_, Infallible>(SseEvent::default().event(event).data(data.to_string()))
+    });
+    Sse::new(frames).keep_alive(KeepAlive::default()).into_response()
 }
 
 /// Server-sent events; the stream ends at the first error.

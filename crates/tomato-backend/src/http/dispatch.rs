@@ -12,9 +12,10 @@ use tomato_model::lifecycle::Action;
 use crate::app::import::{FileFormat, ImportMode};
 use crate::app::slot::Part;
 use crate::app::{Answer, App};
-use crate::http::answer::{applied, events, json, stream, text};
+use crate::http::answer::{applied, events, json, stream, text, traffic};
 use crate::http::call::Call;
 use crate::http::{cookie, nothing, socket};
+use crate::limits::TRAFFIC_DEFAULT_MS;
 
 /// Calls the operation.
 pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
@@ -83,6 +84,16 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             let mode = ImportMode { dry_run: call.flag("dry_run")?, update: call.flag("update")? };
             Ok(json(&app.topology_import(&caller, &call.text().await?, mode).await?))
         }
+        "traffic" => {
+            let interval = match call.query("interval") {
+                None => TRAFFIC_DEFAULT_MS,
+                Some(text) => text.parse().map_err(|_bad| {
+                    let text = format!("interval: {text:?} is no number of milliseconds");
+                    ApiError::new(ErrorCode::InvalidValue, text)
+                })?,
+            };
+            Ok(traffic(app.topology_traffic(caller, call.id()?, interval).await?))
+        }
         "counters" => Ok(json(&app.topology_counters(&caller, &call.id()?).await?)),
         _ => Err(unimplemented(&call)),
     }
@@ -101,6 +112,7 @@ async fn element(app: &App, call: Call) -> Answer<Response> {
         "remove" => app.element_remove(&caller, &call.id()?).await.map(|()| nothing()),
         "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
         "console" => socket::console(app, call).await,
+        "usage" => Ok(json(&app.element_usage(&caller, &call.id()?).await?)),
         "exec" => {
             let id: ElementId = call.id()?;
             Ok(json(&app.element_exec(&caller, &id, call.json().await?).await?))
@@ -139,6 +151,7 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "connection_remove" => {
             app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())
         }
+        "connection_usage" => Ok(json(&app.connection_usage(&caller, &call.id()?).await?)),
         "capture_download" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_download(&caller, &id).await?;

@@ -8,4 +8,5 @@ mod lifecycle;
 mod recovery;
 mod role;
 mod session;
+mod traffic;
 mod xmlrpc;

@@ -266,11 +266,7 @@ impl Inner {
             return Err(ContainerError::NotPrepared(id.clone()));
         }
         let reading = self.reading(id)?;
-        Ok(ContainerUsage {
-            cpu_ns: reading.cpu_ns,
-            memory_bytes: reading.memory_bytes,
-            disk_bytes: super::tree::measure(&paths.upper()).bytes,
-        })
+        Ok(ContainerUsage { cpu_ns: reading.cpu_ns, memory_bytes: reading.memory_bytes })
     }
 
     pub(super) fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
