@@ -12,10 +12,14 @@
 //! | `GET /observed?after=N&wait_ms=M` | - | [`ObservedPage`]: topologies whose observation changed after sequence N, waiting up to M ms (long poll) |
 //! | `POST /elements/{id}/exec` | [`ExecCall`] | [`ExecAnswer`] |
 //! | `POST /elements/{id}/console?view=BOOL` | stream of [`Frame`](crate::console::Frame)s | stream of frames, both for as long as they last |
+//! | `GET /elements/{id}/files?path=PATH` | - | tar stream of a file or directory under its own name |
+//! | `PUT /elements/{id}/files?path=PATH` | tar stream | 204; unpacked in the directory, or as the one thing of that name |
 //! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
 //! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
 //! | `GET /connections/{id}/capture` | - | pcapng stream |
+//! | `POST /connections/{id}/capture/live` | [`CaptureFilter`](crate::request::CaptureFilter) | pcapng stream of what passes from now on |
+//! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
 //! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
 //! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |

@@ -293,3 +293,11 @@ pub struct Event {
     /// The object as it is now; null when it is gone.
     pub value: Value,
 }
+
+/// Which frames a live capture is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CaptureFilter {
+    /// In the language of `tcpdump`; empty: all.
+    #[serde(default)]
+    pub filter: String,
+}

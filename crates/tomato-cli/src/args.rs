@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Use the terminal of an element; leave by Ctrl-]
     Console(Console),
+    /// Copy files and folders into and out of elements
+    Copy(Copy),
     /// Show what elements and connections use
     Usage(Usage),
     /// Show or change a connection, while it runs too
@@ -196,6 +198,14 @@ pub(crate) struct Console {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// A file or folder: a path here, or TOPOLOGY/ELEMENT:/PATH
+    pub(crate) from: String,
+    /// The folder it goes into, or its new name; one of both is in an element
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Usage {
     /// TOPOLOGY: its elements now; TOPOLOGY/ELEMENT or TOPOLOGY/CONNECTION: its last minutes
     pub(crate) target: String,
@@ -309,6 +319,16 @@ pub(crate) enum ConnectionCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaptureCommand {
+    /// Write what passes a connection as pcapng while it passes, for example `| wireshark -k -i -`
+    Live {
+        /// TOPOLOGY/CONNECTION, or the connection's id
+        connection: String,
+        /// Which frames, in the language of tcpdump
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// Let Wireshark capture on connections: its interface to programs like this (extcap)
+    Extcap(Extcap),
     /// Write what was recorded of a connection as pcapng
     Download {
         /// TOPOLOGY/CONNECTION, or the connection's id
@@ -317,6 +337,31 @@ pub(crate) enum CaptureCommand {
         #[arg(short = 'o', long = "file", value_name = "FILE")]
         file: Option<PathBuf>,
     },
+}
+
+/// What Wireshark asks for.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "Wireshark asks by switches")]
+pub(crate) struct Extcap {
+    /// Make this program known to the Wireshark of this account
+    #[arg(long)]
+    pub(crate) install: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_interfaces: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_interface: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_dlts: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_config: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_capture_filter: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_version: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) capture: bool,
+    #[arg(long, hide = true)]
+    pub(crate) fifo: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

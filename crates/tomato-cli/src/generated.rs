@@ -92,6 +92,7 @@ pub(crate) async fn call(
         })
         .collect();
     if matches!(operation.answer, Answer::Stream) {
+        let path = with_query(&path, &query)?;
         let out = matches.get_one::<String>("out").map(std::path::Path::new);
         return crate::capture::to_file(client, &path, out).await;
     }
@@ -136,6 +137,15 @@ pub(crate) async fn call(
         }
     }
     Ok(())
+}
+
+/// The path with parameters behind it.
+pub(crate) fn with_query(path: &str, query: &[(&str, String)]) -> anyhow::Result<String> {
+    if query.is_empty() {
+        return Ok(path.to_owned());
+    }
+    let url = reqwest::Url::parse_with_params("http://lab/", query)?;
+    Ok(format!("{path}?{}", url.query().unwrap_or_default()))
 }
 
 fn file(matches: &ArgMatches) -> anyhow::Result<&String> {

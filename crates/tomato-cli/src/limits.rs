@@ -42,6 +42,10 @@ pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
 /// Pieces of what is typed that may wait for a console.
 pub(crate) const CONSOLE_KEYS: usize = 64;
+/// Pieces of an archive that may wait between its maker and the network.
+pub(crate) const COPY_CHUNKS: usize = 16;
+/// Bytes of one such piece.
+pub(crate) const COPY_CHUNK_BYTES: usize = 64 << 10;
 /// Points of time that `tomato usage` shows.
 pub(crate) const USAGE_ROWS: usize = 24;
 /// Calls made at once.

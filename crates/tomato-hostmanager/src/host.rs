@@ -24,6 +24,7 @@ use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
+use crate::live::Lives;
 use crate::outage::{self, Alive, Lost};
 use crate::reconcile;
 use crate::templates::Templates;
@@ -54,6 +55,7 @@ pub struct Host {
     pub(crate) parallel: Semaphore,
     pub(crate) stop: CancellationToken,
     pub(crate) consoles: Consoles,
+    pub(crate) lives: Lives,
     pub(crate) samples: Samples,
     pub(crate) usage: Usage,
     /// Elements whose archive is being unpacked.
@@ -219,6 +221,7 @@ impl Host {
             parallel: Semaphore::new(ELEMENTS_AT_ONCE),
             stop: CancellationToken::new(),
             consoles: Consoles::default(),
+            lives: Lives::default(),
             samples: Samples::default(),
             usage: Usage::default(),
             unpacking: Mutex::default(),

@@ -22,15 +22,18 @@ use tomato_api::host::{
     ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
     ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress, WantedTopology,
 };
+use tomato_api::request::CaptureFilter;
 use tomato_api::usage::{ConnectionUsage, ElementUsage};
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
+use tomato_wire::filter::Filter;
 use tomato_wire::status::DirectionStatus;
 
 use crate::archive;
 use crate::console::{Handle, Order};
 use crate::error::{of_container, of_host};
+use crate::files;
 use crate::host::Host;
 use crate::limits::{
     ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
@@ -77,9 +80,12 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/topologies/{id}/traffic", get(traffic))
         .route("/elements/{id}/usage", get(element_usage))
         .route("/connections/{id}/usage", get(connection_usage))
+        .route("/connections/{id}/capture/live", post(capture_live))
+        .route("/filter", post(filter_check))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
         .route("/elements/{id}/console", post(console))
+        .route("/elements/{id}/files", get(read_files).put(write_files))
         .route("/elements/{id}/archive", put(upload).get(download))
         .route("/elements/{id}/archive/status", get(archive_status))
         .route("/connections/{id}/capture", get(capture))
@@ -281,6 +287,30 @@ async fn download(
     Ok((headers, body).into_response())
 }
 
+#[derive(Debug, Deserialize)]
+struct FilesQuery {
+    path: String,
+}
+
+async fn read_files(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<FilesQuery>,
+) -> Answer<Response> {
+    let body = files::read(&host, &id(&path)?, query.path).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
+}
+
+async fn write_files(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<FilesQuery>,
+    body: Body,
+) -> Answer<StatusCode> {
+    files::write(&host, &id(&path)?, &query.path, body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn archive_status(
     State(host): App,
     Path(path): Path<String>,
@@ -303,6 +333,26 @@ async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response>
     })?;
     let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
     Ok((headers, stream(reader)).into_response())
+}
+
+async fn capture_live(
+    State(host): App,
+    Path(path): Path<String>,
+    Json(call): Json<CaptureFilter>,
+) -> Answer<Response> {
+    let blocks = host.live(&id(&path)?, compiled(&call)?).await?;
+    let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
+    let body = Body::from_stream(blocks.map(Ok::<Bytes, std::convert::Infallible>));
+    Ok((headers, body).into_response())
+}
+
+async fn filter_check(Json(call): Json<CaptureFilter>) -> Answer<StatusCode> {
+    compiled(&call).map(|_| StatusCode::NO_CONTENT)
+}
+
+fn compiled(call: &CaptureFilter) -> Answer<Filter> {
+    Filter::compile(&call.filter)
+        .map_err(|error| Refused(ApiError::new(ErrorCode::InvalidValue, error.to_string())))
 }
 
 /// A body from a blocking reader.

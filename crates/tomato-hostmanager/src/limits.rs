@@ -60,6 +60,20 @@ pub const STREAM_CHUNKS: usize = 16;
 pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
 /// Progress lines that may wait for their reader; more are dropped.
 pub const PROGRESS_LINES: usize = 64;
+/// Readers of one live capture.
+pub const LIVE_READERS: usize = 32;
+/// Packets that may wait for one reader of a live capture; more are lost.
+pub const LIVE_RECORDS: usize = 4096;
+/// Bytes that may wait for one reader of a live capture.
+pub const LIVE_BYTES: usize = 8 << 20;
+/// Bytes that may wait between the wire and us.
+pub const LIVE_SOCKET_BYTES: usize = 4 << 20;
+/// Readers that may wait to be let in.
+pub const LIVE_JOINS: usize = 16;
+/// How often it is seen whether the readers are still there.
+pub const LIVE_LOOK: Duration = Duration::from_secs(5);
+/// Between two tries to capture on a connection that is not in the wire.
+pub const LIVE_RETRY: Duration = Duration::from_millis(500);
 /// Shortest time between two messages about traffic.
 pub const TRAFFIC_LEAST: Duration = Duration::from_millis(100);
 /// Time between two messages about traffic unless asked otherwise.

@@ -276,6 +276,24 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
         from: Box<dyn Read + Send>,
     ) -> Result<(), ContainerError>;
 
+    /// Writes a file or directory of the prepared or started container under its own name as tar, uncompressed. Special files and other
+    /// file systems are left out.
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: Box<dyn Write + Send>,
+    ) -> Result<(), ContainerError>;
+
+    /// Unpacks a tar (plain, gzip, zstd) into a directory of the prepared or started container, as its root user; where the path is no
+    /// directory, the one thing in the archive gets that name.
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: Box<dyn Read + Send>,
+    ) -> Result<(), ContainerError>;
+
     /// What the container uses now; all zero if it does not run. Its disk is measured by [`Self::disk`].
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
 

@@ -77,6 +77,10 @@ pub(crate) enum Request {
     Pack(PackRequest),
     /// Unpack stdin into a directory.
     Unpack(PackRequest),
+    /// Write a file or directory under its own name to stdout as tar.
+    Read(PackRequest),
+    /// Unpack stdin into a directory, or as the one thing of that name.
+    Write(PackRequest),
 }
 
 /// Runs the helper with its arguments (without the program's name and the subcommand) and gives its exit code.
@@ -92,6 +96,8 @@ pub fn helper_main(arguments: &[String]) -> u8 {
             Request::Create(request) => create::create(&request),
             Request::Pack(request) => archive::pack(&request),
             Request::Unpack(request) => archive::unpack(&request),
+            Request::Read(request) => archive::read(&request),
+            Request::Write(request) => archive::write(&request),
         });
     match result {
         Ok(()) => 0,

@@ -71,6 +71,8 @@ pub const MAX_CAPTURE_FILE_BYTES: u64 = 4 << 30;
 pub const MAX_CAPTURE_FILES: u32 = 512;
 /// Shortest snapshot length of a capture.
 pub const MIN_SNAPLEN: u32 = 14;
+/// Bytes recorded of each packet of a live capture: all of them.
+pub const LIVE_SNAPLEN: u32 = 65_550;
 /// Records that may wait for the capture writer, all captures together.
 pub const CAPTURE_QUEUE_RECORDS: usize = 16_384;
 /// Bytes that may wait for the capture writer, all captures together.

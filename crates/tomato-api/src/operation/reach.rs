@@ -3,6 +3,7 @@
 use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, Method, Operation, Param, schema};
+use crate::request::CaptureFilter;
 use crate::usage::{ConnectionUsage, ElementUsage};
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -17,6 +18,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Socket,
         doc: "Open the terminal of a started element: binary frames are its bytes, text frames control messages.",
+        long: false,
+    },
+    Operation {
+        name: "file_download",
+        noun: "file",
+        verb: "download",
+        method: Method::Get,
+        path: "/elements/{id}/files",
+        access: Access::Topology(Role::User),
+        query: &[Param { name: "path", required: true, doc: "of a file or folder in the element" }],
+        body: Body::None,
+        answer: Answer::Stream,
+        doc: "Read a file or folder of a prepared or started element (tar, under its own name).",
+        long: false,
+    },
+    Operation {
+        name: "file_upload",
+        noun: "file",
+        verb: "upload",
+        method: Method::Put,
+        path: "/elements/{id}/files",
+        access: Access::Topology(Role::User),
+        query: &[Param {
+            name: "path",
+            required: true,
+            doc: "of a folder in the element, or a new name for the one thing in the archive",
+        }],
+        body: Body::Stream,
+        answer: Answer::None,
+        doc: "Write files (tar, plain or compressed) into a prepared or started element.",
         long: false,
     },
     Operation {
@@ -43,6 +74,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<ConnectionUsage>),
         doc: "Show what passed a connection in the last hour.",
+        long: false,
+    },
+    Operation {
+        name: "capture_live",
+        noun: "capture",
+        verb: "live",
+        method: Method::Get,
+        path: "/connections/{id}/capture/live",
+        access: Access::Topology(Role::User),
+        query: &[Param {
+            name: "filter",
+            required: false,
+            doc: "which frames, in the language of tcpdump",
+        }],
+        body: Body::None,
+        answer: Answer::Stream,
+        doc: "Follow what passes a connection (pcapng); a reader that is too slow loses packets, which are counted.",
+        long: false,
+    },
+    Operation {
+        name: "capture_filter_check",
+        noun: "capture",
+        verb: "filter_check",
+        method: Method::Post,
+        path: "/capture/filter",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::Json(schema::<CaptureFilter>),
+        answer: Answer::None,
+        doc: "Say whether a filter of captures can be understood, and if not, why.",
         long: false,
     },
     Operation {

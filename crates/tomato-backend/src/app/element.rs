@@ -156,6 +156,35 @@ impl App {
         self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
     }
 
+    /// A file or folder as tar.
+    pub async fn file_download(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        path: &str,
+    ) -> Answer<ByteStream> {
+        need_container(&self.element_info(caller, id).await?)?;
+        let path = crate::hostlink::escaped(path);
+        self.inner.host.download(&format!("/v1/elements/{id}/files?path={path}")).await
+    }
+
+    /// Unpacks a tar.
+    pub async fn file_upload(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        path: &str,
+        body: ByteStream,
+    ) -> Answer<()> {
+        need_container(&self.element_info(caller, id).await?)?;
+        let path = crate::hostlink::escaped(path);
+        self.inner
+            .host
+            .upload("PUT", &format!("/v1/elements/{id}/files?path={path}"), body)
+            .await?;
+        Ok(())
+    }
+
     /// What an element used in the last hour.
     pub async fn element_usage(&self, caller: &Caller, id: &ElementId) -> Answer<ElementUsage> {
         self.element_info(caller, id).await?;

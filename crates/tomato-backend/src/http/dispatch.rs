@@ -5,7 +5,7 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::request::PermissionSet;
+use tomato_api::request::{CaptureFilter, PermissionSet};
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId};
 use tomato_model::lifecycle::Action;
 
@@ -25,6 +25,7 @@ pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
         "interface" => interface(app, call).await,
         "connection" | "capture" => connection(app, call).await,
         "archive" => archive(app, call).await,
+        "file" => file(app, call).await,
         "template" => template(app, call).await,
         "profile" => profile(app, call).await,
         "token" => token(app, call).await,
@@ -152,6 +153,15 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
             app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())
         }
         "connection_usage" => Ok(json(&app.connection_usage(&caller, &call.id()?).await?)),
+        "capture_live" => {
+            let id: ConnectionId = call.id()?;
+            let filter = CaptureFilter { filter: call.query("filter").unwrap_or_default() };
+            let body = app.capture_live(&caller, &id, filter).await?;
+            Ok(stream(body, "application/x-pcapng", &format!("{id}.pcapng")))
+        }
+        "capture_filter_check" => {
+            app.capture_filter_check(&call.json().await?).await.map(|()| nothing())
+        }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_download(&caller, &id).await?;
@@ -171,6 +181,21 @@ async fn archive(app: &App, call: Call) -> Answer<Response> {
             Ok(stream(body, "application/gzip", &format!("{id}.tar.gz")))
         }
         "status" => Ok(json(&app.archive_status(&caller, &id).await?)),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn file(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    let id: ElementId = call.id()?;
+    let path = call.query("path").unwrap_or_default();
+    match call.operation.verb {
+        "download" => {
+            let body = app.file_download(&caller, &id, &path).await?;
+            let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("root");
+            Ok(stream(body, "application/x-tar", &format!("{name}.tar")))
+        }
+        "upload" => app.file_upload(&caller, &id, &path, call.stream()).await.map(|()| nothing()),
         _ => Err(unimplemented(&call)),
     }
 }

@@ -52,7 +52,7 @@ fn boot_time(world: &World, element: &str) -> Option<u64> {
 }
 
 /// The number of blocks that hold a frame.
-fn frames(pcapng: &[u8]) -> usize {
+pub(crate) fn frames(pcapng: &[u8]) -> usize {
     let word = |at: usize| -> u32 {
         let bytes = pcapng.get(at..at + 4).expect("blocks are whole");
         u32::from_le_bytes(bytes.try_into().expect("four bytes"))

@@ -6,5 +6,6 @@ mod console;
 mod life;
 mod original;
 mod python;
+mod reach;
 mod script;
 mod world;

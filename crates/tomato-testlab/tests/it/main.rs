@@ -3,6 +3,7 @@
 
 mod console;
 mod event;
+mod file;
 mod import;
 mod lifecycle;
 mod recovery;

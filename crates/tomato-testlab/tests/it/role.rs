@@ -139,7 +139,7 @@ fn path(operation: &Operation, world: &World) -> String {
     let of_id = match operation.noun {
         "topology" => &world.topology,
         // The prepared one, where something of the host is wanted; a connected but not prepared one can be removed.
-        "archive" => &world.elements[2],
+        "archive" | "file" => &world.elements[2],
         "element" if matches!(operation.verb, "exec" | "console") => &world.elements[2],
         "element" => &world.elements[0],
         "interface" if operation.verb == "create" => &world.elements[0],
@@ -155,6 +155,7 @@ fn path(operation: &Operation, world: &World) -> String {
         .replace("{action}", "prepare")
         .replace("{account}", "guest")
         .replace("{name}", "debian-12")
+        + if operation.noun == "file" { "?path=/tmp" } else { "" }
 }
 
 fn body(operation: &Operation, world: &World, who: Who) -> Value {
@@ -196,7 +197,8 @@ async fn call(client: &Client, operation: &Operation, world: &World, who: Who) -
     };
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let is_endless = matches!(operation.answer, Answer::Events) && status == 200;
+    let is_stream = matches!(operation.answer, Answer::Events) || operation.name == "capture_live";
+    let is_endless = is_stream && status == 200;
     (status, if is_endless { String::new() } else { response.text().await.unwrap() })
 }
 

@@ -168,8 +168,20 @@ impl Inner {
         dir: &str,
         to: &mut dyn Write,
     ) -> Result<(), ContainerError> {
-        let request = Request::Pack(self.place(id, dir)?);
-        self.archive("packing", &request, |_, stdout| {
+        self.read(&Request::Pack(self.place(id, dir)?), to)
+    }
+
+    pub(super) fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: &mut dyn Write,
+    ) -> Result<(), ContainerError> {
+        self.read(&Request::Read(self.place(id, path)?), to)
+    }
+
+    fn read(&self, request: &Request, to: &mut dyn Write) -> Result<(), ContainerError> {
+        self.archive("packing", request, |_, stdout| {
             io::copy(stdout, to).and_then(|_| to.flush()).map_err(ContainerError::CopyArchive)
         })
     }
@@ -180,8 +192,20 @@ impl Inner {
         dir: &str,
         from: &mut (dyn Read + Send),
     ) -> Result<(), ContainerError> {
-        let request = Request::Unpack(self.place(id, dir)?);
-        self.archive("unpacking", &request, |mut stdin, _| match io::copy(from, &mut stdin) {
+        self.write(&Request::Unpack(self.place(id, dir)?), from)
+    }
+
+    pub(super) fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: &mut (dyn Read + Send),
+    ) -> Result<(), ContainerError> {
+        self.write(&Request::Write(self.place(id, path)?), from)
+    }
+
+    fn write(&self, request: &Request, from: &mut (dyn Read + Send)) -> Result<(), ContainerError> {
+        self.archive("unpacking", request, |mut stdin, _| match io::copy(from, &mut stdin) {
             // The helper gave up; it says why.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map(|_| ()).map_err(ContainerError::CopyArchive),
@@ -191,7 +215,7 @@ impl Inner {
     fn place(&self, id: &ElementId, dir: &str) -> Result<PackRequest, ContainerError> {
         if !dir.starts_with('/') || dir.contains('\0') {
             return Err(ContainerError::Invalid(format!(
-                "directory {dir:?} is not absolute: begin it with a slash"
+                "path {dir:?} is not absolute: begin it with a slash"
             )));
         }
         let paths = self.host.element(id);

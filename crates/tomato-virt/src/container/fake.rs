@@ -402,6 +402,46 @@ impl Containers for FakeContainers {
         Ok(())
     }
 
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: Box<dyn Write + Send>,
+    ) -> Result<(), ContainerError> {
+        let archive = {
+            self.begin("read_files", id).await?;
+            self.world().prepared(id)?.archives.get(path).cloned()
+        };
+        let archive = archive.ok_or_else(|| ContainerError::Helper {
+            action: "packing",
+            message: format!("open {path}: No such file or directory (os error 2)"),
+        })?;
+        let mut to = to;
+        let written = tokio::task::spawn_blocking(move || to.write_all(&archive)).await;
+        written
+            .map_err(std::io::Error::other)
+            .and_then(|done| done)
+            .map_err(ContainerError::CopyArchive)
+    }
+
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: Box<dyn Read + Send>,
+    ) -> Result<(), ContainerError> {
+        self.begin("write_files", id).await?;
+        let mut from = from;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut archive = Vec::new();
+            from.read_to_end(&mut archive).map(|_| archive)
+        });
+        let archive = read.await.map_err(std::io::Error::other).and_then(|read| read);
+        let archive = archive.map_err(ContainerError::CopyArchive)?;
+        self.world().prepared(id)?.archives.insert(path.to_owned(), archive);
+        Ok(())
+    }
+
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
         self.world().prepared(id).map(|_| ContainerUsage::default())
     }

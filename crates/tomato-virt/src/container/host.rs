@@ -217,6 +217,26 @@ impl super::Containers for LinuxContainers {
         self.run(move |inner| inner.unpack(&id, &dir, &mut from)).await
     }
 
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        mut to: Box<dyn io::Write + Send>,
+    ) -> Result<(), ContainerError> {
+        let (id, path) = (id.clone(), path.to_owned());
+        self.run(move |inner| inner.read_files(&id, &path, &mut to)).await
+    }
+
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        mut from: Box<dyn io::Read + Send>,
+    ) -> Result<(), ContainerError> {
+        let (id, path) = (id.clone(), path.to_owned());
+        self.run(move |inner| inner.write_files(&id, &path, &mut from)).await
+    }
+
     async fn usage(&self, id: &ElementId) -> Result<super::ContainerUsage, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.usage(&id)).await

@@ -83,6 +83,8 @@ struct Link {
     ends: [Place; 2],
     directions: [Direction; 2],
     is_scheduled: [bool; 2],
+    /// Its packets are wanted besides by its capture.
+    is_tapped: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +101,20 @@ struct Event {
     serial: u64,
 }
 
+impl Link {
+    fn is_recorded(&self) -> bool {
+        self.is_tapped || self.config.capture.is_some()
+    }
+}
+
 impl Network {
+    /// Whether the packets of a link are told to [`Sink::record`] even without a capture.
+    pub fn set_tapped(&mut self, link: usize, is_tapped: bool) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.is_tapped = is_tapped;
+        }
+    }
+
     /// An empty network that takes its frames from `pool`.
     #[must_use]
     pub fn new(pool: FramePool) -> Self {
@@ -269,7 +284,7 @@ impl Network {
         sink: &mut impl Sink,
     ) -> usize {
         let Some(link) = self.links.get_mut(end.link) else { return 0 };
-        let is_captured = link.config.capture.is_some();
+        let is_captured = link.is_recorded();
         let direction = &mut link.directions[end.side];
         for moved in 0..budget {
             let Some(train) = direction.pop_bundle(now_ns) else { return moved };
@@ -306,7 +321,7 @@ impl Network {
             let popped = if is_next { direction.pop_due(now_ns) } else { None };
             let Some((train, due_ns)) = popped else { return moved };
             direction.passed(train.count.into(), train.bytes());
-            if link.config.capture.is_some() {
+            if link.is_recorded() {
                 sink.record(end.link, end.side, &train);
             }
             let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
@@ -395,6 +410,7 @@ impl Network {
             ends,
             directions,
             is_scheduled: [false; 2],
+            is_tapped: false,
         };
         let link = self.links.insert(key, link);
         for (side, place) in ends.into_iter().enumerate() {

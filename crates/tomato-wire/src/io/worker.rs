@@ -185,6 +185,7 @@ impl Running {
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
             Request::Apply { topology, config } => self.apply(&topology, &config),
             Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
+            Request::Tap { topology, link } => self.tap(&topology, &link, descriptor),
             Request::Remove { topology } => {
                 self.remove(&topology);
                 Ok(Answer::Removed)
@@ -209,6 +210,7 @@ impl Running {
         }
         for link in removed.links {
             topology.recorders.remove(&link);
+            topology.taps.remove(&link);
         }
         topology.sync_captures(&mut self.captures);
         let ports = topology.network.ports().map(|(_, id, _)| id + 1).max().unwrap_or(0);
@@ -235,6 +237,7 @@ impl Running {
             network: Network::new(self.pool.clone()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
+            taps: BTreeMap::new(),
             room: Vec::new(),
         };
         match self.topologies.get_mut(place) {
@@ -284,6 +287,27 @@ impl Running {
         topology.sync_carriers();
         tracing::info!(topology = key, port = port_key, "port attached");
         Ok(Answer::Attached)
+    }
+
+    fn tap(&mut self, key: &str, link: &str, socket: Option<OwnedFd>) -> Result<Answer, Refusal> {
+        let missing = |what: &str, key: &str| {
+            Refusal::new(ErrorCode::NotFound, format!("no {what} {key:?} here; apply it first"))
+        };
+        let socket = socket.filter(|fd| {
+            rustix::net::sockopt::socket_type(fd) == Ok(rustix::net::SocketType::SEQPACKET)
+        });
+        let socket = socket.ok_or_else(|| {
+            let message = "no packet socket came with the request".to_owned();
+            Refusal::new(ErrorCode::BadDescriptor, message)
+        })?;
+        let place = *self.by_key.get(key).ok_or_else(|| missing("topology", key))?;
+        let topology = self.topologies[place].as_mut().expect("every key has its place");
+        let captures = &mut self.captures;
+        if topology.tap(link, || captures.open_live(socket)) {
+            Ok(Answer::Tapped)
+        } else {
+            Err(missing("link", link))
+        }
     }
 
     fn status(&mut self, only: Option<&str>) -> Result<BTreeMap<String, TopologyStatus>, Refusal> {
