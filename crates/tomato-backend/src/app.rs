@@ -15,6 +15,7 @@ pub(crate) mod grant;
 pub mod import;
 pub mod interface;
 pub mod job;
+pub(crate) mod net_capture;
 pub mod observe;
 pub mod profile;
 pub mod run;
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
+    pub(crate) net_captures: net_capture::NetCaptures,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
 }
@@ -91,6 +93,7 @@ impl App {
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
+            net_captures: net_capture::NetCaptures::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
         };
         Ok(App { inner: Arc::new(inner) })

@@ -112,3 +112,5 @@ pub const REMOVED_MAX: usize = 4096;
 pub const DIAL_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait between two tries to reach the backend.
 pub const DIAL_MAX: Duration = Duration::from_secs(5);
+/// Bytes of one block of a capture.
+pub const CAPTURE_BLOCK_BYTES: usize = 1 << 20;

@@ -75,8 +75,19 @@ impl App {
 
     /// What was captured (pcapng).
     pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
+        self.capture_filtered(caller, id, "").await
+    }
+
+    /// What of the captured frames a filter means (pcapng).
+    pub(crate) async fn capture_filtered(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        filter: &str,
+    ) -> Answer<ByteStream> {
         self.connection_info(caller, id).await?;
-        self.inner.host.download(&format!("/v1/connections/{id}/capture")).await
+        let filter: String = filter.bytes().map(crate::app::template::escape).collect();
+        self.inner.host.download(&format!("/v1/connections/{id}/capture?filter={filter}")).await
     }
 
     /// What passes a connection from now on (pcapng).

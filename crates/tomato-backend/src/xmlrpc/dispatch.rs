@@ -21,6 +21,7 @@ mod place;
 mod resource;
 mod server;
 mod topology;
+mod usage;
 
 /// Arguments by name; every argument of the method is there.
 pub(crate) type Args = Map<String, Json>;

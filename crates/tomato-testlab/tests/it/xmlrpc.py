@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import urllib.error
@@ -83,6 +84,9 @@ def manual(api):
     assert full["connections"][0]["state"] == "started"
     api.topology_action(top, "renew", {"timeout": 3 * 86400.0})
     archive(api, ends[0][0])
+    capture(api, con["id"])
+    for used in [api.element_usage(ends[0][0]), api.connection_usage(con["id"]), api.topology_usage(top)]:
+        assert set(used) == {"5minutes", "hour", "day", "month", "year"}, used
     return top, ends, con["id"]
 
 
@@ -90,6 +94,27 @@ def post(path, body, content_type):
     request = urllib.request.Request("http://%s/%s" % (HOST, path), body, {"Content-Type": content_type})
     with urllib.request.urlopen(request) as answer:
         return answer.read()
+
+
+def capture(api, con):
+    assert code(api.connection_action, con, "download_grant", {"limitSize": "all"}) == "invalid_value"
+    assert code(api.connection_modify, con, {"capture_filter": "no such thing ("}) == "invalid_value"
+    assert code(api.connection_modify, con, {"capture_mode": "disk"}) == "invalid_value"
+    shown = api.connection_modify(con, {"capture_filter": "icmp", "capture_mode": "net"})
+    assert shown["capture_port"] is None and shown["capture_filter"] == "icmp", shown
+    shown = api.connection_modify(con, {"capturing": True})
+    again = api.connection_info(con)
+    assert (shown["capture_port"], shown["capture_token"]) == (again["capture_port"], again["capture_token"])
+    with socket.create_connection(("127.0.0.1", shown["capture_port"]), 10) as reader:
+        reader.sendall(b"guessed\n")
+        assert b"token is unknown" in reader.recv(1000)
+    shown = api.connection_modify(con, {"capturing": False, "capture_mode": "file", "capture_filter": ""})
+    assert shown["capture_port"] is None and shown["capture_token"] is None
+    try:
+        socket.create_connection(("127.0.0.1", again["capture_port"]), 10).close()
+        raise AssertionError("must be closed")
+    except ConnectionError:
+        pass
 
 
 def archive(api, node):

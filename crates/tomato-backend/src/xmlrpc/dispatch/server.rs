@@ -32,11 +32,6 @@ pub(super) fn timeout(_topology: &Topology) -> Json {
     Json::Null
 }
 
-/// A usage record of something of which nothing was measured.
-pub(super) fn no_usage() -> Json {
-    json!({"5minutes": [], "hour": [], "day": [], "month": [], "year": []})
-}
-
 /// `statistics`.
 pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
     let (mut topologies, mut active, mut connections) = (0_u64, 0_u64, 0);

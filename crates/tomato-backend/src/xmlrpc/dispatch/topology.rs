@@ -39,10 +39,7 @@ impl Session<'_> {
                 self.ask(Ask { operation, path: &path, query: "format=original", body }).await
             }
             "import" => self.import(args.get("data").unwrap_or(&Json::Null)).await,
-            "usage" => {
-                self.graph(id(args, "id")?).await?;
-                Ok(super::server::no_usage())
-            }
+            "usage" => self.topology_usage(args).await,
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }
