@@ -336,6 +336,9 @@ def main():
     say("          %s link%s campus/wan --loss 20%%" % (program, lab))
     say("  stop    %s down%s" % (program, lab))
     if failures:
+        busy, cores = os.getloadavg()[0], os.cpu_count()
+        if busy > cores:
+            say("  this machine is busy (load %.1f on %d cores): its clock, not the lab, may be why values are out of bounds" % (busy, cores))
         sys.exit("not as it should be: " + "; ".join(failures))
 
 

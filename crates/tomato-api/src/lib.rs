@@ -1,6 +1,7 @@
 //! What can be asked of ToMaTo: the operation table, requests and answers, error codes, the protocol between backend and
 //! hostmanager, and a typed client.
 
+pub mod account;
 pub mod client;
 pub mod console;
 pub mod error;

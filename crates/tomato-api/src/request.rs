@@ -9,6 +9,8 @@ use tomato_model::id::{ProfileId, TokenId, TopologyId};
 use tomato_model::original::import::Report;
 use tomato_model::role::Role;
 
+use crate::account::TokenScope;
+
 /// Attributes by name; keys that begin with `_` are data of the client.
 pub type Attributes = serde_json::Map<String, Value>;
 
@@ -123,6 +125,9 @@ pub struct Profile {
     pub pids_max: u32,
     /// Comes with the product and cannot be changed.
     pub builtin: bool,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// A new profile.
@@ -142,6 +147,9 @@ pub struct ProfileCreate {
     pub disk_bytes: u64,
     /// Limit on processes and threads.
     pub pids_max: u32,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// Changes to a profile; elements see them at their next start.
@@ -158,6 +166,8 @@ pub struct ProfilePatch {
     pub disk_bytes: Option<u64>,
     /// Limit on processes and threads.
     pub pids_max: Option<u32>,
+    /// Whether only accounts with the flag `restricted_profiles` may use it.
+    pub restricted: Option<bool>,
 }
 
 /// A new access token.
@@ -168,6 +178,8 @@ pub struct TokenCreate {
     pub label: Option<String>,
     /// Days until it ends; never by default.
     pub days: Option<u32>,
+    /// What narrows it; nothing by default.
+    pub scope: TokenScope,
 }
 
 /// An access token without its secret.
@@ -179,6 +191,9 @@ pub struct Token {
     pub account: String,
     /// What it is for.
     pub label: String,
+    /// What narrows it.
+    #[serde(default)]
+    pub scope: TokenScope,
     /// Microseconds since the Unix epoch.
     pub created_at: u64,
     /// Microseconds since the Unix epoch; none means never.
@@ -214,15 +229,6 @@ impl std::fmt::Debug for SessionCreate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SessionCreate").field("account", &self.account).finish_non_exhaustive()
     }
-}
-
-/// An account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Account {
-    /// Its name.
-    pub name: String,
-    /// Whether it may do everything.
-    pub admin: bool,
 }
 
 /// What this server is.

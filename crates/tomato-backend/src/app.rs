@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod archive;
+pub mod audit;
 pub mod caller;
 pub mod commit;
 pub mod connection;
@@ -15,14 +16,19 @@ pub(crate) mod grant;
 pub mod import;
 pub mod interface;
 pub mod job;
+pub mod login;
 pub(crate) mod net_capture;
+pub mod notification;
 pub mod observe;
+pub mod organization;
 pub mod profile;
 pub mod run;
 pub mod server;
 pub mod session;
+pub mod setting;
 pub mod slot;
 pub mod template;
+pub mod timeout;
 pub mod token;
 pub mod topology;
 pub mod traffic;
@@ -30,19 +36,23 @@ pub mod traffic;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tomato_api::account::Organization;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
 use tomato_api::request::{Event, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
-use crate::app::account::PasswordCache;
 pub use crate::app::caller::Caller;
 use crate::app::job::JobHandle;
+use crate::app::login::{LoginLimits, PasswordCache};
+use crate::app::notification::Notifications;
 use crate::app::slot::Slots;
 use crate::hostlink::HostLink;
-use crate::limits::{EVENTS_BEHIND_MAX, PASSWORD_CHECKS, SOCKETS_MAX};
+use crate::limits::{
+    AUDIT_QUEUE_MAX, EVENTS_BEHIND_MAX, PASSWORD_CHECKS, PASSWORD_QUEUE_MAX, SOCKETS_MAX,
+};
 
 /// The result of an operation.
 pub type Answer<T> = Result<T, ApiError>;
@@ -68,12 +78,22 @@ pub(crate) struct Inner {
     /// Woken after each commit that a host must hear of.
     pub(crate) push: Notify,
     pub(crate) host: HostLink,
+    pub(crate) accounts: RwLock<BTreeMap<String, tomato_store::Account>>,
+    /// Held for each change of accounts.
+    pub(crate) account_turn: tokio::sync::Mutex<()>,
+    pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
+    pub(crate) notifications: Mutex<Notifications>,
+    pub(crate) settings: RwLock<setting::Stored>,
+    pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
     pub(crate) net_captures: net_capture::NetCaptures,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
+    /// Places of those who wait for a check, and of those being checked.
+    pub(crate) password_queue: Semaphore,
+    pub(crate) login_limits: Mutex<LoginLimits>,
 }
 
 impl App {
@@ -82,6 +102,11 @@ impl App {
         let slots = slot::load(&store).await?;
         let profiles = profile::load(&store).await?;
         let jobs = job::load(&store).await?;
+        let accounts = account::load(&store).await?;
+        let organizations = organization::load(&store).await?;
+        let notifications = notification::load(&store).await?;
+        let settings = setting::load(&store).await?;
+        let (audit, entries) = mpsc::channel(AUDIT_QUEUE_MAX);
         let inner = Inner {
             store,
             slots: RwLock::new(slots),
@@ -90,13 +115,23 @@ impl App {
             events: broadcast::channel(EVENTS_BEHIND_MAX).0,
             push: Notify::new(),
             host,
+            accounts: RwLock::new(accounts),
+            account_turn: tokio::sync::Mutex::default(),
+            organizations: RwLock::new(organizations),
+            notifications: Mutex::new(notifications),
+            settings: RwLock::new(settings),
+            audit,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
             net_captures: net_capture::NetCaptures::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
+            login_limits: Mutex::default(),
         };
-        Ok(App { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        tokio::spawn(audit::write(Arc::downgrade(&inner), entries));
+        Ok(App { inner })
     }
 
     /// The link to the host.

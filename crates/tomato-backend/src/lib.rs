@@ -11,6 +11,7 @@ pub mod http;
 pub mod limits;
 pub mod openapi;
 pub mod page;
+mod peer;
 pub mod serve;
 mod wanted;
 pub mod xmlrpc;

@@ -101,3 +101,45 @@ pub const NET_CAPTURE_READERS: usize = 16;
 pub const NET_CAPTURE_TOKEN_BYTES: u64 = 256;
 /// How long a reader of a live capture has to send it.
 pub const NET_CAPTURE_TOKEN_WAIT: Duration = Duration::from_secs(10);
+/// Passwords that wait to be checked or are; more are turned away.
+pub const PASSWORD_QUEUE_MAX: usize = 32;
+/// Wrong passwords for one account from one address before the next has to wait.
+pub const LOGIN_FAILURES: u32 = 10;
+/// One of them is forgiven after this time.
+pub const LOGIN_REFILL: Duration = Duration::from_secs(6);
+/// Wrong passwords for any account from one address before the next has to wait.
+pub const LOGIN_FAILURES_OF_ADDRESS: u32 = 60;
+/// One of them is forgiven after this time.
+pub const LOGIN_REFILL_OF_ADDRESS: Duration = Duration::from_secs(1);
+/// Addresses and accounts whose wrong passwords are remembered.
+pub const LOGIN_KEYS_MAX: usize = 20_000;
+/// The time of the last login is kept this exactly.
+pub const LAST_LOGIN_STEP: Duration = Duration::from_secs(3600);
+/// Characters of an account's or organization's name.
+pub const ACCOUNT_NAME_CHARS_MAX: usize = 64;
+/// Characters of a text of an account or organization.
+pub const ACCOUNT_TEXT_CHARS_MAX: usize = 2000;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Characters of a new password, at most.
+pub const PASSWORD_CHARS_MAX: usize = 1024;
+/// Accounts that wait for approval.
+pub const REGISTRATIONS_MAX: usize = 100;
+/// Entries that wait to be written to the audit log.
+pub const AUDIT_QUEUE_MAX: usize = 1024;
+/// Entries written to the audit log at once.
+pub const AUDIT_BATCH: usize = 100;
+/// Characters of an object in the audit log.
+pub const AUDIT_OBJECT_CHARS_MAX: usize = 200;
+/// Entries of the audit log shown if nothing else is asked for.
+pub const AUDIT_PAGE: usize = 100;
+/// Characters of a notification's title.
+pub const NOTIFICATION_TITLE_CHARS_MAX: usize = 200;
+/// Characters of a notification.
+pub const NOTIFICATION_CHARS_MAX: usize = 20_000;
+/// Notifications of one account that are kept; the oldest go.
+pub const NOTIFICATIONS_KEPT_MAX: usize = 200;
+/// Notifications of one account that are kept after they were read.
+pub const NOTIFICATIONS_READ_KEPT_MAX: usize = 50;
+/// Topologies are looked at for their timeouts this often.
+pub const TIMEOUT_PERIOD: Duration = Duration::from_secs(60);

@@ -93,6 +93,7 @@ fn access(access: Access) -> Value {
         Access::Anonymous => json!("anyone"),
         Access::LoggedIn => json!("any account"),
         Access::Topology(role) => json!(role),
+        Access::OrganizationAdmin => json!("administrator, or one of the organization"),
         Access::Admin => json!("administrator"),
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use axum::extract::ConnectInfo;
 use http::header::HOST;
 use tokio::net::{TcpListener, UnixListener};
 use tomato_api::error::{ApiError, ErrorCode};
@@ -113,7 +114,9 @@ pub async fn serve(
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until = stopped.clone();
-    let server = axum::serve(listener, all(app)).with_graceful_shutdown(async move {
+    let walker = tokio::spawn(crate::app::timeout::run(app.clone()));
+    let router = all(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         shutdown.await;
         stop.send_replace(true);
     });
@@ -130,6 +133,7 @@ pub async fn serve(
     if let Some(server) = grant_server {
         server.abort();
     }
+    walker.abort();
     drop(std::fs::remove_file(&config.host_socket));
     result
 }
@@ -219,7 +223,8 @@ async fn refuse_foreign_pages(
     }
     let mode = request.headers().get("sec-fetch-mode");
     let by_script = mode.is_some_and(|mode| mode != "navigate");
-    let mut response = next.run(request).await;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let mut response = crate::peer::from(peer, next.run(request)).await;
     if by_script {
         response.headers_mut().remove(http::header::WWW_AUTHENTICATE);
     }

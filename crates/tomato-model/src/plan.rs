@@ -112,6 +112,7 @@ fn new_topology(file: &TopologyFile, owner: &str, ids: &mut dyn IdSource) -> Top
         revision: 1,
         seed: file.seed.unwrap_or_else(|| ids.seed()),
         roles: BTreeMap::from([(owner.to_owned(), Role::Owner)]),
+        timeout: None,
         client: file.client.clone(),
     }
 }

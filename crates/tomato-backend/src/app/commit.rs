@@ -222,7 +222,8 @@ impl App {
     }
 
     /// Adds a topology.
-    pub(crate) async fn commit_new(&self, graph: Graph) -> Answer<()> {
+    pub(crate) async fn commit_new(&self, mut graph: Graph) -> Answer<()> {
+        graph.topology.timeout = graph.topology.timeout.or_else(|| self.first_timeout());
         graph.validate().map_err(|errors| invalid(&errors))?;
         let empty = Graph::new(graph.topology.clone());
         let mut changes = Changes::new(graph.topology.id.clone());

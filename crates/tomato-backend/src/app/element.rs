@@ -40,7 +40,7 @@ impl App {
         }
         let profiles = self.profiles();
         self.edit_live(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
             let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
             found(graph, &id)
@@ -65,7 +65,7 @@ impl App {
         self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             edit::modify_element(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })
@@ -97,7 +97,8 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        self.view(caller, Part::Element(id), Role::Manager).await?;
+        let graph = self.view(caller, Part::Element(id), Role::Manager).await?;
+        self.may_act(caller, &graph.topology, action)?;
         self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;

@@ -75,6 +75,12 @@ impl Call {
         })
     }
 
+    /// All parameters of the path, for the audit log.
+    pub(crate) fn object(&self) -> String {
+        let in_order = self.operation.path_params().map(|name| self.param(name));
+        in_order.collect::<Vec<_>>().join("/")
+    }
+
     /// A parameter of the path as text.
     pub(crate) fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
@@ -89,6 +95,15 @@ impl Call {
     /// A parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         query(&self.uri, name)
+    }
+
+    /// A number of the query.
+    pub(crate) fn number(&self, name: &str) -> Answer<Option<u64>> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_bad| {
+            ApiError::new(ErrorCode::InvalidValue, format!("{name}: must be a whole number"))
+                .with(json!({"attribute": name, "value": text}))
+        })
     }
 
     /// A switch of the query.

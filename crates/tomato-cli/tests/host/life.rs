@@ -130,7 +130,7 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
 fn nothing_is_left_after_a_purge() {
     let world = started();
     let running = world.leftovers();
-    for kind in ["process", "mount", "cgroup", "run directory", "data directory"] {
+    for kind in ["process", "mount", "cgroup", "claim", "run directory", "data directory"] {
         let found = running.iter().any(|left| left.starts_with(kind));
         assert!(found, "a running lab has no {kind}, so its absence would prove nothing");
     }

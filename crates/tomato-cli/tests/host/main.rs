@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod console;
+mod kill;
 mod life;
 mod original;
 mod python;

@@ -139,6 +139,13 @@ impl World {
             found.extend(mounts.lines().filter(|l| ours(l)).map(|line| format!("mount {line}")));
         }
         cgroups(Path::new("/sys/fs/cgroup"), &self.id, &mut found);
+        // Ranges of user ids are claimed for a directory; without any container of any lab there is none.
+        for claim in fs::read_dir("/var/lib/tomato-uids").into_iter().flatten().flatten() {
+            let owner = fs::read_to_string(claim.path()).unwrap_or_default();
+            if ours(&owner) {
+                found.push(format!("claim {owner}"));
+            }
+        }
         for (kind, dir) in [("run directory", self.run_dir()), ("data directory", data_dir)] {
             if dir.exists() {
                 found.push(format!("{kind} {}", dir.display()));

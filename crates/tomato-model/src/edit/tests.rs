@@ -10,6 +10,7 @@ pub(crate) fn empty() -> (Graph, CountingIds) {
         revision: 1,
         seed: 7,
         roles: std::collections::BTreeMap::new(),
+        timeout: None,
         client: std::collections::BTreeMap::new(),
     };
     (Graph::new(topology), ids)

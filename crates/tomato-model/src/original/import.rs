@@ -145,6 +145,7 @@ pub fn import(
         revision: 1,
         seed: ids.seed(),
         roles: [(account.to_owned(), Role::Owner)].into(),
+        timeout: None,
         client: BTreeMap::new(),
     };
     let graph = Graph::new(topology);

@@ -6,6 +6,7 @@ mod event;
 mod file;
 mod import;
 mod lifecycle;
+mod people;
 mod recovery;
 mod role;
 mod session;
