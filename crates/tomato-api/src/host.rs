@@ -17,7 +17,7 @@
 //! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
 //! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
-//! | `GET /connections/{id}/capture` | - | pcapng stream |
+//! | `GET /connections/{id}/capture?filter=TEXT` | - | pcapng stream of what the filter means, of all without one |
 //! | `POST /connections/{id}/capture/live` | [`CaptureFilter`](crate::request::CaptureFilter) | pcapng stream of what passes from now on |
 //! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |

@@ -170,6 +170,9 @@ pub struct Profile {
     pub pids_max: u32,
     /// Comes with the product and cannot be changed.
     pub builtin: bool,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// A new profile.
@@ -189,6 +192,9 @@ pub struct ProfileCreate {
     pub disk_bytes: u64,
     /// Limit on processes and threads.
     pub pids_max: u32,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// Changes to a profile; elements see them at their next start.
@@ -205,6 +211,8 @@ pub struct ProfilePatch {
     pub disk_bytes: Option<u64>,
     /// Limit on processes and threads.
     pub pids_max: Option<u32>,
+    /// Whether only accounts with the flag `restricted_profiles` may use it.
+    pub restricted: Option<bool>,
 }
 
 /// A new access token.

@@ -17,6 +17,7 @@ pub mod import;
 pub mod interface;
 pub mod job;
 pub mod login;
+pub(crate) mod net_capture;
 pub mod notification;
 pub mod observe;
 pub mod organization;
@@ -92,6 +93,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
+    pub(crate) net_captures: net_capture::NetCaptures,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Places of those who wait for a check, and of those being checked.
@@ -138,6 +140,7 @@ impl App {
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
+            net_captures: net_capture::NetCaptures::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
             login_limits: Mutex::default(),

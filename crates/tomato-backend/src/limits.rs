@@ -101,6 +101,12 @@ pub const GRANT_UPLOAD_BYTES_MAX: u64 = 4 << 30;
 pub const CAPTURE_BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Newest bytes of a capture that can be asked for; they are collected in memory.
 pub const CAPTURE_NEWEST_BYTES_MAX: usize = 64 << 20;
+/// Readers of one live capture by port at once.
+pub const NET_CAPTURE_READERS: usize = 16;
+/// Bytes of the line that a reader of a live capture sends first.
+pub const NET_CAPTURE_TOKEN_BYTES: u64 = 256;
+/// How long a reader of a live capture has to send it.
+pub const NET_CAPTURE_TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Passwords that wait to be checked or are; more are turned away.
 pub const PASSWORD_QUEUE_MAX: usize = 32;
 /// Wrong passwords for one account from one address before the next has to wait.

@@ -35,6 +35,7 @@ use crate::archive;
 use crate::console::{Handle, Order};
 use crate::error::{of_container, of_host};
 use crate::files;
+use crate::filtered::Filtered;
 use crate::host::Host;
 use crate::limits::{
     ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
@@ -323,7 +324,12 @@ async fn archive_status(
     Ok(Json(archive::status(&host, &id(&path)?, &query.dir, now().as_secs()).await?))
 }
 
-async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response> {
+async fn capture(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(filter): Query<CaptureFilter>,
+) -> Answer<Response> {
+    let filter = compiled(&filter)?;
     let connection: ConnectionId = id(&path)?;
     let dir = host.parts.state_dir.join("captures").join(connection.as_str());
     let opened = tokio::task::spawn_blocking(move || read_ring(&dir)).await;
@@ -336,7 +342,27 @@ async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response>
         _ => of_host("read the capture", &error),
     })?;
     let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
-    Ok((headers, stream(reader)).into_response())
+    Ok((headers, stream(Filtered::new(reader, filter))).into_response())
+}
+
+async fn capture_live(
+    State(host): App,
+    Path(path): Path<String>,
+    Json(call): Json<CaptureFilter>,
+) -> Answer<Response> {
+    let blocks = host.live(&id(&path)?, compiled(&call)?).await?;
+    let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
+    let body = Body::from_stream(blocks.map(Ok::<Bytes, std::convert::Infallible>));
+    Ok((headers, body).into_response())
+}
+
+async fn filter_check(Json(call): Json<CaptureFilter>) -> Answer<StatusCode> {
+    compiled(&call).map(|_| StatusCode::NO_CONTENT)
+}
+
+fn compiled(call: &CaptureFilter) -> Answer<Filter> {
+    Filter::compile(&call.filter)
+        .map_err(|error| Refused(ApiError::new(ErrorCode::InvalidValue, error.to_string())))
 }
 
 async fn capture_live(

@@ -16,6 +16,7 @@ mod element;
 mod error;
 pub mod fake;
 mod files;
+mod filtered;
 pub mod host;
 pub mod http;
 pub mod ledger;

@@ -120,3 +120,5 @@ pub const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
 pub const REGISTRY_REDIRECTS: usize = 5;
 /// Bytes of a registry's token or refusal that are read.
 pub const REGISTRY_TEXT_BYTES: usize = 64 << 10;
+/// Bytes of one block of a capture.
+pub const CAPTURE_BLOCK_BYTES: usize = 1 << 20;

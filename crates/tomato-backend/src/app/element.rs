@@ -40,7 +40,7 @@ impl App {
         }
         let profiles = self.profiles();
         self.edit_live(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
             let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
             found(graph, &id)
@@ -65,7 +65,7 @@ impl App {
         self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             edit::modify_element(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })

@@ -158,6 +158,6 @@ fn escaped(text: &str) -> String {
 }
 
 /// A byte for use in a query.
-fn escape(byte: u8) -> String {
+pub(crate) fn escape(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }

@@ -61,6 +61,7 @@ const STALE: &[&str] = &[
     "restricted",
     "capture_port",
     "capture_pid",
+    "capture_token",
     "bridge",
     "_debug_mode",
     "_initialized",
