@@ -45,6 +45,8 @@ pub enum Access {
     LoggedIn,
     /// An account with at least this role on the topology concerned, or an administrator.
     Topology(Role),
+    /// An administrator of the lab, or of the organization concerned.
+    OrganizationAdmin,
     /// An administrator.
     Admin,
 }
@@ -89,6 +91,8 @@ pub enum Answer {
     Stream,
     /// Server-sent events, each a [`request::Event`].
     Events,
+    /// A WebSocket, for as long as both sides want.
+    Socket,
 }
 
 /// Something that can be asked.
