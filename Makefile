@@ -20,7 +20,8 @@ build: setup
 	cargo build --release --locked -p tomato-cli --bin tomato
 
 # The test runner comes last: its closing line is the result.
-test: setup
+test:
+	@scripts/setup.sh --tests
 	cargo fmt --all --check
 	cargo clippy $(SELECTION) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(SELECTION) --no-deps --document-private-items

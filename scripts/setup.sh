@@ -9,8 +9,9 @@ packages=(
     iproute2 iperf3 tcpdump                             # host tests and the demonstration
     busybox-static mmdebstrap debian-archive-keyring    # templates
     runc zstd                                           # the other container runtime, archives
-    chromium                                            # tests in a browser
 )
+# `--tests`: also what only tests need.
+[ "${1:-}" != --tests ] || packages+=(chromium)
 
 die() {
     echo "setup: $*" >&2
@@ -87,4 +88,4 @@ install_browser_tests() {
 
 install_packages
 install_rust
-install_browser_tests
+[ "${1:-}" != --tests ] || install_browser_tests
