@@ -18,7 +18,7 @@ function useTitle(tab: Tab): string {
   });
 }
 
-const ICONS = { console: IconTerminal2, packets: job: IconSubtask };
+const ICONS = { console: IconTerminal2, job: IconSubtask };
 
 function Head({ tab, active }: { tab: Tab; active: boolean }) {
   const title = useTitle(tab);
