@@ -365,26 +365,6 @@ fn compiled(call: &CaptureFilter) -> Answer<Filter> {
         .map_err(|error| Refused(ApiError::new(ErrorCode::InvalidValue, error.to_string())))
 }
 
-async fn capture_live(
-    State(host): App,
-    Path(path): Path<String>,
-    Json(call): Json<CaptureFilter>,
-) -> Answer<Response> {
-    let blocks = host.live(&id(&path)?, compiled(&call)?).await?;
-    let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
-    let body = Body::from_stream(blocks.map(Ok::<Bytes, std::convert::Infallible>));
-    Ok((headers, body).into_response())
-}
-
-async fn filter_check(Json(call): Json<CaptureFilter>) -> Answer<StatusCode> {
-    compiled(&call).map(|_| StatusCode::NO_CONTENT)
-}
-
-fn compiled(call: &CaptureFilter) -> Answer<Filter> {
-    Filter::compile(&call.filter)
-        .map_err(|error| Refused(ApiError::new(ErrorCode::InvalidValue, error.to_string())))
-}
-
 /// A body from a blocking reader.
 fn stream(mut reader: impl Read + Send + 'static) -> Body {
     let (send, receive) = mpsc::channel::<io::Result<Bytes>>(STREAM_CHUNKS);

@@ -126,42 +126,6 @@ impl App {
         self.inner.host.get(&format!("/v1/connections/{id}/usage")).await
     }
 
-    /// What passes a connection from now on (pcapng).
-    pub async fn capture_live(
-        &self,
-        caller: &Caller,
-        id: &ConnectionId,
-        filter: CaptureFilter,
-    ) -> Answer<ByteStream> {
-        self.connection_info(caller, id).await?;
-        let place = self.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
-            ApiError::new(ErrorCode::NoResources, "too many streams are open: close some of them")
-        })?;
-        let body = Bytes::from(json!(filter).to_string());
-        let body = Box::pin(futures_util::stream::once(std::future::ready(Ok(body))));
-        let path = format!("/v1/connections/{id}/capture/live");
-        let blocks = self.inner.host.duplex(&path, body).await?;
-        Ok(Box::pin(blocks.inspect(move |_| {
-            let _place = &place;
-        })))
-    }
-
-    /// Refuses a filter that cannot be understood.
-    pub async fn capture_filter_check(&self, filter: &CaptureFilter) -> Answer<()> {
-        let body = Bytes::from(json!(filter).to_string());
-        self.inner.host.bytes("POST", "/v1/filter", body, HOST_CALL).await.map(drop)
-    }
-
-    /// What passed in the last hour.
-    pub async fn connection_usage(
-        &self,
-        caller: &Caller,
-        id: &ConnectionId,
-    ) -> Answer<ConnectionUsage> {
-        self.connection_info(caller, id).await?;
-        self.inner.host.get(&format!("/v1/connections/{id}/usage")).await
-    }
-
     fn topology_of_end(&self, text: &str) -> Answer<TopologyId> {
         let slots = self.inner.slots.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let by_interface =
