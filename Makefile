@@ -6,9 +6,9 @@ export PATH := $(CARGO_BIN):$(PATH)
 endif
 
 # The same selection in every step of `test`, so that no crate is compiled twice for one purpose.
-SELECTION := --workspace --locked --features host-tests
+SELECTION := --workspace --locked --features host-tests,browser-tests
 
-.PHONY: all setup build test demo fmt clean
+.PHONY: all setup build test demo web screenshots fmt clean
 .NOTPARALLEL:
 
 all: build
@@ -20,14 +20,24 @@ build: setup
 	cargo build --release --locked -p tomato-cli --bin tomato
 
 # The test runner comes last: its closing line is the result.
-test: setup
+test:
+	@scripts/setup.sh --tests
 	cargo fmt --all --check
 	cargo clippy $(SELECTION) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(SELECTION) --no-deps --document-private-items
+	scripts/web.sh --check
 	@scripts/run-tests.sh $(SELECTION)
 
 demo: build
 	scripts/demo.sh
+
+# Builds the pages of the browser into web/dist, which is committed: needs Node 20.19 or newer.
+web:
+	scripts/web.sh
+
+# Takes the pictures of the documentation from a lab of its own.
+screenshots: build
+	scripts/screenshots.sh
 
 fmt:
 	cargo fmt --all

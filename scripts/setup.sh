@@ -10,6 +10,8 @@ packages=(
     busybox-static mmdebstrap debian-archive-keyring    # templates
     runc zstd                                           # the other container runtime, archives
 )
+# `--tests`: also what only tests need.
+[ "${1:-}" != --tests ] || packages+=(chromium)
 
 die() {
     echo "setup: $*" >&2
@@ -72,5 +74,18 @@ install_rust() {
     rust_is_usable || die "Rust $wanted was installed but does not run"
 }
 
+# The tests in a browser are scripts for Node; an old one does.
+install_browser_tests() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        echo "setup: installing nodejs and npm"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm
+    fi
+    cmp -s web/test/browser/package-lock.json web/test/browser/node_modules/.set-up && return
+    echo "setup: installing what drives the browser"
+    npm --prefix web/test/browser ci --no-audit --no-fund --loglevel=error
+    cp web/test/browser/package-lock.json web/test/browser/node_modules/.set-up
+}
+
 install_packages
 install_rust
+[ "${1:-}" != --tests ] || install_browser_tests

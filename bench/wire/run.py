@@ -50,7 +50,7 @@ class Namespaces:
 
     def __exit__(self, *_):
         for name in self.names:
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
 class Wire:
@@ -95,7 +95,7 @@ class Wire:
         return self
 
     def __exit__(self, *_):
-        self.lab.communicate("quit\n", timeout=30)
+        self.lab.communicate("quit\n", timeout=60)
         self.wire.terminate()
         self.wire.wait(timeout=30)
         self.dir.cleanup()
@@ -114,8 +114,8 @@ def seat(bridge, name):
     return {"bridge": {"bridge": bridge, "port": name}}
 
 
-def pair(**params):
-    return {"seed": 1, "ports": {"a": {"kind": "tap"}, "b": {"kind": "tap"}},
+def pair(kind="tap", **params):
+    return {"seed": 1, "ports": {"a": {"kind": kind}, "b": {"kind": kind}},
             "links": {"l": link(port("a"), port("b"), **params)}}
 
 
@@ -213,6 +213,33 @@ def slice_tcp(args):
     return rows
 
 
+def slice_packet(args):
+    """TCP bulk over AF_PACKET ports on veth pairs, beside a bare pair."""
+    rows = []
+    with Namespaces("abf") as ns:
+        veth(ns[0], ns[1], "on", 1)
+        for n, name in enumerate(ns[:2]):
+            veth_to(name, ns[2], f"w{'ab'[n]}")
+            address(name, f"w{'ab'[n]}", n)
+        with Wire([f"{ns[2]}/wa@packet=a", f"{ns[2]}/wb@packet=b"]) as wire:
+            for _ in range(args.rounds or 5):
+                rows.append({"key": "veth", "bit_s": tcp(ns[0], ns[1], "10.8.1.1", 3)[0]})
+                rows.append(wire_tcp(wire, pair("packet"), ns, 3, "packet exact"))
+                config = pair("packet", delay_ns=10 * MS)
+                wire.apply(config)
+                reach(ns[1], "10.9.0.1")
+                seen = udp(ns[1], ns[0], "10.9.0.1", 4, 1000)
+                error = {q: (seen[f"{q}_ns"] - 10 * MS) / 1000 for q in ("p50", "p90", "p99", "p999")}
+                rows.append({"key": "packet delay 10 ms", "lost": seen["lost"], **error})
+    return rows
+
+
+def veth_to(ns, far, dev):
+    """A pair whose far end only has the offloads that a packet socket can express."""
+    sh(f"ip link add {dev} netns {ns} type veth peer name {dev} netns {far}")
+    sh(f"ip netns exec {far} ip link set {dev} up promisc on")
+
+
 def slice_hops(args):
     rows = []
     with Namespaces("ab") as ns, Wire([f"{ns[0]}/eth0=a", f"{ns[1]}/eth0=b"]) as wire:
@@ -232,10 +259,23 @@ def slice_udp(args):
     with Namespaces("ab") as ns, Wire([f"{ns[0]}/eth0=a", f"{ns[1]}/eth0=b"]) as wire:
         for n, name in enumerate(ns):
             address(name, "eth0", n)
-        for task in pathlib.Path(f"/proc/{wire.wire.pid}/task").iterdir():
-            os.sched_setaffinity(int(task.name), {1})
+        bare = subprocess.Popen([BENCH, "bare", f"{ns[0]}/bare", f"{ns[1]}/bare"], stdout=subprocess.PIPE, text=True)
+        bare.stdout.readline()
+        for n, name in enumerate(ns):
+            sh(f"ip netns exec {name} ip address add 10.7.0.{n + 1}/24 dev bare")
+            sh(f"ip netns exec {name} ip link set bare up")
+        for pid in (wire.wire.pid, bare.pid):
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {1})
         os.sched_setaffinity(0, {0})
+        schedstat = pathlib.Path(f"/proc/{bare.pid}/schedstat")
         for _ in range(args.rounds or 5):
+            reach(ns[1], "10.7.0.1")
+            cpu = int(schedstat.read_text().split()[0])
+            seen = udp(ns[1], ns[0], "10.7.0.1", 3, 0)
+            cpu = (int(schedstat.read_text().split()[0]) - cpu) / 1e9
+            rows.append({"key": "udp bare copy", "cpu_ns_per_packet": cpu * 1e9 / seen["received"],
+                         "core_pps": seen["received"] / cpu})
             for key, config in (("plain", pair()), ("shaped", pair(**shaped))):
                 wire.apply(config)
                 reach(ns[1], "10.9.0.1")
@@ -247,6 +287,8 @@ def slice_udp(args):
                              "core_pps": moved / cpu,
                              "received_pps": seen["received"] / max(seen["seconds"], 1e-9)})
         os.sched_setaffinity(0, {0, 1})
+        bare.kill()
+        bare.wait()
     return rows
 
 
@@ -308,11 +350,12 @@ def slice_scale(args):
     count = args.count or 1000
     rows = []
     with Namespaces("ab") as ns:
-        def slab():
-            for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-                if line.startswith("MemAvailable"):
-                    return int(line.split()[1]) * 1024
-        free = slab()
+        def kernel():
+            """What the kernel holds for itself, in bytes."""
+            names = ("Slab:", "Percpu:", "KernelStack:", "PageTables:")
+            lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
+            return sum(int(line.split()[1]) for line in lines if line.startswith(names)) * 1024
+        before = kernel()
         taps = []
         for n in range(count):
             taps += [f"{ns[0]}/a{n}=a{n}", f"{ns[1]}/b{n}=b{n}"]
@@ -322,7 +365,7 @@ def slice_scale(args):
                 config["ports"][f"a{n}"] = config["ports"][f"b{n}"] = {"kind": "tap"}
                 config["links"][f"l{n:04}"] = link(port(f"a{n}"), port(f"b{n}"), delay_ns=10 * MS)
             applied = wire.apply(config)["seconds"]
-            used = (free - slab()) / count
+            used = (kernel() - before + wire.memory()) / count
             for side, name in enumerate(ns):
                 lines = []
                 for n in range(count):
@@ -342,6 +385,9 @@ def slice_scale(args):
                 spread = udp_spread(ns, count, args.pps or 100_000, 4, wire)
                 rows.append({"key": "scale", "create_s": wire.made["taps_s"] + applied,
                              "memory_bytes": used, "idle_cores": idle, **spread})
+            # devices go faster with their namespace than one by one
+            for name in ns:
+                sh(f"ip netns del {name}")
     return rows
 
 
@@ -366,6 +412,8 @@ def slice_edits(args):
             address(name, "eth0", n)
         config = pair(delay_ns=MS, queue_bytes=64 << 20)
         wire.apply(config)
+        # a pause of the machine must not fill the queue in front of the wire
+        sh(f"ip netns exec {ns[0]} ip link set eth0 txqueuelen 30000")
         reach(ns[0], "10.9.0.2")
         seconds = 11
         listener = subprocess.Popen(["ip", "netns", "exec", ns[1], BENCH, "sink", str(seconds + 3)],
@@ -376,7 +424,9 @@ def slice_edits(args):
         edits = wire.ask(f"edits {wire.write(config)} l 200 {seconds - 1}")
         sent = json.loads(sender.communicate(timeout=60)[0])
         seen = json.loads(listener.communicate(timeout=60)[0])
-        rows.append({"key": "edits", **edits, "sent": sent["sent"], **{k: seen[k] for k in
+        forward = wire.status()["links"]["l"]["forward"]
+        rows.append({"key": "edits", **edits, "dropped_by_wire": sum(forward["drops"].values()),
+                     "offered": forward["offered"], "sent": sent["sent"], **{k: seen[k] for k in
                     ("received", "lost", "doubled", "reordered")}})
     return rows
 

@@ -21,7 +21,11 @@ pub fn run(socket: &str, taps: &[&str]) {
         .map(|word| {
             let (device, port) = word.split_once('=').expect("NETNS/IFNAME=PORT");
             let (netns, name) = device.split_once('/').expect("NETNS/IFNAME=PORT");
-            (port.to_owned(), sys::open_tap(netns, name))
+            let end = match name.strip_suffix("@packet") {
+                Some(name) => sys::open_packet(netns, name),
+                None => sys::open_tap(netns, name),
+            };
+            (port.to_owned(), end)
         })
         .collect();
     println!("{{\"taps_s\": {}}}", began.elapsed().as_secs_f64());
@@ -88,4 +92,23 @@ fn connect(socket: &str) -> WireClient {
 fn read(file: &str) -> TopologyConfig {
     let text = std::fs::read_to_string(file).expect("the configuration is readable");
     serde_json::from_str(&text).expect("the configuration is one")
+}
+
+/// Copies frames between two TAPs, one read and one write each, until it is killed.
+pub fn bare(a: &str, b: &str) {
+    let open = |word: &str| {
+        let (netns, name) = word.split_once('/').expect("NETNS/IFNAME");
+        sys::open_tap(netns, name)
+    };
+    let ends = [open(a), open(b)];
+    println!("ready");
+    let mut room = vec![0; 70_000];
+    loop {
+        for (from, to) in sys::readable(&ends).into_iter().zip([1, 0]) {
+            for _ in 0..if from { 64 } else { 0 } {
+                let Some(len) = sys::read_now(&ends[1 - to], &mut room) else { break };
+                sys::write_now(&ends[to], &room[..len]);
+            }
+        }
+    }
 }

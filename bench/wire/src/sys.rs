@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 const TUNSETIFF: libc::Ioctl = 0x4004_54ca;
 
@@ -35,7 +35,37 @@ pub fn open_tap(netns: &str, name: &str) -> OwnedFd {
     let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETIFF, &raw mut request) };
     assert_eq!(result, 0, "TUNSETIFF: {}", io::Error::last_os_error());
     enter(&own);
+    // SAFETY: the descriptor is open, the argument is an int.
+    unsafe { libc::fcntl(tun.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
     tun.into()
+}
+
+/// Opens a packet socket on a device of a namespace.
+pub fn open_packet(netns: &str, name: &str) -> OwnedFd {
+    let there = File::open(format!("/run/netns/{netns}")).expect("the namespace is there");
+    let own = File::open("/proc/thread-self/ns/net").expect("every thread has one");
+    let all = i32::from((libc::ETH_P_ALL as u16).to_be());
+    // SAFETY: descriptors are open, strings end with zero, the address is one sockaddr_ll.
+    unsafe {
+        assert_eq!(libc::setns(there.as_raw_fd(), libc::CLONE_NEWNET), 0);
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
+        assert!(fd >= 0, "socket: {}", io::Error::last_os_error());
+        let fd = OwnedFd::from_raw_fd(fd);
+        let c_name = std::ffi::CString::new(name).expect("no zero inside");
+        let mut to: libc::sockaddr_ll = std::mem::zeroed();
+        to.sll_family = libc::AF_PACKET as u16;
+        to.sll_protocol = all as u16;
+        to.sll_ifindex = libc::if_nametoindex(c_name.as_ptr()) as i32;
+        let size = size_of::<libc::sockaddr_ll>() as u32;
+        let result = libc::bind(fd.as_raw_fd(), (&raw const to).cast(), size);
+        assert_eq!(result, 0, "bind: {}", io::Error::last_os_error());
+        let bytes: libc::c_int = 8 << 20;
+        let size = size_of::<libc::c_int>() as u32;
+        let value = (&raw const bytes).cast();
+        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size);
+        assert_eq!(libc::setns(own.as_raw_fd(), libc::CLONE_NEWNET), 0);
+        fd
+    }
 }
 
 /// Nanoseconds since 1970.
@@ -145,4 +175,29 @@ fn stamp_ns(message: &libc::msghdr) -> u64 {
         let time = libc::CMSG_DATA(head).cast::<libc::timespec>().read_unaligned();
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }
+}
+
+/// Waits until one of two descriptors is readable, and says which are.
+pub fn readable(ends: &[OwnedFd; 2]) -> [bool; 2] {
+    let mut fds = ends.each_ref().map(|end| libc::pollfd {
+        fd: end.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: the pointer is to two pollfd of open descriptors.
+    unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
+    fds.map(|fd| fd.revents != 0)
+}
+
+/// Reads once without waiting.
+pub fn read_now(from: &OwnedFd, room: &mut [u8]) -> Option<usize> {
+    // SAFETY: the descriptor is open, the pointer and length are of the room.
+    let len = unsafe { libc::read(from.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) };
+    usize::try_from(len).ok()
+}
+
+/// Writes once.
+pub fn write_now(to: &OwnedFd, bytes: &[u8]) {
+    // SAFETY: the descriptor is open, the pointer and length are of the bytes.
+    unsafe { libc::write(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
 }

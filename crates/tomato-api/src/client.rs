@@ -66,6 +66,12 @@ impl std::fmt::Debug for Payload {
     }
 }
 
+/// Chooses the library for encryption, once for the process; whoever makes HTTP clients must have called it.
+pub fn prepare_tls() {
+    // refused if it was chosen already, which is as good
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
 /// A server and how to log in there.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -80,6 +86,7 @@ impl Client {
     /// # Errors
     /// The HTTP machinery cannot be set up.
     pub fn new(url: &str, credentials: Credentials) -> Result<Self, ApiError> {
+        prepare_tls();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()

@@ -48,6 +48,8 @@ pub enum ErrorCode {
     Conflict,
     /// No host can take it, or a limit is reached.
     NoResources,
+    /// Asked too often; the data has `retry_after_s`.
+    RateLimited,
     /// A host failed or is away.
     HostError,
     /// A fault of ours.
@@ -75,6 +77,7 @@ impl ErrorCode {
             | Self::Conflict => 409,
             Self::Denied => 403,
             Self::NotLoggedIn => 401,
+            Self::RateLimited => 429,
             Self::NoResources => 503,
             Self::TimedOut => 504,
             Self::HostError => 502,

@@ -11,14 +11,23 @@
 //! | `GET /topologies` | - | list of [`ObservedTopology`] |
 //! | `GET /observed?after=N&wait_ms=M` | - | [`ObservedPage`]: topologies whose observation changed after sequence N, waiting up to M ms (long poll) |
 //! | `POST /elements/{id}/exec` | [`ExecCall`] | [`ExecAnswer`] |
+//! | `POST /elements/{id}/console?view=BOOL` | stream of [`Frame`](crate::console::Frame)s | stream of frames, both for as long as they last |
+//! | `GET /elements/{id}/files?path=PATH` | - | tar stream of a file or directory under its own name |
+//! | `PUT /elements/{id}/files?path=PATH` | tar stream | 204; unpacked in the directory, or as the one thing of that name |
 //! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
 //! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
-//! | `GET /connections/{id}/capture` | - | pcapng stream |
+//! | `GET /connections/{id}/capture?filter=TEXT` | - | pcapng stream of what the filter means, of all without one |
+//! | `POST /connections/{id}/capture/live` | [`CaptureFilter`](crate::request::CaptureFilter) | pcapng stream of what passes from now on |
+//! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
+//! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
+//! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |
+//! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
 //! | `GET /templates` | - | list of [`TemplateInfo`] |
 //! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
-//! | `PUT /templates/{name}?label=TEXT` | rootfs tar stream (plain, gzip, zstd) | [`TemplateInfo`] |
+//! | `POST /templates/{name}/pull?reference=IMAGE&label=TEXT` | - | stream of JSON lines [`TemplateProgress`] |
+//! | `PUT /templates/{name}?label=TEXT&format=FORMAT` | tar stream (plain, gzip, zstd) of a root file system or, with `oci`, of an image's layout | [`TemplateInfo`] |
 //!
 //! Errors are [`ApiError`](crate::error::ApiError) bodies with the code's HTTP status.
 //! Calls on an element that is being recovered or started wait for it, at most 30 s.
@@ -281,6 +290,52 @@ pub struct DirectionCounters {
     pub duplicated: u64,
     /// Frames changed.
     pub corrupted: u64,
+    /// Frames marked as having met congestion.
+    #[serde(default)]
+    pub marked: u64,
+    /// Frames put before earlier ones.
+    #[serde(default)]
+    pub reordered: u64,
+    /// Bytes waiting for the line now, with framing.
+    #[serde(default)]
+    pub queue_bytes: u64,
+    /// Frames waiting or under way now.
+    #[serde(default)]
+    pub queue_frames: u64,
+    /// Hexadecimal digest of every random verdict so far: equal for equal seed and number of frames.
+    #[serde(default)]
+    pub verdict_hash: String,
+    /// Half of the frames left at most this long after they were due, in nanoseconds.
+    #[serde(default)]
+    pub lateness_p50_ns: u64,
+    /// 99 of 100 frames left at most this long after they were due, in nanoseconds.
+    #[serde(default)]
+    pub lateness_p99_ns: u64,
+    /// Frames by lateness: entry n counts those below 2^n nanoseconds.
+    #[serde(default)]
+    pub lateness: Vec<u64>,
+    /// Frames that the kernel lost in front of the model, where it counts them.
+    #[serde(default)]
+    pub lost_before: u64,
+    /// What the connection did in the last second is not to be trusted.
+    #[serde(default)]
+    pub degraded: bool,
+    /// When that was so, oldest first.
+    #[serde(default)]
+    pub degraded_intervals: Vec<DegradedInterval>,
+}
+
+/// A time in which a connection was not what was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DegradedInterval {
+    /// Its beginning, in nanoseconds before the answer.
+    pub from_ago_ns: u64,
+    /// Its end, in nanoseconds before the answer.
+    pub until_ago_ns: u64,
+    /// Frames that left too late.
+    pub late_frames: u64,
+    /// Frames lost outside of the model.
+    pub lost_frames: u64,
 }
 
 /// A template as a host has it.

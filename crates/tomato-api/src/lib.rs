@@ -1,9 +1,12 @@
 //! What can be asked of ToMaTo: the operation table, requests and answers, error codes, the protocol between backend and
 //! hostmanager, and a typed client.
 
+pub mod account;
 pub mod client;
+pub mod console;
 pub mod error;
 pub mod host;
 pub mod job;
 pub mod operation;
 pub mod request;
+pub mod usage;

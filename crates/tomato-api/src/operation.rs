@@ -3,12 +3,15 @@
 //! Invariant: REST router, OpenAPI document, CLI commands and role checks are made from [`OPERATIONS`]; there is no operation
 //! beside it. Paths are below [`PREFIX`]. A missing role is refused; an invisible object is not found.
 
+mod reach;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use tomato_model::edit::{ConnectionPatch, ElementPatch, InterfacePatch, TopologyPatch};
 use tomato_model::graph::Graph;
 use tomato_model::role::Role;
 use tomato_model::topology::{Connection, Element, Interface, Topology};
 
+use crate::account;
 use crate::host::{ArchiveStatus, Counters, ExecAnswer, ExecCall, TemplateInfo};
 use crate::job::Job;
 use crate::request;
@@ -16,122 +19,9 @@ use crate::request;
 /// Before every path of the table.
 pub const PREFIX: &str = "/api/v1";
 
-/// The HTTP method of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    /// Read.
-    Get,
-    /// Create or act.
-    Post,
-    /// Replace.
-    Put,
-    /// Change what is named.
-    Patch,
-    /// Remove.
-    Delete,
-}
+mod shape;
 
-impl Method {
-    /// Its name in HTTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone.
-    Anonymous,
-    /// Any account.
-    LoggedIn,
-    /// An account with at least this role on the topology concerned, or an administrator.
-    Topology(Role),
-    /// An administrator.
-    Admin,
-}
-
-/// A query parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Param {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it must be there.
-    pub required: bool,
-    /// What it means.
-    pub doc: &'static str,
-}
-
-/// Makes the schema of a type, named types into the generator's definitions.
-pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
-
-/// What a call carries.
-#[derive(Debug, Clone, Copy)]
-pub enum Body {
-    /// Nothing.
-    None,
-    /// A JSON object.
-    Json(SchemaFn),
-    /// Text.
-    Text,
-    /// Bytes of any length.
-    Stream,
-}
-
-/// What a call answers.
-#[derive(Debug, Clone, Copy)]
-pub enum Answer {
-    /// Nothing (204).
-    None,
-    /// JSON.
-    Json(SchemaFn),
-    /// Text.
-    Text,
-    /// Bytes of any length.
-    Stream,
-    /// Server-sent events, each a [`request::Event`].
-    Events,
-}
-
-/// Something that can be asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Operation {
-    /// `noun_verb`, the same in every interface.
-    pub name: &'static str,
-    /// What it is about.
-    pub noun: &'static str,
-    /// What is done.
-    pub verb: &'static str,
-    /// HTTP method.
-    pub method: Method,
-    /// Path below [`PREFIX`], with `{parameters}`.
-    pub path: &'static str,
-    /// Who may call.
-    pub access: Access,
-    /// Query parameters.
-    pub query: &'static [Param],
-    /// What the call carries.
-    pub body: Body,
-    /// What it answers.
-    pub answer: Answer,
-    /// One sentence.
-    pub doc: &'static str,
-    /// Answers a job that goes on after the answer.
-    pub long: bool,
-}
-
-impl Operation {
-    /// Names of the parameters in its path, in order.
-    pub fn path_params(&self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-    }
-}
+pub use shape::{Access, Answer, Body, Method, Operation, Param, SchemaFn};
 
 /// The operation of that name.
 pub fn find(name: &str) -> Option<&'static Operation> {
@@ -143,7 +33,17 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// Every operation.
-pub const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &{
+    let mut all = [CORE[0]; CORE.len() + reach::OPERATIONS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < CORE.len() { CORE[at] } else { reach::OPERATIONS[at - CORE.len()] };
+        at += 1;
+    }
+    all
+};
+
+const CORE: &[Operation] = &[
     Operation {
         name: "topology_create",
         noun: "topology",
@@ -283,6 +183,45 @@ pub const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<Counters>),
         doc: "Counters of each connection and direction.",
+        long: false,
+    },
+    Operation {
+        name: "topology_arrange",
+        noun: "topology",
+        verb: "arrange",
+        method: Method::Put,
+        path: "/topologies/{id}/places",
+        access: Access::Topology(Role::Manager),
+        query: &[],
+        body: Body::Json(schema::<request::Places>),
+        answer: Answer::None,
+        doc: "Move many elements on the drawing at once.",
+        long: false,
+    },
+    Operation {
+        name: "topology_presence",
+        noun: "topology",
+        verb: "presence",
+        method: Method::Put,
+        path: "/topologies/{id}/presence",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::Json(schema::<request::PresenceSet>),
+        answer: Answer::None,
+        doc: "Tell those who follow the events with presence=true what one has selected.",
+        long: false,
+    },
+    Operation {
+        name: "topology_renew",
+        noun: "topology",
+        verb: "renew",
+        method: Method::Post,
+        path: "/topologies/{id}/renew",
+        access: Access::Topology(Role::Manager),
+        query: &[],
+        body: Body::Json(schema::<account::TopologyRenew>),
+        answer: Answer::Json(schema::<Topology>),
+        doc: "Give the topology more time before it is stopped by itself.",
         long: false,
     },
     Operation {
@@ -552,7 +491,14 @@ pub const OPERATIONS: &[Operation] = &[
         method: Method::Get,
         path: "/events",
         access: Access::LoggedIn,
-        query: &[Param { name: "after", required: false, doc: "number of the last event seen" }],
+        query: &[
+            Param { name: "after", required: false, doc: "number of the last event seen" },
+            Param {
+                name: "presence",
+                required: false,
+                doc: "true: also events named `presence`, without number, of who has what selected",
+            },
+        ],
         body: Body::None,
         answer: Answer::Events,
         doc: "Follow what changes, as server-sent events; Last-Event-ID continues. An event named reload says that events were missed: read the objects again.",
@@ -591,11 +537,31 @@ pub const OPERATIONS: &[Operation] = &[
         method: Method::Put,
         path: "/templates/{name}",
         access: Access::Admin,
-        query: &[Param { name: "label", required: false, doc: "a title" }],
+        query: &[
+            Param { name: "label", required: false, doc: "a title" },
+            Param {
+                name: "format",
+                required: false,
+                doc: "`rootfs` (a root file system, the default) or `oci` (the layout of an OCI image)",
+            },
+        ],
         body: Body::Stream,
         answer: Answer::Json(schema::<TemplateInfo>),
-        doc: "Import a root file system (tar, plain or compressed) as a template.",
+        doc: "Import a root file system or an OCI image (tar, plain or compressed) as a template.",
         long: false,
+    },
+    Operation {
+        name: "template_pull",
+        noun: "template",
+        verb: "pull",
+        method: Method::Post,
+        path: "/templates/{name}/pull",
+        access: Access::Admin,
+        query: &[],
+        body: Body::Json(schema::<request::TemplatePull>),
+        answer: Answer::Json(schema::<Job>),
+        doc: "Import an OCI image from a registry as a template.",
+        long: true,
     },
     Operation {
         name: "profile_list",
@@ -697,7 +663,7 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Anonymous,
         query: &[],
         body: Body::Json(schema::<request::SessionCreate>),
-        answer: Answer::Json(schema::<request::Account>),
+        answer: Answer::Json(schema::<account::Account>),
         doc: "Log a browser in: sets a cookie that stands for the account.",
         long: false,
     },
@@ -723,8 +689,292 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::LoggedIn,
         query: &[],
         body: Body::None,
-        answer: Answer::Json(schema::<request::Account>),
+        answer: Answer::Json(schema::<account::Account>),
         doc: "Show the own account.",
+        long: false,
+    },
+    Operation {
+        name: "account_list",
+        noun: "account",
+        verb: "list",
+        method: Method::Get,
+        path: "/accounts",
+        access: Access::OrganizationAdmin,
+        query: &[
+            Param {
+                name: "organization",
+                required: false,
+                doc: "only members of this organization",
+            },
+            Param { name: "flag", required: false, doc: "only accounts with this flag" },
+        ],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<account::Account>>),
+        doc: "List the accounts, for administrators of an organization its own.",
+        long: false,
+    },
+    Operation {
+        name: "account_create",
+        noun: "account",
+        verb: "create",
+        method: Method::Post,
+        path: "/accounts",
+        access: Access::OrganizationAdmin,
+        query: &[],
+        body: Body::Json(schema::<account::AccountCreate>),
+        answer: Answer::Json(schema::<account::Account>),
+        doc: "Make an account.",
+        long: false,
+    },
+    Operation {
+        name: "account_register",
+        noun: "account",
+        verb: "register",
+        method: Method::Post,
+        path: "/registrations",
+        access: Access::Anonymous,
+        query: &[],
+        body: Body::Json(schema::<account::AccountRegister>),
+        answer: Answer::Json(schema::<account::Account>),
+        doc: "Ask for an account; it can be used once an administrator has cleared its flag new_account.",
+        long: false,
+    },
+    Operation {
+        name: "account_show",
+        noun: "account",
+        verb: "show",
+        method: Method::Get,
+        path: "/accounts/{account}",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<account::Account>),
+        doc: "Show an account.",
+        long: false,
+    },
+    Operation {
+        name: "account_modify",
+        noun: "account",
+        verb: "modify",
+        method: Method::Patch,
+        path: "/accounts/{account}",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::Json(schema::<account::AccountPatch>),
+        answer: Answer::Json(schema::<account::Account>),
+        doc: "Change the own account, or as administrator another one.",
+        long: false,
+    },
+    Operation {
+        name: "account_remove",
+        noun: "account",
+        verb: "remove",
+        method: Method::Delete,
+        path: "/accounts/{account}",
+        access: Access::OrganizationAdmin,
+        query: &[],
+        body: Body::None,
+        answer: Answer::None,
+        doc: "Remove an account with its sessions, tokens and roles.",
+        long: false,
+    },
+    Operation {
+        name: "flag_list",
+        noun: "flag",
+        verb: "list",
+        method: Method::Get,
+        path: "/flags",
+        access: Access::Anonymous,
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<account::FlagInfo>>),
+        doc: "List the flags of accounts and what they mean.",
+        long: false,
+    },
+    Operation {
+        name: "organization_list",
+        noun: "organization",
+        verb: "list",
+        method: Method::Get,
+        path: "/organizations",
+        access: Access::Anonymous,
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<account::Organization>>),
+        doc: "List the organizations.",
+        long: false,
+    },
+    Operation {
+        name: "organization_create",
+        noun: "organization",
+        verb: "create",
+        method: Method::Post,
+        path: "/organizations",
+        access: Access::Admin,
+        query: &[],
+        body: Body::Json(schema::<account::OrganizationCreate>),
+        answer: Answer::Json(schema::<account::Organization>),
+        doc: "Make an organization.",
+        long: false,
+    },
+    Operation {
+        name: "organization_info",
+        noun: "organization",
+        verb: "info",
+        method: Method::Get,
+        path: "/organizations/{organization}",
+        access: Access::Anonymous,
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<account::Organization>),
+        doc: "Show an organization.",
+        long: false,
+    },
+    Operation {
+        name: "organization_modify",
+        noun: "organization",
+        verb: "modify",
+        method: Method::Patch,
+        path: "/organizations/{organization}",
+        access: Access::OrganizationAdmin,
+        query: &[],
+        body: Body::Json(schema::<account::OrganizationPatch>),
+        answer: Answer::Json(schema::<account::Organization>),
+        doc: "Change an organization.",
+        long: false,
+    },
+    Operation {
+        name: "organization_remove",
+        noun: "organization",
+        verb: "remove",
+        method: Method::Delete,
+        path: "/organizations/{organization}",
+        access: Access::Admin,
+        query: &[],
+        body: Body::None,
+        answer: Answer::None,
+        doc: "Remove an organization without accounts.",
+        long: false,
+    },
+    Operation {
+        name: "audit_list",
+        noun: "audit",
+        verb: "list",
+        method: Method::Get,
+        path: "/audit",
+        access: Access::Admin,
+        query: &[
+            Param { name: "account", required: false, doc: "only what this account did" },
+            Param {
+                name: "object",
+                required: false,
+                doc: "only what was done to the object with this id or name",
+            },
+            Param { name: "before", required: false, doc: "only entries with a smaller number" },
+            Param {
+                name: "limit",
+                required: false,
+                doc: "at most this many entries, 100 by default",
+            },
+        ],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<account::AuditEntry>>),
+        doc: "List who did what, the newest first.",
+        long: false,
+    },
+    Operation {
+        name: "notification_list",
+        noun: "notification",
+        verb: "list",
+        method: Method::Get,
+        path: "/notifications",
+        access: Access::LoggedIn,
+        query: &[Param {
+            name: "include_read",
+            required: false,
+            doc: "true: also those that were read",
+        }],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<account::Notification>>),
+        doc: "List the own notifications, the newest first.",
+        long: false,
+    },
+    Operation {
+        name: "notification_modify",
+        noun: "notification",
+        verb: "modify",
+        method: Method::Patch,
+        path: "/notifications/{id}",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::Json(schema::<account::NotificationPatch>),
+        answer: Answer::Json(schema::<account::Notification>),
+        doc: "Mark a notification as read or unread.",
+        long: false,
+    },
+    Operation {
+        name: "notification_read",
+        noun: "notification",
+        verb: "read",
+        method: Method::Post,
+        path: "/notifications/read",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::None,
+        answer: Answer::None,
+        doc: "Mark all own notifications as read.",
+        long: false,
+    },
+    Operation {
+        name: "notification_send",
+        noun: "notification",
+        verb: "send",
+        method: Method::Post,
+        path: "/notifications",
+        access: Access::OrganizationAdmin,
+        query: &[],
+        body: Body::Json(schema::<account::NotificationSend>),
+        answer: Answer::Json(schema::<account::NotificationSent>),
+        doc: "Write to an account, an organization or everybody.",
+        long: false,
+    },
+    Operation {
+        name: "notification_contact",
+        noun: "notification",
+        verb: "contact",
+        method: Method::Post,
+        path: "/notifications/contact",
+        access: Access::LoggedIn,
+        query: &[],
+        body: Body::Json(schema::<account::NotificationContact>),
+        answer: Answer::Json(schema::<account::NotificationSent>),
+        doc: "Write to the administrators.",
+        long: false,
+    },
+    Operation {
+        name: "setting_info",
+        noun: "setting",
+        verb: "info",
+        method: Method::Get,
+        path: "/settings",
+        access: Access::Anonymous,
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<account::Settings>),
+        doc: "Show the settings of the lab.",
+        long: false,
+    },
+    Operation {
+        name: "setting_modify",
+        noun: "setting",
+        verb: "modify",
+        method: Method::Patch,
+        path: "/settings",
+        access: Access::Admin,
+        query: &[],
+        body: Body::Json(schema::<account::SettingsPatch>),
+        answer: Answer::Json(schema::<account::Settings>),
+        doc: "Change the settings of the lab.",
         long: false,
     },
     Operation {
@@ -749,7 +999,7 @@ pub const OPERATIONS: &[Operation] = &[
         access: Access::Anonymous,
         query: &[],
         body: Body::None,
-        answer: Answer::Json(schema::<serde_json::Value>),
+        answer: Answer::Json(schema::<Vec<tomato_model::kind::KindInfo>>),
         doc: "Show the kinds of elements, their attributes and actions.",
         long: false,
     },

@@ -3,11 +3,15 @@
 //! Attributes of elements, interfaces and connections are the typed patches of `tomato_model::edit`; where they travel beside
 //! other fields they are collected in `attributes` and read by the application, which names the wrong field.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tomato_model::id::{ProfileId, TokenId, TopologyId};
+use tomato_model::id::{ElementId, ProfileId, TokenId, TopologyId};
 use tomato_model::original::import::Report;
 use tomato_model::role::Role;
+
+use crate::account::TokenScope;
 
 /// Attributes by name; keys that begin with `_` are data of the client.
 pub type Attributes = serde_json::Map<String, Value>;
@@ -71,6 +75,49 @@ fn yes() -> bool {
     true
 }
 
+/// A place on the drawing, in fractions of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// From left to right.
+    pub x: f64,
+    /// From top to bottom.
+    pub y: f64,
+}
+
+/// Where elements are on the drawing; kept as their `_pos`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Places {
+    /// New place of each element; null takes it away. Elements that are gone are passed over.
+    pub places: BTreeMap<ElementId, Option<Place>>,
+}
+
+/// What somebody has selected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresenceSet {
+    /// Names the window, at most 64 letters of the caller's choice.
+    #[serde(default)]
+    pub client: String,
+    /// Ids of the selected objects, at most 200; null when the window closes.
+    #[serde(default)]
+    pub selection: Option<Vec<String>>,
+}
+
+/// Somebody has something selected, as the events tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Presence {
+    /// The topology that is looked at.
+    pub topology: TopologyId,
+    /// Who looks.
+    pub account: String,
+    /// The window.
+    pub client: String,
+    /// The selected objects; null when the window closed.
+    pub selection: Option<Vec<String>>,
+}
+
 /// The role an account shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +170,9 @@ pub struct Profile {
     pub pids_max: u32,
     /// Comes with the product and cannot be changed.
     pub builtin: bool,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// A new profile.
@@ -142,6 +192,9 @@ pub struct ProfileCreate {
     pub disk_bytes: u64,
     /// Limit on processes and threads.
     pub pids_max: u32,
+    /// Only accounts with the flag `restricted_profiles` may use it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// Changes to a profile; elements see them at their next start.
@@ -158,6 +211,8 @@ pub struct ProfilePatch {
     pub disk_bytes: Option<u64>,
     /// Limit on processes and threads.
     pub pids_max: Option<u32>,
+    /// Whether only accounts with the flag `restricted_profiles` may use it.
+    pub restricted: Option<bool>,
 }
 
 /// A new access token.
@@ -168,6 +223,8 @@ pub struct TokenCreate {
     pub label: Option<String>,
     /// Days until it ends; never by default.
     pub days: Option<u32>,
+    /// What narrows it; nothing by default.
+    pub scope: TokenScope,
 }
 
 /// An access token without its secret.
@@ -179,6 +236,9 @@ pub struct Token {
     pub account: String,
     /// What it is for.
     pub label: String,
+    /// What narrows it.
+    #[serde(default)]
+    pub scope: TokenScope,
     /// Microseconds since the Unix epoch.
     pub created_at: u64,
     /// Microseconds since the Unix epoch; none means never.
@@ -214,15 +274,6 @@ impl std::fmt::Debug for SessionCreate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SessionCreate").field("account", &self.account).finish_non_exhaustive()
     }
-}
-
-/// An account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Account {
-    /// Its name.
-    pub name: String,
-    /// Whether it may do everything.
-    pub admin: bool,
 }
 
 /// What this server is.
@@ -275,6 +326,17 @@ pub enum EventChange {
     Remove,
 }
 
+/// An image to import as a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatePull {
+    /// `HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]`.
+    pub reference: String,
+    /// A title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
 /// Something changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
@@ -292,4 +354,12 @@ pub struct Event {
     pub id: String,
     /// The object as it is now; null when it is gone.
     pub value: Value,
+}
+
+/// Which frames a live capture is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CaptureFilter {
+    /// In the language of `tcpdump`; empty: all.
+    #[serde(default)]
+    pub filter: String,
 }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod archive;
+pub mod audit;
 pub mod caller;
 pub mod commit;
 pub mod connection;
@@ -15,32 +16,45 @@ pub(crate) mod grant;
 pub mod import;
 pub mod interface;
 pub mod job;
+pub mod login;
+pub(crate) mod net_capture;
+pub mod notification;
 pub mod observe;
+pub mod organization;
+pub mod presence;
 pub mod profile;
 pub mod run;
 pub mod server;
 pub mod session;
+pub mod setting;
 pub mod slot;
 pub mod template;
+pub mod timeout;
 pub mod token;
 pub mod topology;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tomato_api::account::Organization;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
-use tomato_api::request::{Event, Profile};
+use tomato_api::request::{Event, Presence, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
-use crate::app::account::PasswordCache;
 pub use crate::app::caller::Caller;
 use crate::app::job::JobHandle;
+use crate::app::login::{LoginLimits, PasswordCache};
+use crate::app::notification::Notifications;
 use crate::app::slot::Slots;
+use crate::fault::FaultPoints;
 use crate::hostlink::HostLink;
-use crate::limits::{EVENTS_BEHIND_MAX, PASSWORD_CHECKS};
+use crate::limits::{
+    AUDIT_QUEUE_MAX, EVENTS_BEHIND_MAX, PASSWORD_CHECKS, PASSWORD_QUEUE_MAX, SOCKETS_MAX,
+};
 
 /// The result of an operation.
 pub type Answer<T> = Result<T, ApiError>;
@@ -63,33 +77,77 @@ pub(crate) struct Inner {
     pub(crate) profiles: RwLock<BTreeMap<String, Profile>>,
     pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
     pub(crate) events: broadcast::Sender<Event>,
+    /// Who has what selected; told to those who watch now and kept nowhere.
+    pub(crate) presence: broadcast::Sender<Presence>,
     /// Woken after each commit that a host must hear of.
     pub(crate) push: Notify,
     pub(crate) host: HostLink,
+    pub(crate) accounts: RwLock<BTreeMap<String, tomato_store::Account>>,
+    /// Held for each change of accounts.
+    pub(crate) account_turn: tokio::sync::Mutex<()>,
+    pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
+    pub(crate) notifications: Mutex<Notifications>,
+    pub(crate) settings: RwLock<setting::Stored>,
+    pub(crate) fault: FaultPoints,
+    pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
+    pub(crate) net_captures: net_capture::NetCaptures,
+    /// Places for WebSockets.
+    pub(crate) sockets: Arc<Semaphore>,
+    /// Places of those who wait for a check, and of those being checked.
+    pub(crate) password_queue: Semaphore,
+    pub(crate) login_limits: Mutex<LoginLimits>,
 }
 
 impl App {
     /// The application on `store`, with everything in it loaded. Call [`App::resume`] once a host may dial in.
     pub async fn open(store: SqliteStore, host: HostLink) -> Answer<App> {
+        Self::open_with(store, host, FaultPoints::default()).await
+    }
+
+    /// [`App::open`] with places to stop at.
+    pub(crate) async fn open_with(
+        store: SqliteStore,
+        host: HostLink,
+        fault: FaultPoints,
+    ) -> Answer<App> {
         let slots = slot::load(&store).await?;
         let profiles = profile::load(&store).await?;
         let jobs = job::load(&store).await?;
+        let accounts = account::load(&store).await?;
+        let organizations = organization::load(&store).await?;
+        let notifications = notification::load(&store).await?;
+        let settings = setting::load(&store).await?;
+        let (audit, entries) = mpsc::channel(AUDIT_QUEUE_MAX);
         let inner = Inner {
             store,
             slots: RwLock::new(slots),
             profiles: RwLock::new(profiles),
             jobs: Mutex::new(jobs),
             events: broadcast::channel(EVENTS_BEHIND_MAX).0,
+            presence: broadcast::channel(EVENTS_BEHIND_MAX).0,
             push: Notify::new(),
             host,
+            accounts: RwLock::new(accounts),
+            account_turn: tokio::sync::Mutex::default(),
+            organizations: RwLock::new(organizations),
+            notifications: Mutex::new(notifications),
+            settings: RwLock::new(settings),
+            fault,
+            audit,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
+            net_captures: net_capture::NetCaptures::default(),
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
+            login_limits: Mutex::default(),
         };
-        Ok(App { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        tokio::spawn(audit::write(Arc::downgrade(&inner), entries));
+        Ok(App { inner })
     }
 
     /// The link to the host.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tomato_model::graph::IdSource;
 use tomato_model::id::{
-    ConnectionId, ElementId, InterfaceId, JobId, ProfileId, TokenId, TopologyId,
+    ConnectionId, ElementId, InterfaceId, JobId, NotificationId, ProfileId, TokenId, TopologyId,
 };
 
 /// Microseconds since the Unix epoch.
@@ -91,4 +91,10 @@ pub(crate) fn profile_id() -> ProfileId {
 pub(crate) fn token_id() -> TokenId {
     let (seconds, rest) = stamp();
     TokenId::new(seconds, rest)
+}
+
+/// A new notification's id.
+pub(crate) fn notification_id() -> NotificationId {
+    let (seconds, rest) = stamp();
+    NotificationId::new(seconds, rest)
 }

@@ -17,7 +17,7 @@ use crate::hostlink::ByteStream;
 use crate::http::problem;
 use crate::limits::GRANTS_PREFIX;
 
-mod pcap;
+pub(crate) mod pcap;
 
 /// The routes of grants.
 pub(crate) fn router(app: App) -> Router {

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod call;
 pub(crate) mod cookie;
 pub mod dispatch;
+mod socket;
 
 use std::collections::BTreeMap;
 
@@ -78,10 +79,15 @@ fn handler(
             let work = async move { dispatch::dispatch(&app, call).await };
             let result = match operation.method {
                 Method::Get => work.await,
-                _ => tokio::spawn(work).await.unwrap_or_else(|error| {
-                    tracing::error!(%error, op = operation.name, "an operation broke off");
-                    Err(ApiError::new(ErrorCode::Internal, "the operation broke off: see the log"))
-                }),
+                _ => tokio::spawn(crate::peer::from(crate::peer::address(), work))
+                    .await
+                    .unwrap_or_else(|error| {
+                        tracing::error!(%error, op = operation.name, "an operation broke off");
+                        Err(ApiError::new(
+                            ErrorCode::Internal,
+                            "the operation broke off: see the log",
+                        ))
+                    }),
             };
             result.unwrap_or_else(|error| problem(&error))
         })
@@ -98,7 +104,9 @@ async fn begin(
     let caller = authenticate(app, request.headers()).await?;
     let caller = match (caller, operation.access) {
         (Some(caller), _) => caller,
-        (None, Access::Anonymous) => Caller { account: String::new(), admin: false },
+        (None, Access::Anonymous) => {
+            Caller { address: crate::peer::address(), ..Caller::default() }
+        }
         (None, _) => {
             return Err(ApiError::new(
                 ErrorCode::NotLoggedIn,
@@ -106,6 +114,7 @@ async fn begin(
             ));
         }
     };
+    caller.need_scope(operation)?;
     if operation.access == Access::Admin {
         caller.need_admin()?;
     }

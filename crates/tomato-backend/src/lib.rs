@@ -5,14 +5,17 @@
 
 pub mod app;
 mod clock;
+pub mod fault;
 mod grant;
 pub mod hostlink;
 pub mod http;
 pub mod limits;
 pub mod openapi;
-pub mod page;
+mod peer;
 pub mod serve;
+pub mod tls;
 mod wanted;
+mod web;
 pub mod xmlrpc;
 
 pub use app::{App, Caller};

@@ -46,10 +46,32 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
 /// Bytes of client data of one object.
 pub const CLIENT_BYTES_MAX: usize = 64 << 10;
+/// Letters by which a window names itself to others.
+pub const PRESENCE_CLIENT_MAX: usize = 64;
+/// Selected objects told to others.
+pub const PRESENCE_SELECTION_MAX: usize = 200;
+/// Letters of an id told to others.
+pub const PRESENCE_ID_MAX: usize = 32;
 /// Requests under way have this long at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long the answer to a change waits for the host to take it into account.
 pub const APPLY_WAIT: Duration = Duration::from_secs(5);
+/// Least time between two messages about traffic, in milliseconds.
+pub const TRAFFIC_LEAST_MS: u64 = 100;
+/// Time between two messages about traffic if none is asked for, in milliseconds.
+pub const TRAFFIC_DEFAULT_MS: u64 = 1000;
+/// Longest line of a host about traffic, in bytes.
+pub const TRAFFIC_LINE_BYTES: usize = 32 << 20;
+/// WebSockets and streams open at the same time.
+pub const SOCKETS_MAX: usize = 1024;
+/// Messages of a viewer that may wait for the host; then the viewer waits.
+pub const SOCKET_INPUTS: usize = 16;
+/// What a viewer typed last has this long to reach the host after it left.
+pub const SOCKET_LINGER: Duration = Duration::from_millis(500);
+/// A WebSocket is asked for a sign of life this often, and its caller's role is looked at again.
+pub const SOCKET_PING: Duration = Duration::from_secs(15);
+/// A WebSocket without one is closed.
+pub const SOCKET_SILENCE: Duration = Duration::from_secs(60);
 /// How long a call waits for a host that is being recovered.
 pub const HOST_RECOVERY: Duration = Duration::from_secs(30);
 
@@ -79,3 +101,57 @@ pub const GRANT_UPLOAD_BYTES_MAX: u64 = 4 << 30;
 pub const CAPTURE_BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Newest bytes of a capture that can be asked for; they are collected in memory.
 pub const CAPTURE_NEWEST_BYTES_MAX: usize = 64 << 20;
+/// Readers of one live capture by port at once.
+pub const NET_CAPTURE_READERS: usize = 16;
+/// Bytes of the line that a reader of a live capture sends first.
+pub const NET_CAPTURE_TOKEN_BYTES: u64 = 256;
+/// How long a reader of a live capture has to send it.
+pub const NET_CAPTURE_TOKEN_WAIT: Duration = Duration::from_secs(10);
+/// Passwords that wait to be checked or are; more are turned away.
+pub const PASSWORD_QUEUE_MAX: usize = 32;
+/// Wrong passwords for one account from one address before the next has to wait.
+pub const LOGIN_FAILURES: u32 = 10;
+/// One of them is forgiven after this time.
+pub const LOGIN_REFILL: Duration = Duration::from_secs(6);
+/// Wrong passwords for any account from one address before the next has to wait.
+pub const LOGIN_FAILURES_OF_ADDRESS: u32 = 60;
+/// One of them is forgiven after this time.
+pub const LOGIN_REFILL_OF_ADDRESS: Duration = Duration::from_secs(1);
+/// Addresses and accounts whose wrong passwords are remembered.
+pub const LOGIN_KEYS_MAX: usize = 20_000;
+/// The time of the last login is kept this exactly.
+pub const LAST_LOGIN_STEP: Duration = Duration::from_secs(3600);
+/// Characters of an account's or organization's name.
+pub const ACCOUNT_NAME_CHARS_MAX: usize = 64;
+/// Characters of a text of an account or organization.
+pub const ACCOUNT_TEXT_CHARS_MAX: usize = 2000;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Characters of a new password, at most.
+pub const PASSWORD_CHARS_MAX: usize = 1024;
+/// Accounts that wait for approval.
+pub const REGISTRATIONS_MAX: usize = 100;
+/// Entries that wait to be written to the audit log.
+pub const AUDIT_QUEUE_MAX: usize = 1024;
+/// Entries written to the audit log at once.
+pub const AUDIT_BATCH: usize = 100;
+/// Characters of an object in the audit log.
+pub const AUDIT_OBJECT_CHARS_MAX: usize = 200;
+/// Entries of the audit log shown if nothing else is asked for.
+pub const AUDIT_PAGE: usize = 100;
+/// Characters of a notification's title.
+pub const NOTIFICATION_TITLE_CHARS_MAX: usize = 200;
+/// Characters of a notification.
+pub const NOTIFICATION_CHARS_MAX: usize = 20_000;
+/// Notifications of one account that are kept; the oldest go.
+pub const NOTIFICATIONS_KEPT_MAX: usize = 200;
+/// Notifications of one account that are kept after they were read.
+pub const NOTIFICATIONS_READ_KEPT_MAX: usize = 50;
+/// Topologies are looked at for their timeouts this often.
+pub const TIMEOUT_PERIOD: Duration = Duration::from_secs(60);
+/// A client has this long for the handshake of an encrypted connection.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes at once; more connections wait.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
+/// Pause after a connection that could not be accepted.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);

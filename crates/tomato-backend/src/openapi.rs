@@ -93,6 +93,7 @@ fn access(access: Access) -> Value {
         Access::Anonymous => json!("anyone"),
         Access::LoggedIn => json!("any account"),
         Access::Topology(role) => json!(role),
+        Access::OrganizationAdmin => json!("administrator, or one of the organization"),
         Access::Admin => json!("administrator"),
     }
 }
@@ -112,6 +113,12 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         Answer::Json(schema) => Some(json!({"application/json": {"schema": schema(generator)}})),
         Answer::Text => Some(json!({"text/plain": {"schema": {"type": "string"}}})),
         Answer::Stream => Some(json!({"application/octet-stream": {}})),
+        Answer::Socket => {
+            return json!({
+                "101": {"description": "The WebSocket begins."},
+                "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": {"$ref": format!("#{DEFINITIONS}/Problem")}}}}
+            });
+        }
         Answer::Events => Some(json!({"text/event-stream": {"schema": {"type": "string"}}})),
     };
     let error = json!({

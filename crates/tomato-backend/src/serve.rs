@@ -5,14 +5,21 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
+use futures_util::future::BoxFuture;
 use http::header::HOST;
 use tokio::net::{TcpListener, UnixListener};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{SqliteStore, StoreError};
 
 use crate::app::App;
+use crate::fault::FaultPoints;
 use crate::hostlink::HostLink;
+use crate::http::call::Tls;
 use crate::limits::SHUTDOWN_GRACE;
+use crate::tls::{TlsError, TlsFiles, TlsListener};
 
 /// What the backend needs to run.
 #[derive(Default)]
@@ -25,6 +32,10 @@ pub struct Config {
     pub listener: Option<std::net::TcpListener>,
     /// Where grants are served without TLS, besides the listener for people; their addresses name this one.
     pub grant_listen: Option<SocketAddr>,
+    /// Where a test stops the process.
+    pub fault: FaultPoints,
+    /// Encrypts connections of people.
+    pub tls: Option<TlsFiles>,
     /// Unix socket for hosts; replaced if there.
     pub host_socket: PathBuf,
     /// Password that the account `admin` shall have; without one it is left as it is.
@@ -64,6 +75,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Connections cannot be encrypted.
+    #[error("connections cannot be encrypted")]
+    Tls(#[source] TlsError),
     /// The socket for hosts cannot be made.
     #[error("cannot make the socket {path} for hosts; its directory must exist and be writable")]
     HostSocket {
@@ -95,7 +109,9 @@ pub async fn serve(
     let store = SqliteStore::open(&config.store_path)
         .await
         .map_err(|source| ServeError::OpenStore { path: config.store_path.clone(), source })?;
-    let app = App::open(store, HostLink::default()).await.map_err(ServeError::Load)?;
+    let app = App::open_with(store, HostLink::default(), config.fault.clone())
+        .await
+        .map_err(ServeError::Load)?;
     if let Some(password) = &config.admin_password {
         app.ensure_admin(password).await.map_err(ServeError::Load)?;
     }
@@ -113,12 +129,14 @@ pub async fn serve(
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until = stopped.clone();
-    let server = axum::serve(listener, all(app)).with_graceful_shutdown(async move {
+    let walker = tokio::spawn(crate::app::timeout::run(app.clone()));
+    let ended = async move {
         shutdown.await;
         stop.send_replace(true);
-    });
+    };
+    let server = people(listener, config.tls.as_ref(), all(app), ended)?;
     let result = tokio::select! {
-        result = server.into_future() => result.map_err(ServeError::Serve),
+        result = server => result.map_err(ServeError::Serve),
         () = async {
             // event streams never end by themselves
             drop(until.wait_for(|is_stopped| *is_stopped).await);
@@ -130,8 +148,45 @@ pub async fn serve(
     if let Some(server) = grant_server {
         server.abort();
     }
+    walker.abort();
     drop(std::fs::remove_file(&config.host_socket));
     result
+}
+
+/// The server for people, encrypted if asked for, until `ended`.
+fn people(
+    listener: TcpListener,
+    tls: Option<&TlsFiles>,
+    router: axum::Router,
+    ended: impl Future<Output = ()> + Send + 'static,
+) -> Result<BoxFuture<'static, std::io::Result<()>>, ServeError> {
+    let Some(files) = tls else {
+        let router = router.into_make_service_with_connect_info::<Peer>();
+        let server = axum::serve(listener, router).with_graceful_shutdown(ended);
+        return Ok(Box::pin(server.into_future()));
+    };
+    let config = crate::tls::config(files).map_err(ServeError::Tls)?;
+    let listener = TlsListener::new(listener, config).map_err(ServeError::Serve)?;
+    let router = router.layer(axum::Extension(Tls));
+    let router = router.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(ended);
+    Ok(Box::pin(server.into_future()))
+}
+
+/// The address of a client, known to the listener.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
 }
 
 async fn listen(
@@ -190,7 +245,7 @@ fn host_socket(path: &std::path::Path) -> Result<UnixListener, ServeError> {
 /// Every interface on one listener.
 pub fn all(app: App) -> axum::Router {
     let rest = crate::http::router(app.clone());
-    rest.merge(crate::page::router(app.clone()))
+    rest.merge(crate::web::router())
         .merge(crate::grant::router(app.clone()))
         .merge(crate::xmlrpc::router(app))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
@@ -219,7 +274,8 @@ async fn refuse_foreign_pages(
     }
     let mode = request.headers().get("sec-fetch-mode");
     let by_script = mode.is_some_and(|mode| mode != "navigate");
-    let mut response = next.run(request).await;
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
+    let mut response = crate::peer::from(peer, next.run(request)).await;
     if by_script {
         response.headers_mut().remove(http::header::WWW_AUTHENTICATE);
     }

@@ -45,8 +45,8 @@ pub(crate) fn wanted(
             interfaces: c.interfaces.clone(),
             emulation: c.emulation,
             connected: c.connected,
-            forward: c.forward,
-            backward: c.backward,
+            forward: c.forward.clone(),
+            backward: c.backward.clone(),
             capturing: c.capturing,
         })
         .collect();

@@ -32,7 +32,7 @@ type Outcome = Result<Result<Json, CallFault>, StatusCode>;
 enum Credentials {
     Missing,
     Wrong,
-    Known(Caller),
+    Known(Caller, String),
 }
 
 /// The route `/RPC2`; POST to any path that nothing else serves is taken for it, as the original did.
@@ -56,7 +56,7 @@ async fn elsewhere(
     if method == http::Method::POST {
         return answer(app, headers, body).await;
     }
-    crate::http::problem(&crate::app::not_found("page", uri.path()))
+    crate::web::elsewhere(&method, uri.path())
 }
 
 /// Answers one request.
@@ -99,7 +99,7 @@ async fn credentials(app: &App, headers: &HeaderMap) -> Result<Credentials, ApiE
         return Ok(Credentials::Wrong);
     };
     match app.login(&name, &password).await {
-        Ok(caller) => Ok(Credentials::Known(caller)),
+        Ok(caller) => Ok(Credentials::Known(caller, password)),
         Err(error) if matches!(error.code, ErrorCode::NotLoggedIn | ErrorCode::Denied) => {
             Ok(Credentials::Wrong)
         }
@@ -139,13 +139,15 @@ async fn one(app: &App, credentials: &Credentials, call: Call) -> Outcome {
         Err(fault) => return Ok(Err(fault)),
     };
     let caller = match credentials {
-        Credentials::Known(caller) => Some(caller),
+        Credentials::Known(caller, password) => Some((caller, password)),
         Credentials::Missing if method.anonymous => None,
         Credentials::Missing => return Err(StatusCode::UNAUTHORIZED),
         Credentials::Wrong => return Err(StatusCode::FORBIDDEN),
     };
     let answer = match caller {
-        Some(caller) => Session::new(app, caller).run(method.name(), &args).await,
+        Some((caller, password)) => {
+            Session::new(app, caller, password).run(method.name(), &args).await
+        }
         None => dispatch::anonymous(app, method.name(), &args).await,
     };
     match answer {

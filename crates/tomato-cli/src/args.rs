@@ -34,6 +34,9 @@ pub(crate) struct Global {
         default_value = "/var/lib/tomato"
     )]
     pub(crate) data_dir: PathBuf,
+    /// Certificate to trust besides those of the system (PEM); the one of a lab of --data-dir is trusted anyway
+    #[arg(long, env = "TOMATO_CA", global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// How answers are written
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
@@ -72,6 +75,12 @@ pub(crate) enum Command {
     Export(Export),
     /// Run a command in one or many elements
     Exec(Exec),
+    /// Use the terminal of an element; leave by Ctrl-]
+    Console(Console),
+    /// Copy files and folders into and out of elements
+    Copy(Copy),
+    /// Show what elements and connections use
+    Usage(Usage),
     /// Show or change a connection, while it runs too
     Link(Link),
     /// Topologies
@@ -115,6 +124,15 @@ pub(crate) struct Up {
     /// Where to answer
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
     pub(crate) listen: SocketAddr,
+    /// Encrypt connections with a certificate that is made up and kept in DATA_DIR/tls
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "tls_cert")]
+    pub(crate) tls: Option<TlsMode>,
+    /// Encrypt connections with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Return once the lab answers and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -124,6 +142,13 @@ pub(crate) struct Up {
     /// The detached half of `--detach`.
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsMode {
+    /// Made up at the first start and again before it ends
+    Generate,
 }
 
 #[derive(Debug, Args)]
@@ -182,6 +207,29 @@ pub(crate) struct Exec {
     pub(crate) command: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    /// TOPOLOGY/ELEMENT
+    pub(crate) element: String,
+    /// Only look on
+    #[arg(long)]
+    pub(crate) view: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// A file or folder: a path here, or TOPOLOGY/ELEMENT:/PATH
+    pub(crate) from: String,
+    /// The folder it goes into, or its new name; one of both is in an element
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// TOPOLOGY: its elements now; TOPOLOGY/ELEMENT or TOPOLOGY/CONNECTION: its last minutes
+    pub(crate) target: String,
+}
+
 /// Which way a change is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Direction {
@@ -230,6 +278,12 @@ pub(crate) struct Link {
     /// For example 64KiB, or none for the usual one
     #[arg(long, value_parser = queue)]
     pub(crate) queue: Option<Limit<ByteCount>>,
+    /// Any parameter of docs/wire.md, such as discipline=codel or mtu=1400; an empty value takes a limit away
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A common access network seen from the subscriber, such as lte-down or dsl-up
+    #[arg(long)]
+    pub(crate) preset: Option<String>,
     /// Off: a plain wire at full speed
     #[arg(long, value_enum)]
     pub(crate) emulation: Option<Switch>,
@@ -290,6 +344,16 @@ pub(crate) enum ConnectionCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaptureCommand {
+    /// Write what passes a connection as pcapng while it passes, for example `| wireshark -k -i -`
+    Live {
+        /// TOPOLOGY/CONNECTION, or the connection's id
+        connection: String,
+        /// Which frames, in the language of tcpdump
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// Let Wireshark capture on connections: its interface to programs like this (extcap)
+    Extcap(Extcap),
     /// Write what was recorded of a connection as pcapng
     Download {
         /// TOPOLOGY/CONNECTION, or the connection's id
@@ -298,6 +362,31 @@ pub(crate) enum CaptureCommand {
         #[arg(short = 'o', long = "file", value_name = "FILE")]
         file: Option<PathBuf>,
     },
+}
+
+/// What Wireshark asks for.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "Wireshark asks by switches")]
+pub(crate) struct Extcap {
+    /// Make this program known to the Wireshark of this account
+    #[arg(long)]
+    pub(crate) install: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_interfaces: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_interface: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_dlts: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_config: bool,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_capture_filter: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) extcap_version: Option<String>,
+    #[arg(long, hide = true)]
+    pub(crate) capture: bool,
+    #[arg(long, hide = true)]
+    pub(crate) fifo: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -342,6 +431,17 @@ pub(crate) struct ArchiveRun {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TemplateCommand {
+    /// Make a template from an OCI image
+    Create {
+        /// Name of the template
+        name: String,
+        /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
+        #[arg(long, value_name = "PATH|REF")]
+        oci: String,
+        /// A title
+        #[arg(long)]
+        label: Option<String>,
+    },
     /// Import a root file system (tar, tar.gz, tar.zst)
     Upload {
         /// Name of the template
@@ -375,6 +475,15 @@ pub(crate) struct BackendRole {
     /// Address, already bound, of the listener at standard input
     #[arg(long)]
     pub(crate) listen: SocketAddr,
+    /// Certificate of the listener; without one connections are not encrypted
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Key of the certificate
+    #[arg(long)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Where grants are served without encryption
+    #[arg(long)]
+    pub(crate) grant_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use futures_util::StreamExt;
 use reqwest::{Method, RequestBuilder, Response};
@@ -44,13 +46,20 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the lab at `url` (scheme, host and port).
-    pub(crate) fn new(url: &str, credentials: Credentials) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(limits::CONNECT)
-            .no_proxy()
-            .build()
-            .context("cannot make an HTTP client")?;
+    /// A client of the lab at `url` (scheme, host and port) that trusts these certificates besides those of the system.
+    pub(crate) fn new(
+        url: &str,
+        credentials: Credentials,
+        authorities: &[PathBuf],
+    ) -> anyhow::Result<Self> {
+        let mut builder = reqwest::Client::builder().connect_timeout(limits::CONNECT).no_proxy();
+        for file in authorities {
+            let pem = crate::lab::read_bounded(file, limits::TLS_FILE_BYTES)?;
+            let certificate = reqwest::Certificate::from_pem(pem.as_bytes())
+                .with_context(|| format!("{} is no certificate", file.display()))?;
+            builder = builder.add_root_certificate(certificate);
+        }
+        let http = builder.build().context("cannot make an HTTP client")?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), credentials })
     }
 
@@ -81,6 +90,21 @@ impl Client {
             }
         })?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
+    }
+
+    /// Sends a request that shall become a stream of its own.
+    pub(crate) async fn upgrade(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response =
+            request.version(reqwest::Version::HTTP_11).send().await.map_err(|source| {
+                anyhow::Error::new(CliError::Unreachable { url: self.url.clone(), source })
+            })?;
+        match response.status() {
+            reqwest::StatusCode::SWITCHING_PROTOCOLS => Ok(response),
+            status if status.is_success() => {
+                anyhow::bail!("the lab answered {status}, not a stream")
+            }
+            _ => Err(refusal(response).await),
+        }
     }
 
     /// Sends a request and reads its JSON answer; no content is null.

@@ -12,8 +12,8 @@ use crate::args::{
 use crate::client::Client;
 use crate::topology::Import;
 use crate::{
-    archive, capture, config, connection, doctor, down, element, generated, login, output, resolve,
-    role, supervisor, topology,
+    archive, capture, config, connection, console, copy, doctor, down, element, generated, image,
+    live, login, output, resolve, role, supervisor, topology, usage,
 };
 
 /// Reads the command line and runs it.
@@ -84,6 +84,9 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Remove(target) => topology::remove(client, &target.topology, form).await?,
         Command::Show(target) => topology::show(client, &target.topology, form).await?,
         Command::Export(export) => topology::export(client, &export).await?,
+        Command::Console(options) => return console::console(client, &options).await,
+        Command::Copy(options) => copy::copy(client, &options).await?,
+        Command::Usage(options) => usage::usage(client, &options, form).await?,
         Command::Exec(exec) => return element::exec(client, &exec, form).await,
         Command::Link(link) | Command::Connection(ConnectionCommand::Set(link)) => {
             connection::link(client, &link, form).await?;
@@ -92,10 +95,17 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Topology(TopologyCommand::Import { file, dry_run, update }) => {
             topology::import(client, &file, Import { update, dry_run }, form).await?;
         }
+        Command::Capture(CaptureCommand::Live { connection, filter }) => {
+            live::live(client, &connection, &filter).await?;
+        }
+        Command::Capture(CaptureCommand::Extcap(asked)) => live::extcap(client, &asked).await?,
         Command::Capture(CaptureCommand::Download { connection, file }) => {
             capture::download(client, &connection, file.as_deref()).await?;
         }
         Command::Archive(command) => on_archive(client, command, global).await?,
+        Command::Template(TemplateCommand::Create { name, oci, label }) => {
+            image::create(client, &name, &oci, label, form).await?;
+        }
         Command::Template(TemplateCommand::Upload { name, file, label }) => {
             let open = std::fs::File::open(&file)
                 .with_context(|| format!("cannot open {}", file.display()))?;

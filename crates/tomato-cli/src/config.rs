@@ -14,7 +14,24 @@ const URL_DEFAULT: &str = "http://127.0.0.1:8000";
 /// The client that the options ask for.
 pub(crate) fn client(global: &Global) -> anyhow::Result<Client> {
     let url = url(global);
-    Client::new(&url, credentials(global, &url))
+    Client::new(&url, credentials(global, &url), &trusted(global, &url))
+}
+
+/// Certificates that the options and the lab of this machine name.
+pub(crate) fn trusted(global: &Global, url: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = global.ca.iter().cloned().collect();
+    if let Ok(Some(lab)) = Lab::load(&global.data_dir)
+        && lab.url() == url
+    {
+        all.extend(authorities(&lab));
+    }
+    all
+}
+
+/// The certificate of a lab of this machine, if it has one.
+pub(crate) fn authorities(lab: &Lab) -> Vec<PathBuf> {
+    let (cert, _) = lab.tls_files();
+    if lab.tls && cert.exists() { vec![cert] } else { Vec::new() }
 }
 
 /// Where the lab answers.

@@ -1,7 +1,9 @@
 //! `tomato link`: showing and changing one connection.
 
+use anyhow::Context;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use tomato_model::link;
 use tomato_model::topology::Connection;
 
 use crate::args::{Direction, Limit, Link, Output, Switch};
@@ -11,7 +13,7 @@ use crate::{output, resolve, topology};
 /// Shows the connection, after the change if there is one.
 pub(crate) async fn link(client: &Client, link: &Link, form: Output) -> anyhow::Result<()> {
     let mut connection = resolve::connection(client, &link.connection).await?;
-    let patch = patch(link);
+    let patch = patch(link)?;
     if !patch.is_empty() {
         let path = format!("/connections/{}", connection.id);
         connection = client.call(Method::PATCH, &path, &Value::Object(patch)).await?;
@@ -41,8 +43,11 @@ fn print(connection: &Connection) {
 }
 
 /// What the options change; a direction's parameters also turn emulation on.
-fn patch(link: &Link) -> Map<String, Value> {
-    let mut params = Map::new();
+fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
+    let mut params = match &link.preset {
+        Some(name) => preset(name)?,
+        None => Map::new(),
+    };
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             params.insert(name.to_owned(), value);
@@ -56,6 +61,11 @@ fn patch(link: &Link) -> Map<String, Value> {
     put("corrupt", link.corrupt.map(|v| json!(v)));
     put("bandwidth", link.bandwidth.map(limit));
     put("queue", link.queue.map(limit));
+    for set in &link.set {
+        let (name, value) =
+            set.split_once('=').with_context(|| format!("--set {set:?} is not NAME=VALUE"))?;
+        params.insert(name.to_owned(), value_of(value));
+    }
     let mut patch = Map::new();
     if !params.is_empty() {
         patch.insert("emulation".to_owned(), Value::Bool(true));
@@ -76,7 +86,26 @@ fn patch(link: &Link) -> Map<String, Value> {
             patch.insert(name.to_owned(), Value::Bool(switch == Switch::On));
         }
     }
-    patch
+    Ok(patch)
+}
+
+/// What a preset sets; an unknown one is answered with those there are.
+fn preset(name: &str) -> anyhow::Result<Map<String, Value>> {
+    if let Some(params) = link::preset(name)
+        && let Value::Object(params) = serde_json::to_value(params)?
+    {
+        return Ok(params);
+    }
+    let names: Vec<&str> = link::PRESETS.iter().map(|preset| preset.name).collect();
+    anyhow::bail!("no preset {name:?}; use one of {} with -down or -up", names.join(", "))
+}
+
+/// Text, unless it reads as something else that a parameter can be; nothing is JSON's null.
+fn value_of(text: &str) -> Value {
+    if text.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_str(text).unwrap_or_else(|_text| text.into())
 }
 
 fn limit<T: serde::Serialize>(limit: Limit<T>) -> Value {

@@ -94,7 +94,7 @@ fn remove(lab: &Lab) -> anyhow::Result<()> {
     if lab.template_dir.is_dir() && lab.template_dir_given {
         unpin(lab)?;
     }
-    for name in ["backend", "host", "log"] {
+    for name in ["backend", "host", "log", "tls"] {
         remove_dir(&lab.dir.join(name))?;
     }
     if !lab.template_dir_given {

@@ -18,6 +18,10 @@ use crate::{archive, job, output, resolve};
 /// Adds the table's commands to those written by hand, which keep their place where both have one.
 pub(crate) fn extend(mut command: Command) -> Command {
     for operation in OPERATIONS {
+        // Those have a command of their own.
+        if matches!(operation.answer, Answer::Socket) {
+            continue;
+        }
         let verb = verb(operation);
         let noun = operation.noun;
         match command.find_subcommand(noun) {
@@ -88,6 +92,7 @@ pub(crate) async fn call(
         })
         .collect();
     if matches!(operation.answer, Answer::Stream) {
+        let path = with_query(&path, &query)?;
         let out = matches.get_one::<String>("out").map(std::path::Path::new);
         return crate::capture::to_file(client, &path, out).await;
     }
@@ -123,13 +128,24 @@ pub(crate) async fn call(
                 output::text(&String::from_utf8_lossy(&chunk));
             }
         }
-        Answer::None | Answer::Json(_) | Answer::Stream if operation.long => {
+        Answer::None | Answer::Json(_) | Answer::Stream | Answer::Socket if operation.long => {
             let begun: Job = client.json(request).await?;
             job::follow(client, begun, form).await?;
         }
-        Answer::None | Answer::Json(_) | Answer::Stream => show(&client.json(request).await?, form),
+        Answer::None | Answer::Json(_) | Answer::Stream | Answer::Socket => {
+            show(&client.json(request).await?, form);
+        }
     }
     Ok(())
+}
+
+/// The path with parameters behind it.
+pub(crate) fn with_query(path: &str, query: &[(&str, String)]) -> anyhow::Result<String> {
+    if query.is_empty() {
+        return Ok(path.to_owned());
+    }
+    let url = reqwest::Url::parse_with_params("http://lab/", query)?;
+    Ok(format!("{path}?{}", url.query().unwrap_or_default()))
 }
 
 fn file(matches: &ArgMatches) -> anyhow::Result<&String> {

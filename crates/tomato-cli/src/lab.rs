@@ -43,6 +43,9 @@ pub(crate) struct Lab {
     /// Program that makes the containers in place of the built-in runtime.
     #[serde(default)]
     pub(crate) runc: Option<PathBuf>,
+    /// Whether connections are encrypted.
+    #[serde(default)]
+    pub(crate) tls: bool,
     /// Unprivileged account of the backend.
     pub(crate) backend_uid: u32,
     /// Unprivileged account of the wire.
@@ -105,6 +108,7 @@ impl Lab {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             template_dir: dir.join("templates"),
             template_dir_given: false,
+            tls: false,
             runc: None,
             backend_uid,
             wire_uid: backend_uid + 1,
@@ -152,7 +156,7 @@ impl Lab {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        format!("http://{address}")
+        format!("{}://{address}", if self.tls { "https" } else { "http" })
     }
 
     /// Directory of the backend's store.
@@ -163,6 +167,12 @@ impl Lab {
     /// Directory of the elements and the host's ledger.
     pub(crate) fn host_dir(&self) -> PathBuf {
         self.dir.join("host")
+    }
+
+    /// Certificate of the lab and its key.
+    pub(crate) fn tls_files(&self) -> (PathBuf, PathBuf) {
+        let dir = self.dir.join("tls");
+        (dir.join("cert.pem"), dir.join("key.pem"))
     }
 
     /// Directory of the logs.

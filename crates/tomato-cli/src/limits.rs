@@ -40,9 +40,25 @@ pub(crate) const ARCHIVE_S: u64 = 3600;
 pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
 /// The largest answer that is kept in memory, in bytes, when it is an error.
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
+/// Pieces of what is typed that may wait for a console.
+pub(crate) const CONSOLE_KEYS: usize = 64;
+/// Pieces of an archive that may wait between its maker and the network.
+pub(crate) const COPY_CHUNKS: usize = 16;
+/// Bytes of one such piece.
+pub(crate) const COPY_CHUNK_BYTES: usize = 64 << 10;
+/// Points of time that `tomato usage` shows.
+pub(crate) const USAGE_ROWS: usize = 24;
 /// Calls made at once.
 pub(crate) const CALLS_AT_ONCE: usize = 16;
 /// Unprivileged accounts of the roles: two numbers per lab from here on, above those of any account and below those of the containers.
 pub(crate) const ROLE_UID_FIRST: u32 = 0x1000_0000;
 /// Pairs of such numbers.
 pub(crate) const ROLE_UID_PAIRS: u32 = 0x10_0000;
+/// How long the lab has to answer whether it is ready.
+pub(crate) const READY_CALL: Duration = Duration::from_secs(1);
+/// Days that a certificate made up lasts.
+pub(crate) const TLS_DAYS: i64 = 825;
+/// One made up is made anew when it is older than this, in days.
+pub(crate) const TLS_RENEW_DAYS: u64 = 700;
+/// The largest certificate or key that is read, in bytes.
+pub(crate) const TLS_FILE_BYTES: u64 = 1 << 20;

@@ -16,7 +16,7 @@ pub(crate) async fn login(global: &Global, login: &Login) -> anyhow::Result<()> 
     let url = config::url(global);
     let account = login.account.clone();
     let credentials = Credentials::Password { account, password: password(login)? };
-    let client = Client::new(&url, credentials)?;
+    let client = Client::new(&url, credentials, &config::trusted(global, &url))?;
     let body = json!({ "label": "tomato login" });
     let token: TokenCreated = client.call(Method::POST, "/tokens", &body).await?;
     let mut logins = config::logins()?;

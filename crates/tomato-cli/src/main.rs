@@ -12,21 +12,27 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod console;
+mod copy;
 mod doctor;
 mod down;
 mod element;
 mod exit;
 mod generated;
+mod image;
 mod job;
 mod lab;
 mod limits;
+mod live;
 mod login;
 mod output;
 mod process;
 mod resolve;
 mod role;
 mod supervisor;
+mod tls;
 mod topology;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -37,6 +43,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "virt-helper") {
         return ExitCode::from(tomato_virt::helper::helper_main(&arguments[1..]));
     }
+    tomato_api::client::prepare_tls();
     match command::run() {
         Ok(code) => code,
         Err(error) => exit::report(&error),

@@ -31,7 +31,12 @@ pub(crate) fn backend(role: BackendRole) -> anyhow::Result<ExitCode> {
         listen: Some(role.listen),
         listener: Some(listener.into()),
         host_socket: role.host_socket,
-        grant_listen: None,
+        grant_listen: role.grant_listen,
+        fault: tomato_backend::fault::FaultPoints::default(),
+        tls: role
+            .tls_cert
+            .zip(role.tls_key)
+            .map(|(cert, key)| tomato_backend::tls::TlsFiles { cert, key }),
         admin_password: std::env::var("TOMATO_ADMIN_PASSWORD").ok(),
     };
     runtime()?.block_on(async {

@@ -5,20 +5,23 @@
 //! never ended here, a later `up` takes them over.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tomato_api::request::ServerInfo;
 
 use crate::args::{Global, Up};
+use crate::client::{Client, Credentials};
+use crate::config;
 use crate::lab::{self, Lab};
 use crate::process::{self, Process};
 use crate::{limits, output};
@@ -58,7 +61,11 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     };
     let mut lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
     lab.runc.clone_from(&options.runc);
+    lab.tls = options.tls.is_some() || options.tls_cert.is_some();
     let lock = lock(&lab)?;
+    if lab.tls {
+        crate::tls::place(&lab, options)?;
+    }
     for role in ["backend", "hostmanager"] {
         // Left by a supervisor that was killed; they would keep the port.
         if let Some(mut left) = Process::recorded(&process::file(&lab.run_dir(), role)) {
@@ -250,6 +257,18 @@ fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<R
             ("--listen", lab.listen.to_string().into()),
         ],
     );
+    if lab.tls {
+        let (cert, key) = lab.tls_files();
+        // clients of the original fetch and send files without encryption, on this machine only
+        let plain = SocketAddr::from(([127, 0, 0, 1], 0)).to_string();
+        for (option, value) in [
+            ("--tls-cert", cert.into_os_string()),
+            ("--tls-key", key.into_os_string()),
+            ("--grant-listen", plain.into()),
+        ] {
+            backend.arguments.extend([option.into(), value]);
+        }
+    }
     backend.listener = Some(listener);
     backend.password = Some(lab::first_password(&lab.dir)?);
     let mut host = vec![
@@ -269,19 +288,14 @@ fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<R
 
 /// Whether the backend answers and its host is connected.
 fn is_ready(lab: &Lab) -> bool {
-    let Some(address) = lab.url().strip_prefix("http://").and_then(|rest| rest.parse().ok()) else {
-        return false;
+    let ask = async {
+        let client = Client::new(&lab.url(), Credentials::None, &config::authorities(lab)).ok()?;
+        client.get::<ServerInfo>("/server").await.ok()
     };
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        let host = address.to_string();
-        write!(stream, "GET /api/v1/server HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.take(1 << 16).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    ask().is_ok_and(|text| text.starts_with("HTTP/1.1 200") && text.contains("\"hosts\":[{"))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return false };
+    let answer = runtime.block_on(async { tokio::time::timeout(limits::READY_CALL, ask).await });
+    answer.ok().flatten().is_some_and(|server| !server.hosts.is_empty())
 }
 
 fn lock(lab: &Lab) -> anyhow::Result<File> {
@@ -357,6 +371,15 @@ fn detach(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
         command
             .arg("--template-dir")
             .arg(std::path::absolute(dir).context("cannot find the template directory")?);
+    }
+    if options.tls.is_some() {
+        command.arg("--tls").arg("generate");
+    }
+    for (option, file) in [("--tls-cert", &options.tls_cert), ("--tls-key", &options.tls_key)] {
+        if let Some(file) = file {
+            let file = std::path::absolute(file).context("cannot find the certificate")?;
+            command.arg(option).arg(file);
+        }
     }
     if let Some(program) = &options.runc {
         command.arg("--runc").arg(program);

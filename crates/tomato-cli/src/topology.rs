@@ -276,7 +276,16 @@ fn passes(connection: &Connection) -> String {
 
 fn drops(counters: &DirectionCounters) -> String {
     let shown = |(cause, count): (&String, &u64)| (*count > 0).then(|| format!("{cause} {count}"));
-    counters.drops.iter().filter_map(shown).collect::<Vec<_>>().join(", ")
+    let mut words: Vec<String> = counters.drops.iter().filter_map(shown).collect();
+    if counters.lost_before > 0 {
+        words.push(format!("before the connection {}", counters.lost_before));
+    }
+    if counters.degraded {
+        words.push("degraded".to_owned());
+    } else if !counters.degraded_intervals.is_empty() {
+        words.push(format!("was degraded {} times", counters.degraded_intervals.len()));
+    }
+    words.join(", ")
 }
 
 fn ends(graph: &Graph, connection: &Connection) -> [String; 2] {

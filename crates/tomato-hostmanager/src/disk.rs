@@ -87,6 +87,7 @@ async fn check_one(host: &Host, topology: &Topology, wanted: WantedElement, is_s
         let mut live = lock(&topology.live);
         let Some(element) = live.elements.get_mut(&wanted.id) else { return };
         element.disk = is_over.then_some(over);
+        element.disk_bytes = used.bytes;
         element.state == Some(State::Started)
     };
     if is_over && is_short && is_running {

@@ -20,12 +20,12 @@ use tomato_api::host::{WantedElement, WantedInterface};
 use tomato_model::id::ElementId;
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
-use tomato_virt::container::{ContainerError, ExitReason, Observed};
+use tomato_virt::container::{ContainerError, ExitReason, Observed, ProcessState};
 
 use crate::archive;
 use crate::error::{of_container, of_host};
 use crate::host::{Host, LiveElement, NetworkAim, Retry, Topology, lock};
-use crate::ledger::{ElementRecord, Failure, PinnedTemplate};
+use crate::ledger::{ElementRecord, Failure, Limits, PinnedTemplate};
 use crate::limits::{NETWORK_RETRY_FIRST, NETWORK_RETRY_MAX, STOP_GRACE};
 use crate::translate;
 
@@ -102,6 +102,7 @@ impl Look {
                 self.host.parts.templates.unpin(&template.digest, &self.id).await?;
             }
             archive::forget(&self.host, &self.id).await?;
+            self.host.forget_console(&self.id);
             let update = self.topology.update(&self.host.ledger, |record| {
                 record.elements.remove(&self.id);
             });
@@ -147,7 +148,9 @@ impl Look {
             }
             _ => None,
         };
+        let main = self.main_process().await;
         self.live(|live| {
+            live.ended = main;
             let (state, failed) = match seen {
                 Ok(Observed::Absent) => (State::Created, None),
                 Ok(Observed::Prepared { .. }) => (State::Prepared, None),
@@ -168,6 +171,23 @@ impl Look {
         });
     }
 
+    /// How the main process of an image ended, if it did.
+    async fn main_process(&self) -> Option<String> {
+        let main = self.record().await.template?.main?;
+        let program = main.argv.first()?;
+        let state = self.host.parts.containers.main_process(&self.id).await.ok()??;
+        let log = "see /.tomato/boot.log inside";
+        match state {
+            ProcessState::Exited(code) => {
+                Some(format!("its main process {program} has ended with exit code {code}; {log}"))
+            }
+            ProcessState::Signalled(signal) => {
+                Some(format!("its main process {program} was ended by signal {signal}; {log}"))
+            }
+            ProcessState::Running | ProcessState::Unknown => None,
+        }
+    }
+
     /// `Ok(Some(..))` is not as wanted for a reason that is nobody's failure: it ended by itself.
     async fn converge(&self, wanted: &WantedElement) -> Result<Option<ApiError>, ApiError> {
         let containers = &self.host.parts.containers;
@@ -176,6 +196,8 @@ impl Look {
         if record.failure.is_some() {
             self.note(|record| record.failure = None).await?;
         }
+        let seen = self.renew(wanted, seen).await?;
+        let record = self.record().await;
         if wanted.state != State::Started {
             match seen {
                 Observed::Started { .. } => self.stop().await?,
@@ -188,7 +210,9 @@ impl Look {
         }
         match seen {
             Observed::Started { .. } => {}
-            Observed::Prepared { last_exit } if wanted.start_count <= record.started_count => {
+            Observed::Prepared { last_exit }
+                if wanted.start_count <= record.started_count && !record.is_restarting =>
+            {
                 return Ok(Some(ended(wanted, last_exit)));
             }
             Observed::Prepared { .. } => self.start(wanted).await?,
@@ -197,10 +221,45 @@ impl Look {
                 self.start(wanted).await?;
             }
         }
-        if record.started_count < wanted.start_count {
-            self.note(|record| record.started_count = wanted.start_count).await?;
-        }
+        self.note(|record| {
+            record.started_count = record.started_count.max(wanted.start_count);
+            record.is_restarting = false;
+        })
+        .await?;
         Ok(None)
+    }
+
+    /// Follows a change of template or limits: another template means another disk, limits are changed as it runs.
+    async fn renew(&self, wanted: &WantedElement, seen: Observed) -> Result<Observed, ApiError> {
+        let record = self.record().await;
+        let Some(container) = wanted.container.as_ref().filter(|_| seen != Observed::Absent) else {
+            return Ok(seen);
+        };
+        let is_running = matches!(seen, Observed::Started { .. });
+        if record.template_name.as_ref().is_some_and(|name| *name != container.template) {
+            // First: without it the element goes on as it is.
+            self.template(&container.template).await?;
+            if is_running {
+                self.note(|record| record.is_restarting = wanted.state == State::Started).await?;
+                self.stop().await?;
+            }
+            let _place = self.place().await;
+            self.doing(format!("make anew from {}", container.template));
+            let destroyed = self.host.parts.containers.destroy(&self.id).await;
+            destroyed.map_err(|e| of_container(&e))?;
+            return Ok(Observed::Absent);
+        }
+        let limits = limits(wanted);
+        if is_running && record.limits.is_some() && record.limits != limits {
+            self.doing("change its limits");
+            if let Some(template) = &record.template {
+                let spec = translate::container_spec(wanted, template)?;
+                let set = self.host.parts.containers.set_limits(&spec).await;
+                set.map_err(|e| of_container(&e))?;
+            }
+            self.note(|record| record.limits = limits).await?;
+        }
+        Ok(seen)
     }
 
     async fn stop(&self) -> Result<(), ApiError> {
@@ -211,9 +270,8 @@ impl Look {
         stopped.map_err(|e| of_container(&e))
     }
 
-    async fn prepare(&self, wanted: &WantedElement) -> Result<PinnedTemplate, ApiError> {
-        self.doing("prepare");
-        let name = wanted.container.as_ref().map(|c| c.template.clone()).unwrap_or_default();
+    /// The template, built first if needed, and pinned for this element.
+    async fn template(&self, name: &str) -> Result<PinnedTemplate, ApiError> {
         let (host, topology, id) = (&self.host, &self.topology, &self.id);
         let progress = {
             let (host, topology, id) = (Arc::clone(host), Arc::clone(topology), id.clone());
@@ -225,9 +283,20 @@ impl Look {
                 host.publish(&topology);
             })
         };
-        let template = host.parts.templates.ensure(&name, Some(id), progress).await?;
+        host.parts.templates.ensure(name, Some(id), progress).await
+    }
+
+    async fn prepare(&self, wanted: &WantedElement) -> Result<PinnedTemplate, ApiError> {
+        self.doing("prepare");
+        let name = wanted.container.as_ref().map(|c| c.template.clone()).unwrap_or_default();
+        let template = self.template(&name).await?;
         let former = self.record().await.template;
-        self.note(|record| record.template = Some(template.clone())).await?;
+        self.note(|record| {
+            record.template = Some(template.clone());
+            record.template_name = Some(name);
+        })
+        .await?;
+        let (host, id) = (&self.host, &self.id);
         if let Some(former) = former.filter(|former| former.digest != template.digest) {
             host.parts.templates.unpin(&former.digest, id).await?;
         }
@@ -256,7 +325,8 @@ impl Look {
             written.await.map_err(|e| of_container(&e))?;
         }
         let spec = translate::container_spec(wanted, &template)?;
-        containers.start(&spec).await.map_err(|e| of_container(&e))
+        containers.start(&spec).await.map_err(|e| of_container(&e))?;
+        self.note(|record| record.limits = limits(wanted)).await
     }
 
     /// Gives a running container its network unless that failed a moment ago; says what does not work.
@@ -326,6 +396,14 @@ impl Look {
         let plugged = self.host.parts.containers.plug(&self.id, &spec).await;
         plugged.map(drop).map_err(|e| of_container(&e))
     }
+}
+
+fn limits(wanted: &WantedElement) -> Option<Limits> {
+    wanted.container.as_ref().map(|container| Limits {
+        cpu_milli: container.cpu_milli,
+        memory_bytes: container.memory_bytes,
+        pids_max: container.pids_max,
+    })
 }
 
 fn ended(wanted: &WantedElement, last_exit: Option<ExitReason>) -> ApiError {

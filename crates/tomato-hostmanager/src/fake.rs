@@ -7,15 +7,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use rustix::net::SendFlags;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
 use tomato_model::id::ElementId;
+use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::status::{LinkStatus, TopologyStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
-use crate::templates::{OnProgress, Templates};
+use crate::registry::Reference;
+use crate::templates::{Format, OnProgress, Templates};
 use crate::wire::{Applied, WireControl, WireFault};
 
 /// A wire that only remembers. Clones share everything.
@@ -30,6 +33,7 @@ struct WireState {
     is_away: bool,
     topologies: BTreeMap<String, (TopologyConfig, BTreeMap<String, OwnedFd>)>,
     attaches: Vec<String>,
+    taps: BTreeMap<(String, String), OwnedFd>,
     applies: usize,
     /// Ports that are not taken.
     refused: BTreeSet<String>,
@@ -41,6 +45,7 @@ impl FakeWire {
         let mut state = lock(&self.state);
         state.instance += 1;
         state.topologies.clear();
+        state.taps.clear();
     }
 
     /// It answers no call while `away`.
@@ -63,6 +68,20 @@ impl FakeWire {
         let state = lock(&self.state);
         let ports = state.topologies.get(topology).map(|(_, ports)| ports.keys().cloned());
         ports.into_iter().flatten().collect()
+    }
+
+    /// Somebody captures live on a link.
+    pub fn is_tapped(&self, topology: &str, link: &str) -> bool {
+        lock(&self.state).taps.contains_key(&(topology.to_owned(), link.to_owned()))
+    }
+
+    /// A frame passes a link forward: whoever captures live sees it, as long as there is room.
+    pub fn pass(&self, topology: &str, link: &str, frame: &[u8]) {
+        let state = lock(&self.state);
+        let Some(socket) = state.taps.get(&(topology.to_owned(), link.to_owned())) else { return };
+        let passed = Passed { side: 0, at_ns: 1, full_len: frame.len(), lost: 0, data: frame };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::net::send(socket, &passed.message(), flags).ok();
     }
 
     /// Every port attached so far, in order.
@@ -116,6 +135,17 @@ impl WireControl for FakeWire {
             }
             ports.insert(port.to_owned(), descriptor);
             state.attaches.push(port.to_owned());
+            Ok(())
+        })?
+    }
+
+    async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault> {
+        self.with(|state| {
+            let found = state.topologies.get(topology);
+            if found.is_none_or(|(config, _)| !config.links.contains_key(link)) {
+                return Err(WireFault::Refused(format!("no link {link}")));
+            }
+            state.taps.insert((topology.to_owned(), link.to_owned()), socket);
             Ok(())
         })?
     }
@@ -202,6 +232,7 @@ impl Templates for FakeTemplates {
             digest,
             rootfs: PathBuf::from("/templates").join(name),
             boot: Vec::new(),
+            main: None,
         })
     }
 
@@ -218,12 +249,24 @@ impl Templates for FakeTemplates {
         &self,
         name: &str,
         label: &str,
+        _format: Format,
         mut reader: Box<dyn Read + Send>,
     ) -> Result<TemplateInfo, ApiError> {
         let read =
             tokio::task::spawn_blocking(move || std::io::copy(&mut reader, &mut std::io::sink()));
         let read = read.await.map_err(std::io::Error::other).and_then(|read| read);
         read.map_err(|error| ApiError::new(ErrorCode::InvalidValue, error.to_string()))?;
+        Ok(info(name, label))
+    }
+
+    async fn pull(
+        &self,
+        name: &str,
+        label: &str,
+        image: &Reference,
+        progress: OnProgress,
+    ) -> Result<TemplateInfo, ApiError> {
+        progress(format!("get {image}"), None);
         Ok(info(name, label))
     }
 }

@@ -20,14 +20,18 @@ use tomato_model::lifecycle::State;
 use tomato_virt::container::{Containers, NetworkSpec};
 
 use crate::archive::Unpacking;
+use crate::console::Consoles;
 use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
+use crate::live::Lives;
 use crate::outage::{self, Alive, Lost};
 use crate::places::Places;
 use crate::reconcile;
 use crate::templates::Templates;
+use crate::traffic::Samples;
+use crate::usage::{self, Usage};
 use crate::wire::WireControl;
 
 /// What a hostmanager works with.
@@ -52,6 +56,10 @@ pub struct Host {
     pub(crate) ledger: Ledger,
     pub(crate) parallel: Semaphore,
     pub(crate) stop: CancellationToken,
+    pub(crate) consoles: Consoles,
+    pub(crate) lives: Lives,
+    pub(crate) samples: Samples,
+    pub(crate) usage: Usage,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
@@ -107,8 +115,12 @@ pub(crate) struct LiveElement {
     pub(crate) configured: Option<(u32, NetworkSpec)>,
     /// What its own layer takes more than it may.
     pub(crate) disk: Option<DiskOver>,
+    /// What its own layer took when it was measured last, in bytes.
+    pub(crate) disk_bytes: u64,
     /// Processes the kernel has killed at its memory limit since it was started.
     pub(crate) oom_kills: u64,
+    /// How the main process of its image ended, in words.
+    pub(crate) ended: Option<String>,
     /// Its network could not be made and is tried again.
     pub(crate) retry: Option<Retry>,
 }
@@ -144,8 +156,8 @@ impl LiveElement {
             let was = if count == 1 { "process was" } else { "processes were" };
             format!("{count} {was} killed at its memory limit; give it a larger profile")
         });
-        let all: Vec<String> =
-            memory.into_iter().chain(self.disk.map(|over| over.to_string())).collect();
+        let disk = self.disk.map(|over| over.to_string());
+        let all: Vec<String> = [self.ended.clone(), memory, disk].into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }
@@ -214,6 +226,10 @@ impl Host {
             ledger,
             parallel: Semaphore::new(ELEMENTS_AT_ONCE),
             stop: CancellationToken::new(),
+            consoles: Consoles::default(),
+            lives: Lives::default(),
+            samples: Samples::default(),
+            usage: Usage::default(),
             unpacking: Mutex::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
@@ -226,6 +242,7 @@ impl Host {
         }
         tokio::spawn(outage::watch_wire(Arc::clone(&host)));
         tokio::spawn(reconcile::remove_orphans(Arc::clone(&host)));
+        tokio::spawn(usage::watch(Arc::clone(&host)));
         tokio::spawn(disk::watch(Arc::clone(&host)));
         Ok(host)
     }

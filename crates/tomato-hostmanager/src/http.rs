@@ -16,23 +16,33 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
-    ArchiveStatus, Counters, DirectionCounters, ExecAnswer, ExecCall, HOST_PROTOCOL, HostHello,
-    ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress, WantedTopology,
+    ArchiveStatus, Counters, DegradedInterval, DirectionCounters, ExecAnswer, ExecCall,
+    HOST_PROTOCOL, HostHello, ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress,
+    WantedTopology,
 };
+use tomato_api::request::CaptureFilter;
+use tomato_api::usage::{ConnectionUsage, ElementUsage};
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
-use tomato_wire::status::DirectionStatus;
+use tomato_wire::filter::Filter;
+use tomato_wire::status::{Degraded, DirectionStatus};
 
 use crate::archive;
+use crate::console::{Handle, Order};
 use crate::error::{of_container, of_host};
+use crate::files;
+use crate::filtered::Filtered;
 use crate::host::Host;
 use crate::limits::{
     ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
-    STREAM_CHUNK_BYTES, STREAM_CHUNKS,
+    STREAM_CHUNK_BYTES, STREAM_CHUNKS, TRAFFIC_DEFAULT,
 };
+use crate::registry::Reference;
+use crate::templates::{Format, OnProgress};
 
 /// An error as an answer.
 #[derive(Debug)]
@@ -71,13 +81,21 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/topologies", get(topologies))
         .route("/topologies/{id}", put(want).delete(remove))
         .route("/topologies/{id}/counters", get(counters))
+        .route("/topologies/{id}/traffic", get(traffic))
+        .route("/elements/{id}/usage", get(element_usage))
+        .route("/connections/{id}/usage", get(connection_usage))
+        .route("/connections/{id}/capture/live", post(capture_live))
+        .route("/filter", post(filter_check))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
+        .route("/elements/{id}/console", post(console))
+        .route("/elements/{id}/files", get(read_files).put(write_files))
         .route("/elements/{id}/archive", put(upload).get(download))
         .route("/elements/{id}/archive/status", get(archive_status))
         .route("/connections/{id}/capture", get(capture))
         .route("/templates", get(templates))
         .route("/templates/{name}/ensure", post(ensure))
+        .route("/templates/{name}/pull", post(pull))
         .route("/templates/{name}", put(import))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(host);
@@ -174,6 +192,55 @@ async fn exec(
 }
 
 #[derive(Debug, Deserialize)]
+struct ConsoleQuery {
+    #[serde(default)]
+    view: bool,
+}
+
+async fn console(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<ConsoleQuery>,
+    body: Body,
+) -> Answer<Response> {
+    let (handle, shown) = host.console(&id(&path)?).await?;
+    tokio::spawn(type_in(handle, body, query.view));
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    let frames = ReceiverStream::new(shown).map(Ok::<Bytes, std::convert::Infallible>);
+    Ok((headers, Body::from_stream(frames)).into_response())
+}
+
+/// Hands on what a viewer types until it leaves or makes no sense; one that only looks on is not listened to.
+async fn type_in(handle: Handle, body: Body, is_view: bool) {
+    let mut chunks = body.into_data_stream();
+    let mut frames = Frames::default();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        frames.push(&chunk);
+        loop {
+            let sent = match frames.take() {
+                Ok(None) => break,
+                Ok(Some(_)) if is_view => true,
+                Ok(Some(Frame::Bytes(bytes))) => handle.input.send(bytes).await.is_ok(),
+                Ok(Some(Frame::Control(text))) => match serde_json::from_str(&text) {
+                    Ok(Asked::Resize { columns, rows }) => {
+                        handle.orders.send(Order::Resize { columns, rows }).await.is_ok()
+                    }
+                    // Of a later version.
+                    Err(_) => true,
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a viewer of a console is not listened to any more");
+                    false
+                }
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
 struct ArchiveQuery {
     #[serde(default = "default_dir")]
     dir: String,
@@ -241,6 +308,30 @@ async fn download(
     Ok((headers, body).into_response())
 }
 
+#[derive(Debug, Deserialize)]
+struct FilesQuery {
+    path: String,
+}
+
+async fn read_files(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<FilesQuery>,
+) -> Answer<Response> {
+    let body = files::read(&host, &id(&path)?, query.path).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
+}
+
+async fn write_files(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<FilesQuery>,
+    body: Body,
+) -> Answer<StatusCode> {
+    files::write(&host, &id(&path)?, &query.path, body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn archive_status(
     State(host): App,
     Path(path): Path<String>,
@@ -249,7 +340,12 @@ async fn archive_status(
     Ok(Json(archive::status(&host, &id(&path)?, &query.dir, now().as_secs()).await?))
 }
 
-async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response> {
+async fn capture(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(filter): Query<CaptureFilter>,
+) -> Answer<Response> {
+    let filter = compiled(&filter)?;
     let connection: ConnectionId = id(&path)?;
     let dir = host.parts.state_dir.join("captures").join(connection.as_str());
     let opened = tokio::task::spawn_blocking(move || read_ring(&dir)).await;
@@ -262,7 +358,27 @@ async fn capture(State(host): App, Path(path): Path<String>) -> Answer<Response>
         _ => of_host("read the capture", &error),
     })?;
     let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
-    Ok((headers, stream(reader)).into_response())
+    Ok((headers, stream(Filtered::new(reader, filter))).into_response())
+}
+
+async fn capture_live(
+    State(host): App,
+    Path(path): Path<String>,
+    Json(call): Json<CaptureFilter>,
+) -> Answer<Response> {
+    let blocks = host.live(&id(&path)?, compiled(&call)?).await?;
+    let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
+    let body = Body::from_stream(blocks.map(Ok::<Bytes, std::convert::Infallible>));
+    Ok((headers, body).into_response())
+}
+
+async fn filter_check(Json(call): Json<CaptureFilter>) -> Answer<StatusCode> {
+    compiled(&call).map(|_| StatusCode::NO_CONTENT)
+}
+
+fn compiled(call: &CaptureFilter) -> Answer<Filter> {
+    Filter::compile(&call.filter)
+        .map_err(|error| Refused(ApiError::new(ErrorCode::InvalidValue, error.to_string())))
 }
 
 /// A body from a blocking reader.
@@ -294,11 +410,41 @@ async fn counters(State(host): App, Path(path): Path<String>) -> Answer<Json<Cou
     Ok(Json(Counters { connections: connections.collect() }))
 }
 
+#[derive(Debug, Deserialize)]
+struct Interval {
+    interval_ms: Option<u64>,
+}
+
+async fn traffic(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<Interval>,
+) -> Answer<Response> {
+    let period = query.interval_ms.map_or(TRAFFIC_DEFAULT, Duration::from_millis);
+    let lines = ReceiverStream::new(host.traffic(id(&path)?, period));
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    let body = Body::from_stream(lines.map(Ok::<Bytes, std::convert::Infallible>));
+    Ok((headers, body).into_response())
+}
+
+async fn element_usage(State(host): App, Path(path): Path<String>) -> Answer<Json<ElementUsage>> {
+    Ok(Json(host.usage.element(&id(&path)?)))
+}
+
+async fn connection_usage(
+    State(host): App,
+    Path(path): Path<String>,
+) -> Answer<Json<ConnectionUsage>> {
+    Ok(Json(host.usage.connection(&id(&path)?)))
+}
+
 fn direction(status: &DirectionStatus) -> DirectionCounters {
     let drops = &status.drops;
     let by_cause = [
         ("loss", drops.loss),
         ("queue", drops.queue),
+        ("early", drops.early),
+        ("mtu", drops.mtu),
         ("disconnected", drops.disconnected),
         ("overload", drops.overload),
         ("detached", drops.detached),
@@ -312,6 +458,26 @@ fn direction(status: &DirectionStatus) -> DirectionCounters {
         drops: by_cause.into_iter().map(|(cause, n)| (cause.to_owned(), n)).collect(),
         duplicated: status.duplicated,
         corrupted: status.corrupted,
+        marked: status.marked,
+        reordered: status.reordered,
+        queue_bytes: status.queue_bytes,
+        queue_frames: status.queue_frames,
+        verdict_hash: format!("{:016x}", status.verdict_hash),
+        lateness_p50_ns: status.lateness_p50_ns,
+        lateness_p99_ns: status.lateness_p99_ns,
+        lateness: status.lateness.clone(),
+        lost_before: status.lost_before,
+        degraded: status.degraded,
+        degraded_intervals: status.degraded_intervals.iter().map(degraded).collect(),
+    }
+}
+
+fn degraded(interval: &Degraded) -> DegradedInterval {
+    DegradedInterval {
+        from_ago_ns: interval.from_ago_ns,
+        until_ago_ns: interval.until_ago_ns,
+        late_frames: interval.late_frames,
+        lost_frames: interval.lost_frames,
     }
 }
 
@@ -320,6 +486,31 @@ async fn templates(State(host): App) -> Answer<Json<Vec<TemplateInfo>>> {
 }
 
 async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
+    told(move |tell| async move { host.parts.templates.ensure(&name, None, tell).await.map(drop) })
+}
+
+#[derive(Debug, Deserialize)]
+struct Pull {
+    reference: String,
+    #[serde(default)]
+    label: String,
+}
+
+async fn pull(
+    State(host): App,
+    Path(name): Path<String>,
+    Query(pull): Query<Pull>,
+) -> Answer<Response> {
+    let image: Reference = pull.reference.parse()?;
+    Ok(told(move |tell| async move {
+        host.parts.templates.pull(&name, &pull.label, &image, tell).await.map(drop)
+    }))
+}
+
+/// Lines of progress of work on a template, the last of them its end.
+fn told<F: Future<Output = Result<(), ApiError>> + Send + 'static>(
+    work: impl FnOnce(OnProgress) -> F + Send + 'static,
+) -> Response {
     let (send, receive) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(PROGRESS_LINES);
     let line = |progress: &TemplateProgress| {
         let mut line = serde_json::to_vec(progress).unwrap_or_default();
@@ -333,7 +524,7 @@ async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
             // A slow reader misses steps, never the end.
             lines.try_send(line(&progress)).ok();
         });
-        let error = host.parts.templates.ensure(&name, None, tell).await.err();
+        let error = work(tell).await.err();
         let message = error.as_ref().map_or_else(|| "ready".to_owned(), |e| e.message.clone());
         let done = error.is_none();
         let last = TemplateProgress { message, percent: done.then_some(100), done, error };
@@ -347,6 +538,8 @@ async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
 struct Label {
     #[serde(default)]
     label: String,
+    #[serde(default)]
+    format: Format,
 }
 
 async fn import(
@@ -357,7 +550,9 @@ async fn import(
 ) -> Answer<Json<TemplateInfo>> {
     let chunks = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
     let reader = SyncIoBridge::new(StreamReader::new(chunks));
-    Ok(Json(host.parts.templates.import(&name, &query.label, Box::new(reader)).await?))
+    Ok(Json(
+        host.parts.templates.import(&name, &query.label, query.format, Box::new(reader)).await?,
+    ))
 }
 
 #[cfg(test)]

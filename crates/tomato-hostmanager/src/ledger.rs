@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tomato_api::error::ApiError;
 use tomato_api::host::{WantedElement, WantedTopology};
 use tomato_model::id::{ElementId, TopologyId};
+use tomato_virt::container::MainProcess;
 
 /// All that is known of one topology on this host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,10 +31,30 @@ pub struct Record {
 pub struct ElementRecord {
     /// The template it was prepared from.
     pub template: Option<PinnedTemplate>,
+    /// Name of that template.
+    #[serde(default)]
+    pub template_name: Option<String>,
+    /// The limits it was started with or given since.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// It is being made anew although nobody asked for a start.
+    #[serde(default)]
+    pub is_restarting: bool,
     /// The start count of its last start.
     pub started_count: u64,
     /// The last failure, and what was wanted then: it is not tried again until something else is wanted.
     pub failure: Option<Failure>,
+}
+
+/// What an element may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Thousandths of one processor.
+    pub cpu_milli: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids_max: u32,
 }
 
 /// A template fixed by digest.
@@ -45,6 +66,9 @@ pub struct PinnedTemplate {
     pub rootfs: PathBuf,
     /// Command run at each start.
     pub boot: Vec<String>,
+    /// What is run in its place, if the template came from an image.
+    #[serde(default)]
+    pub main: Option<MainProcess>,
 }
 
 /// Something that did not work.

@@ -10,20 +10,27 @@
 //! Read first [`host`] (the state), then `reconcile` (one topology), `element` (one element), [`http`] (the protocol).
 
 mod archive;
+mod console;
 mod disk;
 mod element;
 mod error;
 pub mod fake;
+mod files;
+mod filtered;
 pub mod host;
 pub mod http;
 pub mod ledger;
 pub mod limits;
+mod live;
 mod outage;
 mod places;
 mod reconcile;
+pub mod registry;
 mod serve;
 pub mod templates;
+mod traffic;
 pub mod translate;
+mod usage;
 
 pub mod wire;
 

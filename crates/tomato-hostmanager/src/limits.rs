@@ -68,9 +68,65 @@ pub const STREAM_CHUNKS: usize = 16;
 pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
 /// Progress lines that may wait for their reader; more are dropped.
 pub const PROGRESS_LINES: usize = 64;
+/// Readers of one live capture.
+pub const LIVE_READERS: usize = 32;
+/// Packets that may wait for one reader of a live capture; more are lost.
+pub const LIVE_RECORDS: usize = 4096;
+/// Bytes that may wait for one reader of a live capture.
+pub const LIVE_BYTES: usize = 8 << 20;
+/// Bytes that may wait between the wire and us.
+pub const LIVE_SOCKET_BYTES: usize = 4 << 20;
+/// Readers that may wait to be let in.
+pub const LIVE_JOINS: usize = 16;
+/// How often it is seen whether the readers are still there.
+pub const LIVE_LOOK: Duration = Duration::from_secs(5);
+/// Between two tries to capture on a connection that is not in the wire.
+pub const LIVE_RETRY: Duration = Duration::from_millis(500);
+/// Shortest time between two messages about traffic.
+pub const TRAFFIC_LEAST: Duration = Duration::from_millis(100);
+/// Time between two messages about traffic unless asked otherwise.
+pub const TRAFFIC_DEFAULT: Duration = Duration::from_secs(1);
+/// Messages about traffic that may wait for their reader; then it gets fewer.
+pub const TRAFFIC_LINES: usize = 4;
+/// How often what everything uses is looked at.
+pub const USAGE_PERIOD: Duration = Duration::from_secs(5);
+/// Points kept of each element and connection: an hour.
+pub const USAGE_POINTS: usize = 720;
+/// Viewers of one console.
+pub const CONSOLE_VIEWERS: usize = 32;
+/// Chunks that may wait for one viewer; more are not shown to it, but then the current screen.
+pub const CONSOLE_VIEWER_CHUNKS: usize = 32;
+/// Bytes read from a terminal at once.
+pub const CONSOLE_CHUNK_BYTES: usize = 16 << 10;
+/// Chunks of input that may wait for a terminal, all viewers together; then the viewers wait.
+pub const CONSOLE_INPUTS: usize = 16;
+/// Orders that may wait for the owner of a terminal.
+pub const CONSOLE_ORDERS: usize = 16;
+/// Bytes of a terminal's output that are read in [`CONSOLE_RATE_WINDOW`]; the program that writes more waits.
+pub const CONSOLE_RATE_BYTES: usize = 512 << 10;
+/// See [`CONSOLE_RATE_BYTES`].
+pub const CONSOLE_RATE_WINDOW: Duration = Duration::from_millis(100);
+/// Rows kept of what has left a terminal's screen at its top.
+pub const CONSOLE_SCROLLBACK_ROWS: usize = 200;
+/// How often the shell of a console somebody looks at is asked for, and what it shows is kept.
+pub const CONSOLE_LOOK: Duration = Duration::from_secs(1);
+/// After a terminal was closed inside, the end of its shell is awaited so long.
+pub const CONSOLE_END_WAIT: Duration = Duration::from_secs(2);
+/// A kept screen of more bytes is not read.
+pub const CONSOLE_SAVED_BYTES: u64 = 4 << 20;
 /// Removed topologies remembered for pollers.
 pub const REMOVED_MAX: usize = 4096;
 /// First wait after the backend could not be reached; doubled each time.
 pub const DIAL_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait between two tries to reach the backend.
 pub const DIAL_MAX: Duration = Duration::from_secs(5);
+/// How long a registry may take to begin an answer.
+pub const REGISTRY_CALL: Duration = Duration::from_secs(30);
+/// How long it may be silent in the middle of a part.
+pub const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
+/// Redirects that are followed to a part.
+pub const REGISTRY_REDIRECTS: usize = 5;
+/// Bytes of a registry's token or refusal that are read.
+pub const REGISTRY_TEXT_BYTES: usize = 64 << 10;
+/// Bytes of one block of a capture.
+pub const CAPTURE_BLOCK_BYTES: usize = 1 << 20;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use tokio::sync::OwnedMutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
@@ -17,6 +18,7 @@ use tomato_virt::template::{
 use crate::error::chain;
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
+use crate::registry::{Reference, Registry};
 
 /// Takes progress: a sentence and percent.
 pub type OnProgress = Arc<dyn Fn(String, Option<u8>) + Send + Sync>;
@@ -38,13 +40,34 @@ pub trait Templates: Send + Sync + std::fmt::Debug {
     /// All templates, built or not.
     async fn list(&self) -> Result<Vec<TemplateInfo>, ApiError>;
 
-    /// Imports a root file system.
+    /// Imports a root file system or an image.
     async fn import(
         &self,
         name: &str,
         label: &str,
+        format: Format,
         reader: Box<dyn Read + Send>,
     ) -> Result<TemplateInfo, ApiError>;
+
+    /// Imports an image from a registry.
+    async fn pull(
+        &self,
+        name: &str,
+        label: &str,
+        image: &Reference,
+        progress: OnProgress,
+    ) -> Result<TemplateInfo, ApiError>;
+}
+
+/// What an uploaded archive holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A root file system.
+    #[default]
+    Rootfs,
+    /// The layout of an OCI image.
+    Oci,
 }
 
 /// The template directory of this host.
@@ -95,6 +118,7 @@ fn failed(error: &TemplateError) -> ApiError {
         TemplateError::Find { .. } => ErrorCode::EntityDoesNotExist,
         TemplateError::Shipped { .. } => ErrorCode::AlreadyExists,
         TemplateError::Import { .. }
+        | TemplateError::Image { .. }
         | TemplateError::Shell { .. }
         | TemplateError::Machine { .. } => ErrorCode::InvalidValue,
         _ => ErrorCode::HostError,
@@ -132,7 +156,8 @@ impl Templates for StoreTemplates {
                 store.pin(&found.digest, &holder).map_err(|e| failed(&e))?;
             }
             let digest = found.digest.to_string();
-            Ok(PinnedTemplate { digest, rootfs: found.rootfs, boot: found.boot })
+            let template::Template { rootfs, boot, main, .. } = found;
+            Ok(PinnedTemplate { digest, rootfs, boot, main })
         })
         .await
     }
@@ -151,12 +176,36 @@ impl Templates for StoreTemplates {
         &self,
         name: &str,
         label: &str,
+        format: Format,
         reader: Box<dyn Read + Send>,
     ) -> Result<TemplateInfo, ApiError> {
         let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
         let options = ImportOptions { label: label.to_owned(), ..ImportOptions::default() };
         self.run(move |store| {
-            store.import_tar(&name, reader, options, &|_| ()).map_err(|e| failed(&e))?;
+            let imported = match format {
+                Format::Rootfs => store.import_tar(&name, reader, options, &|_| ()),
+                Format::Oci => store.import_layout(&name, reader, options, &|_| ()),
+            };
+            imported.map_err(|e| failed(&e))?;
+            store.info(&name).map(|found| info(&found)).map_err(|e| failed(&e))
+        })
+        .await
+    }
+
+    async fn pull(
+        &self,
+        name: &str,
+        label: &str,
+        image: &Reference,
+        progress: OnProgress,
+    ) -> Result<TemplateInfo, ApiError> {
+        let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
+        let description = format!("from {image}");
+        let options = ImportOptions { label: label.to_owned(), description, boot: None };
+        let mut registry = Registry::new(image.clone())?;
+        self.run(move |store| {
+            let tell = |p: Progress| progress(p.message, p.percent);
+            store.import_image(&name, &mut registry, options, &tell).map_err(|e| failed(&e))?;
             store.info(&name).map(|found| info(&found)).map_err(|e| failed(&e))
         })
         .await

@@ -14,8 +14,8 @@ use tomato_virt::container::{
     Cidr, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route,
 };
 use tomato_wire::config::{
-    BridgeConfig, BridgeMode, CaptureConfig, Distribution, End, LinkConfig, LinkParams, PortConfig,
-    PortKind, Ratio, TopologyConfig,
+    BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, End, LinkConfig, LinkParams,
+    LossModel, PortConfig, PortKind, Ratio, Step, Timeline, TopologyConfig,
 };
 
 use crate::ledger::PinnedTemplate;
@@ -45,6 +45,7 @@ pub fn container_spec(
         disk_bytes: container.disk_bytes,
         pids_max: container.pids_max,
         boot: template.boot.clone(),
+        main: template.main.clone(),
     })
 }
 
@@ -172,6 +173,11 @@ fn link_config(connection: &WantedConnection, ends: [End; 2], captures: &Path) -
 fn direction(params: &link::LinkParams) -> LinkParams {
     LinkParams {
         bandwidth_bit_s: params.bandwidth.map(|b| b.0),
+        framing_bytes: params
+            .framing
+            .and_then(|framing| u32::try_from(framing.0).ok())
+            .unwrap_or_else(|| LinkParams::default().framing_bytes),
+        burst_bytes: params.burst.0,
         delay_ns: params.delay.0,
         jitter_ns: params.jitter.0,
         distribution: match params.distribution {
@@ -180,9 +186,84 @@ fn direction(params: &link::LinkParams) -> LinkParams {
             link::Distribution::Pareto => Distribution::Pareto,
             link::Distribution::Paretonormal => Distribution::Paretonormal,
         },
+        jitter_table: params.jitter_table.clone(),
+        jitter_correlation: Ratio(params.jitter_correlation.0),
+        jitter_reorders: params.jitter_reorders,
+        reorder: Ratio(params.reorder.0),
         loss: Ratio(params.loss.0),
+        loss_correlation: Ratio(params.loss_correlation.0),
+        loss_model: params.loss_model.as_ref().map(loss_model),
         duplicate: Ratio(params.duplicate.0),
         corrupt: Ratio(params.corrupt.0),
+        bit_error: Ratio(params.bit_error.0),
         queue_bytes: params.queue.map(|b| b.0),
+        queue_packets: params.queue_packets,
+        queue_ns: params.queue_time.map(|t| t.0),
+        discipline: discipline(params.discipline),
+        ecn: params.ecn,
+        mtu: params.mtu,
+        timeline: timeline(params),
     }
+}
+
+fn loss_model(model: &link::LossModel) -> LossModel {
+    let ratio = |ratio: &tomato_model::units::Ratio| Ratio(ratio.0);
+    match model {
+        link::LossModel::GilbertElliott { to_bad, to_good, loss_good, loss_bad } => {
+            LossModel::GilbertElliott {
+                to_bad: ratio(to_bad),
+                to_good: ratio(to_good),
+                loss_good: ratio(loss_good),
+                loss_bad: ratio(loss_bad),
+            }
+        }
+        link::LossModel::Markov { p13, p31, p32, p23, p14 } => LossModel::Markov {
+            p13: ratio(p13),
+            p31: ratio(p31),
+            p32: ratio(p32),
+            p23: ratio(p23),
+            p14: ratio(p14),
+        },
+        link::LossModel::Every(n) => LossModel::Every(*n),
+        link::LossModel::Trace(trace) => LossModel::Trace(trace.clone()),
+    }
+}
+
+fn discipline(discipline: link::Discipline) -> Discipline {
+    match discipline {
+        link::Discipline::DropTail => Discipline::DropTail,
+        link::Discipline::Red { min, max, probability } => Discipline::Red {
+            min_bytes: min.map(|b| b.0),
+            max_bytes: max.map(|b| b.0),
+            probability: Ratio(probability.0),
+        },
+        link::Discipline::Codel { target, interval } => {
+            Discipline::Codel { target_ns: target.0, interval_ns: interval.0 }
+        }
+        link::Discipline::FqCodel { target, interval, flows, quantum } => Discipline::FqCodel {
+            target_ns: target.0,
+            interval_ns: interval.0,
+            flows,
+            quantum_bytes: u32::try_from(quantum.0).unwrap_or(u32::MAX),
+        },
+        link::Discipline::Pie { target, update } => {
+            Discipline::Pie { target_ns: target.0, update_ns: update.0 }
+        }
+    }
+}
+
+/// The curve of the timeline; a wrong one was refused when it was set.
+fn timeline(params: &link::LinkParams) -> Option<Timeline> {
+    let (points, repeat) = params.curve()?.ok()?;
+    let step = |point: &link::Point| Step {
+        at_ns: point.at.0,
+        bandwidth_bit_s: point.bandwidth.map(|b| b.0),
+        delay_ns: point.delay.map(|t| t.0),
+        jitter_ns: point.jitter.map(|t| t.0),
+        loss: point.loss.map(|r| Ratio(r.0)),
+        duplicate: point.duplicate.map(|r| Ratio(r.0)),
+        corrupt: point.corrupt.map(|r| Ratio(r.0)),
+    };
+    let steps = points.iter().map(step).collect();
+    Some(Timeline { steps, repeat_ns: repeat.map(|t| t.0) })
 }

@@ -48,6 +48,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
         descriptor: OwnedFd,
     ) -> Result<(), WireFault>;
 
+    /// Has what passes a link handed to a packet socket, see [`tomato_wire::capture::live`].
+    async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault>;
+
     /// Ends a topology; an unknown one is fine.
     async fn remove(&self, topology: &str) -> Result<(), WireFault>;
 
@@ -152,6 +155,11 @@ impl WireControl for SocketWire {
     ) -> Result<(), WireFault> {
         let (topology, port) = (topology.to_owned(), port.to_owned());
         self.call(move |client| client.attach(&topology, &port, &descriptor)).await
+    }
+
+    async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault> {
+        let (topology, link) = (topology.to_owned(), link.to_owned());
+        self.call(move |client| client.tap(&topology, &link, &socket)).await
     }
 
     async fn remove(&self, topology: &str) -> Result<(), WireFault> {

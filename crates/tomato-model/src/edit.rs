@@ -564,10 +564,10 @@ fn patch_connection(
     connection.connected = patch.connected.unwrap_or(connection.connected);
     connection.capturing = patch.capturing.unwrap_or(connection.capturing);
     if let Some(forward) = &patch.forward {
-        connection.forward = forward.applied(connection.forward);
+        connection.forward = forward.applied(&connection.forward);
     }
     if let Some(backward) = &patch.backward {
-        connection.backward = backward.applied(connection.backward);
+        connection.backward = backward.applied(&connection.backward);
     }
     patch.client.apply(&mut connection.client);
     let mut errors = Vec::new();

@@ -95,6 +95,8 @@ ids! {
     JobId;
     /// A login session or access token (the public handle, not the secret).
     TokenId;
+    /// Id of a notification.
+    NotificationId;
     /// A stored template.
     TemplateId;
     /// A resource profile.

@@ -158,18 +158,18 @@ impl Kind {
             Kind::Container => {
                 let template = attribute(
                     "template",
-                    "What it starts from",
+                    "What it starts from; another one makes it anew, without its disk",
                     ValueType::Text,
                     json!(null),
-                    &[State::Created],
+                    ANY,
                 );
                 all.push(AttributeInfo { default: None, ..template });
                 all.push(attribute(
                     "profile",
-                    "Its resources",
+                    "Its resources; changed as it runs",
                     ValueType::Text,
                     json!(null),
-                    NOT_RUNNING,
+                    ANY,
                 ));
                 all.push(attribute(
                     "gateways",

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod edit;
 pub mod file;
+pub mod flag;
 pub mod graph;
 pub mod id;
 pub mod kind;

@@ -48,3 +48,23 @@ pub const FILE_VALUES_MAX: usize = 200_000;
 pub const DIAGNOSTICS_MAX: usize = 100;
 /// Edits between a wrong word and the one suggested.
 pub const SUGGESTION_DISTANCE_MAX: usize = 3;
+/// Bandwidths of a connection, in bit/s.
+pub const BANDWIDTH: std::ops::RangeInclusive<u64> = 100..=1_000_000_000_000;
+/// Longest delay, jitter or queueing time, in nanoseconds.
+pub const DELAY_MAX_NS: u64 = 600_000_000_000;
+/// Most framing per frame, in bytes.
+pub const FRAMING_MAX: u64 = 1000;
+/// Largest queue, in bytes.
+pub const QUEUE_MAX: u64 = 256 << 20;
+/// Most frames in a queue.
+pub const QUEUE_PACKETS_MAX: u64 = 1 << 20;
+/// MTUs of a connection, in bytes.
+pub const LINK_MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// Most entries of a jitter table.
+pub const TABLE_MAX: usize = 16_384;
+/// Longest list of fates.
+pub const TRACE_MAX: usize = 1 << 20;
+/// Most steps of a timeline.
+pub const STEPS_MAX: usize = 100_000;
+/// Times of queue disciplines, in nanoseconds.
+pub const AQM_NS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000_000;

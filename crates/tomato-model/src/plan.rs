@@ -1,7 +1,7 @@
 //! What has to happen so that a topology becomes what a file says, touching only what differs.
 //!
 //! Names are identity: an element, interface or connection of the same name keeps its id, its state and, where nothing
-//! differs, its revision. A new kind, or a new template of an element that has a disk, makes the element anew.
+//! differs, its revision. A new kind makes another element of the same name; a new template gives an element another disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,6 +112,7 @@ fn new_topology(file: &TopologyFile, owner: &str, ids: &mut dyn IdSource) -> Top
         revision: 1,
         seed: file.seed.unwrap_or_else(|| ids.seed()),
         roles: BTreeMap::from([(owner.to_owned(), Role::Owner)]),
+        timeout: None,
         client: file.client.clone(),
     }
 }
@@ -277,8 +278,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let has_disk = old.state.max(old.wanted) != State::Created;
-            let anew = old.kind != wanted.kind || (has_disk && old.template != wanted.template);
-            if anew {
+            if old.kind != wanted.kind {
                 if let Err(error) = edit::remove_element(&mut self.graph, &old.id) {
                     self.refused(&object, &error);
                 }
@@ -295,11 +295,13 @@ impl<'a> Planner<'a> {
             write(&mut new, wanted);
             if new != old {
                 let text = format!("change {} of {name}", differences(&old, &new).join(", "));
+                let anew = has_disk && old.template != new.template;
+                let change = if anew { Change::Restart } else { Change::Modify };
                 new.revision += 1;
                 if let Some(place) = self.graph.element_mut(&old.id) {
                     *place = new;
                 }
-                self.step(&object, Change::Modify, text);
+                self.step(&object, change, text);
             }
         }
     }
@@ -586,8 +588,8 @@ fn set(connection: &mut Connection, wanted: &FileConnection) {
     connection.emulation = wanted.emulation;
     connection.connected = wanted.connected;
     connection.capturing = wanted.capturing;
-    connection.forward = wanted.forward;
-    connection.backward = wanted.backward;
+    connection.forward.clone_from(&wanted.forward);
+    connection.backward.clone_from(&wanted.backward);
     connection.client.clone_from(&wanted.client);
 }
 

@@ -24,9 +24,39 @@ pub struct Topology {
     pub seed: u64,
     /// Role of each account.
     pub roles: BTreeMap<String, Role>,
+    /// When it is stopped by itself, unless somebody renews it; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Timeout>,
     /// Data of clients, keys begin with `_`; stored unchecked.
     #[serde(default)]
     pub client: BTreeMap<String, serde_json::Value>,
+}
+
+/// The end of a topology that nobody renews.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Timeout {
+    /// When it is stopped, microseconds since the Unix epoch.
+    pub at: u64,
+    /// What was done about it.
+    pub step: TimeoutStep,
+}
+
+/// Steps on the way to the end, in their order.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeoutStep {
+    /// New, not yet renewed: ends without a warning.
+    Initial,
+    /// Renewed, time is left.
+    Renewed,
+    /// Its managers were warned.
+    Warned,
+    /// Stopped.
+    Stopped,
+    /// Destroyed.
+    Destroyed,
 }
 
 /// An element of a topology.

@@ -1,6 +1,7 @@
 //! What every store has to do, told as one suite over `impl Store`. Each check starts on an empty store.
 
 use crate::account::Account;
+use crate::audit::{Audit, AuditQuery};
 use crate::entity::{Batch, Delete, EntityKind, Put, Row};
 use crate::error::StoreError;
 use crate::event::NewEvent;
@@ -183,4 +184,28 @@ pub(crate) async fn tokens(store: &impl Store) {
     assert_eq!(store.token_by_hash("h5").await.unwrap(), None);
     assert!(store.account_remove("bob").await.unwrap());
     assert_eq!(store.token_by_hash("h3").await.unwrap(), None, "tokens go with their account");
+}
+
+pub(crate) async fn audit_log(store: &impl Store) {
+    let entry = |account: &str, object: &str| Audit {
+        sequence: 0,
+        at_us: 5,
+        account: account.to_owned(),
+        operation: "topology_create".to_owned(),
+        object: object.to_owned(),
+        outcome: "ok".to_owned(),
+        address: Some("127.0.0.1".to_owned()),
+    };
+    store.audit_add(&[entry("ada", "t1"), entry("bob", "t2")]).await.unwrap();
+    store.audit_add(&[entry("ada", "t2")]).await.unwrap();
+    let all = AuditQuery { limit: 10, ..AuditQuery::default() };
+    let listed = store.audit_list(&all).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|e| (e.account.as_str(), e.object.as_str())).collect();
+    assert_eq!(shown, [("ada", "t2"), ("bob", "t2"), ("ada", "t1")], "the newest first");
+    assert!(listed.is_sorted_by(|a, b| a.sequence > b.sequence));
+    let count = async |query: AuditQuery| store.audit_list(&query).await.unwrap().len();
+    assert_eq!(count(AuditQuery { account: Some("ada".to_owned()), ..all.clone() }).await, 2);
+    assert_eq!(count(AuditQuery { object: Some("t2".to_owned()), ..all.clone() }).await, 2);
+    assert_eq!(count(AuditQuery { before: Some(listed[0].sequence), ..all.clone() }).await, 2);
+    assert_eq!(count(AuditQuery { limit: 1, ..all }).await, 1);
 }

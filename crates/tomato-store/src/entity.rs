@@ -22,14 +22,26 @@ pub enum EntityKind {
     Job,
     /// A resource profile.
     Profile,
+    /// An organization, by name.
+    Organization,
+    /// A message to an account.
+    Notification,
     /// Anything there is one of, by name.
     Setting,
 }
 
 impl EntityKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Topology, Self::Element, Self::Connection, Self::Job, Self::Profile, Self::Setting];
+    pub const ALL: [Self; 8] = [
+        Self::Topology,
+        Self::Element,
+        Self::Connection,
+        Self::Job,
+        Self::Profile,
+        Self::Organization,
+        Self::Notification,
+        Self::Setting,
+    ];
 
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +51,8 @@ impl EntityKind {
             Self::Connection => "connection",
             Self::Job => "job",
             Self::Profile => "profile",
+            Self::Organization => "organization",
+            Self::Notification => "notification",
             Self::Setting => "setting",
         }
     }

@@ -11,6 +11,7 @@
 //! Read [`store`] first.
 
 pub mod account;
+pub mod audit;
 #[cfg(test)]
 mod conformance;
 pub mod entity;
@@ -22,6 +23,7 @@ pub mod store;
 pub mod token;
 
 pub use account::Account;
+pub use audit::{Audit, AuditQuery};
 pub use entity::{Batch, Delete, EntityKind, Put, Row};
 pub use error::StoreError;
 pub use event::{Event, NewEvent};

@@ -11,6 +11,15 @@ pub const EVENTS_SLACK: u64 = 1_000;
 /// Events returned at most by one call.
 pub const EVENTS_PAGE_MAX: usize = 1_000;
 
+/// Entries of the audit log that are kept.
+pub const AUDIT_KEPT: u64 = 100_000;
+
+/// Entries beyond [`AUDIT_KEPT`] before pruning begins.
+pub const AUDIT_SLACK: u64 = 100;
+
+/// Entries of the audit log returned at most by one call.
+pub const AUDIT_PAGE_MAX: usize = 1_000;
+
 /// Connections that read at the same time.
 pub const READERS: u32 = 4;
 

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: write-ahead log, one writer connection, a few readers.
 
 mod account;
+mod audit;
 mod entity;
 mod event;
 mod token;
@@ -18,6 +19,7 @@ use sqlx::sqlite::{
 use tokio::sync::watch;
 
 use crate::account::Account;
+use crate::audit::{Audit, AuditQuery};
 use crate::entity::{Batch, EntityKind, Row};
 use crate::error::StoreError;
 use crate::event::Event;
@@ -31,6 +33,7 @@ use crate::token::{Token, TokenKind};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
     (2, "session", include_str!("../migrations/sqlite/0002_session.sql")),
+    (3, "audit", include_str!("../migrations/sqlite/0003_audit.sql")),
 ];
 
 /// A store in one file.
@@ -229,6 +232,16 @@ impl Store for SqliteStore {
 
     async fn token_remove_all(&self, account: &str, kind: TokenKind) -> Result<u64, StoreError> {
         token::remove_all(&self.writer, account, kind).await
+    }
+
+    async fn audit_add(&self, entries: &[Audit]) -> Result<(), StoreError> {
+        let failed = |e| StoreError::statement("begin a change", e);
+        let mut conn = self.writer.acquire().await.map_err(failed)?;
+        audit::add(&mut conn, entries).await
+    }
+
+    async fn audit_list(&self, query: &AuditQuery) -> Result<Vec<Audit>, StoreError> {
+        audit::list(&self.readers, query).await
     }
 
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError> {

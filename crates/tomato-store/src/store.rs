@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::account::Account;
+use crate::audit::{Audit, AuditQuery};
 use crate::entity::{Batch, EntityKind, Row};
 use crate::error::StoreError;
 use crate::event::Event;
 use crate::token::{Token, TokenKind};
 
-/// Entities, events, accounts and tokens.
+/// Entities, events, accounts, tokens and the audit log.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The entity, if it exists.
@@ -80,4 +81,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes the tokens that expired before `now_us`; returns how many.
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError>;
+
+    /// Adds entries to the audit log, in order.
+    async fn audit_add(&self, entries: &[Audit]) -> Result<(), StoreError>;
+
+    /// Entries of the audit log, the newest first.
+    async fn audit_list(&self, query: &AuditQuery) -> Result<Vec<Audit>, StoreError>;
 }

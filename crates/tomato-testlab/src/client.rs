@@ -4,6 +4,9 @@ use anyhow::{Context, bail};
 use reqwest::Method;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tomato_api::operation::PREFIX;
 
 use crate::limits::{WAIT_MAX, WAIT_STEP};
@@ -34,6 +37,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(url: String, account: Option<&str>) -> Self {
+        tomato_api::client::prepare_tls();
         Self { http: reqwest::Client::new(), url, account: account.map(str::to_owned) }
     }
 
@@ -59,6 +63,25 @@ impl Client {
             request = request.json(&body);
         }
         answer(request.send().await?).await
+    }
+
+    /// Opens a WebSocket.
+    ///
+    /// # Errors
+    /// With the answer if it is refused.
+    pub async fn socket(&self, path: &str) -> anyhow::Result<WebSocketStream<reqwest::Upgraded>> {
+        let request = self
+            .request("GET", path)?
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", generate_key());
+        let response = request.send().await?;
+        if response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
+            bail!("{path}: {:?}", answer(response).await?);
+        }
+        let stream = response.upgrade().await?;
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
     /// Calls and insists on success.

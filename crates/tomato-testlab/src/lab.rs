@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
+use tomato_backend::fault::FaultPoints;
 use tomato_backend::hostlink::HostLink;
 use tomato_backend::{App, Config};
 use tomato_hostmanager::fake::{FakeTemplates, FakeWire};
@@ -75,6 +76,11 @@ pub struct Lab {
 impl Lab {
     /// A lab with a backend and a host that are connected. Each step of a container takes `delay`.
     pub async fn start(delay: Duration) -> anyhow::Result<Self> {
+        Self::start_with(delay, FaultPoints::default()).await
+    }
+
+    /// The same with places at which its first backend stops.
+    pub async fn start_with(delay: Duration, fault: FaultPoints) -> anyhow::Result<Self> {
         let options = FakeOptions { delay, ..FakeOptions::default() };
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut lab = Self {
@@ -89,7 +95,7 @@ impl Lab {
         };
         make_accounts(&lab.store_path()).await?;
         lab.start_host()?;
-        lab.start_backend().await?;
+        lab.start_backend_with(fault).await?;
         Ok(lab)
     }
 
@@ -104,10 +110,15 @@ impl Lab {
 
     /// Starts the backend on what it left on disk, and waits until it answers and, if there is one, the host is connected.
     pub async fn start_backend(&mut self) -> anyhow::Result<()> {
+        self.start_backend_with(FaultPoints::default()).await
+    }
+
+    async fn start_backend_with(&mut self, fault: FaultPoints) -> anyhow::Result<()> {
         let config = Config {
             store_path: self.store_path(),
             listener: Some(self.listener.try_clone()?),
             host_socket: self.socket(),
+            fault,
             admin_password: Some(password(ADMIN)),
             ..Config::default()
         };

@@ -18,7 +18,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use clients::{Client, FRAME_MAX, Fields, flush, receive};
-use process::{Command, boot_command, boot_stdio, duplicate, errno, open_pty, own, start_process};
+use process::{
+    BootLog, Command, Identity, boot_command, duplicate, errno, null, open_pty, own, start_process,
+};
 use sys::{
     ECHILD, EINTR, ENOENT, ENOSPC, O_CLOEXEC, O_NONBLOCK, POLLIN, POLLOUT, SIGCHLD, SIGCONT,
     SIGHUP, SIGTERM,
@@ -58,8 +60,9 @@ struct Keeper {
     finished: VecDeque<u64>,
     next_serial: u64,
     boot: u64,
-    /// The boot command while it waits, and until when.
-    pending: Option<(Vec<CString>, Instant)>,
+    /// The main process while it waits, and until when.
+    pending: Option<(Command, Instant)>,
+    log: Option<BootLog>,
     stopping: bool,
 }
 
@@ -142,14 +145,24 @@ impl Keeper {
         Ok(Some(answer))
     }
 
-    /// Runs the boot command unless that was done.
+    /// Starts the main process unless that was done; that it could not be is in its log, and it counts as ended as a shell would have it.
     fn run_boot(&mut self) {
-        let Some((arguments, _)) = self.pending.take() else { return };
-        let Some((null, log)) = boot_stdio() else { return };
-        let stdio = [null.as_raw_fd(), log.as_raw_fd(), log.as_raw_fd()];
-        if let Ok((serial, _)) = self.spawn(&boot_command(arguments), stdio, false) {
-            self.boot = serial;
+        let Some((command, _)) = self.pending.take() else { return };
+        let (Ok(null), Ok((mut log, writer))) = (null(), BootLog::new()) else { return };
+        let stdio = [null.as_raw_fd(), writer.as_raw_fd(), writer.as_raw_fd()];
+        match self.spawn(&command, stdio, false) {
+            Ok((serial, _)) => self.boot = serial,
+            Err(error) => {
+                let error = std::io::Error::from_raw_os_error(error);
+                let (program, cwd) = (&command.argv[0], &command.cwd);
+                let (program, cwd) = (program.to_string_lossy(), cwd.to_string_lossy());
+                log.write(format!("cannot start {program} in {cwd}: {error}\n").as_bytes());
+                self.boot = self.next_serial;
+                self.next_serial += 1;
+                self.finish(self.boot, State::Exited(127));
+            }
         }
+        self.log = Some(log);
     }
 
     /// Milliseconds until the boot command has waited long enough; -1 where none waits.
@@ -165,7 +178,7 @@ impl Keeper {
         let argv = f.list().ok_or(())?;
         let env = f.list().ok_or(())?;
         let cwd = f.c_string().ok_or(())?;
-        let command = Command { argv, env, cwd };
+        let command = Command { argv, env, cwd, identity: Identity::default() };
         if command.argv.is_empty() {
             return Err(());
         }
@@ -319,6 +332,12 @@ impl Keeper {
                 events: if c.output.is_empty() { POLLIN } else { POLLIN | POLLOUT },
                 revents: 0,
             }));
+            let clients = polled.len();
+            polled.extend(self.log.iter().map(|log| sys::PollFd {
+                fd: log.pipe.as_raw_fd(),
+                events: POLLIN,
+                revents: 0,
+            }));
             // SAFETY: the array outlives the call and its length is given.
             let n = unsafe { sys::poll(polled.as_mut_ptr(), polled.len() as c_ulong, self.poll_timeout()) };
             if self.pending.as_ref().is_some_and(|(_, end)| Instant::now() >= *end) {
@@ -328,7 +347,12 @@ impl Keeper {
                 continue;
             }
             let mut dead = Vec::new();
-            for (index, p) in polled[2..].iter().enumerate() {
+            if polled[clients..].iter().any(|p| p.revents != 0)
+                && !self.log.as_mut().is_some_and(BootLog::read)
+            {
+                self.log = None;
+            }
+            for (index, p) in polled[2..clients].iter().enumerate() {
                 let alive = p.revents & !POLLOUT == 0 || self.read_client(index);
                 if !alive {
                     dead.push(index);
@@ -434,7 +458,8 @@ fn main() {
         finished: VecDeque::new(),
         next_serial: 1,
         boot: 0,
-        pending: (!arguments.is_empty()).then(|| (arguments, Instant::now() + BOOT_WAIT)),
+        pending: boot_command(arguments).map(|command| (command, Instant::now() + BOOT_WAIT)),
+        log: None,
         stopping: false,
     };
     keeper.run(&signals)

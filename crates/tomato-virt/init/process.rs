@@ -4,11 +4,12 @@ use std::ffi::{CString, c_char, c_int, c_uint};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::sys::{
-    self, EINVAL, ENOENT, O_CLOEXEC, O_CREAT, O_NOCTTY, O_RDWR, O_TRUNC, O_WRONLY, SIGPIPE,
-    TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK,
+    self, EAGAIN, EINTR, EINVAL, ENOENT, O_CLOEXEC, O_CREAT, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDWR,
+    O_TRUNC, O_WRONLY, SIGPIPE, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK,
 };
 
-const BOOT_LOG: &str = "/.tomato/boot.log";
+/// Bytes of the main process's output that are kept, and as many before them.
+const LOG_MAX: usize = 1 << 20;
 const CHILD_OOM_SCORE: &[u8] = b"500";
 
 pub(crate) fn errno() -> i32 {
@@ -25,6 +26,28 @@ pub(crate) struct Command {
     pub(crate) argv: Vec<CString>,
     pub(crate) env: Vec<CString>,
     pub(crate) cwd: CString,
+    /// Who it is; root by default.
+    pub(crate) identity: Identity,
+}
+
+/// Ids of a process.
+#[derive(Default)]
+pub(crate) struct Identity {
+    uid: c_uint,
+    gid: c_uint,
+    groups: Vec<c_uint>,
+}
+
+impl Identity {
+    /// From `UID:GID:GROUP,GROUP,...`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let uid = parts.next()?.parse().ok()?;
+        let gid = parts.next()?.parse().ok()?;
+        let groups = parts.next()?.split(',').filter(|group| !group.is_empty());
+        let groups = groups.map(|group| group.parse().ok()).collect::<Option<_>>()?;
+        Some(Self { uid, gid, groups })
+    }
 }
 
 pub(crate) fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, i32> {
@@ -125,6 +148,14 @@ fn become_program(
         if pty {
             sys::ioctl(0, TIOCSCTTY, 0 as c_int);
         }
+        let Identity { uid, gid, groups } = &command.identity;
+        if (*uid, *gid, groups.len()) != (0, 0, 0)
+            && (sys::setgroups(groups.len(), groups.as_ptr()) < 0
+                || sys::setgid(*gid) < 0
+                || sys::setuid(*uid) < 0)
+        {
+            return errno();
+        }
         let mut failed = ENOENT;
         for program in programs {
             sys::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr());
@@ -146,21 +177,77 @@ fn raise_oom_score() {
     }
 }
 
-pub(crate) fn boot_command(arguments: Vec<CString>) -> Command {
+/// The main process from the keeper's own arguments: who, where, what.
+pub(crate) fn boot_command(mut arguments: Vec<CString>) -> Option<Command> {
+    if arguments.len() < 3 {
+        return None;
+    }
+    let argv = arguments.split_off(2);
+    let cwd = arguments.pop()?;
+    let identity = Identity::parse(arguments.pop()?.to_str().ok()?)?;
     let env = std::env::vars()
         .filter_map(|(name, value)| CString::new(format!("{name}={value}")).ok())
         .collect();
-    Command { argv: arguments, env, cwd: c"/".to_owned() }
+    Some(Command { argv, env, cwd, identity })
 }
 
-pub(crate) fn boot_stdio() -> Option<(OwnedFd, OwnedFd)> {
-    let log = CString::new(BOOT_LOG).ok()?;
-    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-    // SAFETY: plain system calls on constant paths.
-    unsafe {
-        let null = own(sys::open(c"/dev/null".as_ptr(), O_RDWR | O_CLOEXEC)).ok()?;
-        let log = own(sys::open(log.as_ptr(), flags, 0o600 as c_uint))
-            .or_else(|_| own(sys::dup(null.as_raw_fd())));
-        Some((null, log.ok()?))
+/// What the main process writes: read from a pipe, kept in a file of bounded length that the container may do with as it likes.
+pub(crate) struct BootLog {
+    pub(crate) pipe: OwnedFd,
+    file: Option<OwnedFd>,
+    written: usize,
+}
+
+impl BootLog {
+    /// The log and the end of the pipe that the process writes to.
+    pub(crate) fn new() -> Result<(Self, OwnedFd), i32> {
+        let mut ends = [0 as c_int; 2];
+        // SAFETY: `ends` has room for two descriptors.
+        if unsafe { sys::pipe2(ends.as_mut_ptr(), O_CLOEXEC) } < 0 {
+            return Err(errno());
+        }
+        let (pipe, writer) = (own(ends[0])?, own(ends[1])?);
+        // SAFETY: F_SETFL (4) on our own end of the pipe.
+        unsafe { sys::fcntl(pipe.as_raw_fd(), 4, O_NONBLOCK) };
+        Ok((Self { pipe, file: open_log(), written: 0 }, writer))
     }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        if self.written + bytes.len() > LOG_MAX {
+            let (from, to) = (c"/.tomato/boot.log".as_ptr(), c"/.tomato/boot.log.1".as_ptr());
+            // SAFETY: plain system call on constant paths.
+            unsafe { sys::rename(from, to) };
+            self.file = open_log();
+            self.written = 0;
+        }
+        self.written += bytes.len();
+        if let Some(file) = &self.file {
+            // SAFETY: the buffer is valid. What does not fit on the disk is lost.
+            unsafe { sys::write(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+        }
+    }
+
+    /// Takes what is there, once; false: nobody can write any more.
+    pub(crate) fn read(&mut self) -> bool {
+        let mut buffer = [0u8; 16384];
+        // SAFETY: the buffer is valid for its length.
+        let n =
+            unsafe { sys::read(self.pipe.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        if n > 0 {
+            self.write(&buffer[..n as usize]);
+        }
+        n > 0 || (n < 0 && matches!(errno(), EAGAIN | EINTR))
+    }
+}
+
+/// A file of that name that is a pipe or a link is not opened.
+fn open_log() -> Option<OwnedFd> {
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW;
+    // SAFETY: plain system call on a constant path.
+    own(unsafe { sys::open(c"/.tomato/boot.log".as_ptr(), flags, 0o644 as c_uint) }).ok()
+}
+
+pub(crate) fn null() -> Result<OwnedFd, i32> {
+    // SAFETY: plain system call on a constant path.
+    own(unsafe { sys::open(c"/dev/null".as_ptr(), O_RDWR | O_CLOEXEC) })
 }

@@ -1,5 +1,5 @@
 //! Declarations of the C library and constants of the kernel, for 64-bit Linux.
-use std::ffi::{c_char, c_int, c_long, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 #[repr(C)]
 pub struct PollFd {
@@ -46,7 +46,6 @@ unsafe extern "C" {
     pub fn write(fd: c_int, buf: *const c_void, n: usize) -> isize;
     pub fn open(path: *const c_char, flags: c_int, ...) -> c_int;
     pub fn pipe2(fds: *mut c_int, flags: c_int) -> c_int;
-    pub fn dup(fd: c_int) -> c_int;
     pub fn dup2(old: c_int, new: c_int) -> c_int;
     pub fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
     pub fn fork() -> c_int;
@@ -57,6 +56,10 @@ unsafe extern "C" {
         argv: *const *const c_char,
         env: *const *const c_char,
     ) -> c_int;
+    pub fn setgroups(n: usize, groups: *const c_uint) -> c_int;
+    pub fn setgid(gid: c_uint) -> c_int;
+    pub fn setuid(uid: c_uint) -> c_int;
+    pub fn rename(from: *const c_char, to: *const c_char) -> c_int;
     pub fn _exit(code: c_int) -> !;
     pub fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
     pub fn kill(pid: c_int, signal: c_int) -> c_int;
@@ -78,6 +81,10 @@ pub(crate) const O_RDWR: c_int = 2;
 pub(crate) const O_CREAT: c_int = 0o100;
 pub(crate) const O_NOCTTY: c_int = 0o400;
 pub(crate) const O_TRUNC: c_int = 0o1000;
+#[cfg(target_arch = "x86_64")]
+pub(crate) const O_NOFOLLOW: c_int = 0o400000;
+#[cfg(target_arch = "aarch64")]
+pub(crate) const O_NOFOLLOW: c_int = 0o100000;
 pub(crate) const O_NONBLOCK: c_int = 0o4000;
 pub(crate) const O_CLOEXEC: c_int = 0o2000000;
 pub(crate) const SIGHUP: c_int = 1;

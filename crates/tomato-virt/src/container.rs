@@ -26,7 +26,7 @@ mod purge;
 mod spec;
 mod state;
 mod tap;
-mod tree;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -44,7 +44,9 @@ pub(crate) use layout::ElementPaths;
 pub use layout::HostPaths;
 pub(crate) use lock::Lock;
 pub use purge::{Purged, purge};
-pub use spec::{Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route};
+pub use spec::{
+    Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, MainProcess, NetworkSpec, Route,
+};
 pub(crate) use state::{Phase, State, process_start, process_started_at};
 pub use tree::DiskUse;
 pub(crate) use tree::remove as remove_tree;
@@ -151,6 +153,17 @@ pub struct SpawnRequest {
 )]
 pub struct ProcessId(pub u64);
 
+/// A terminal in a container.
+#[derive(Debug)]
+pub struct Terminal {
+    /// The process it was made for.
+    pub process: ProcessId,
+    /// Its master side; what is read is what the container's processes write.
+    pub master: OwnedFd,
+    /// The process was just started.
+    pub is_new: bool,
+}
+
 /// Whether and how a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
@@ -171,8 +184,6 @@ pub struct ContainerUsage {
     pub cpu_ns: u64,
     /// Memory charged to it, in bytes, page cache included.
     pub memory_bytes: u64,
-    /// Bytes of its own layer on disk, the template not counted.
-    pub disk_bytes: u64,
 }
 
 /// The containers of one lab on one host.
@@ -244,12 +255,13 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
         signal: i32,
     ) -> Result<(), ContainerError>;
 
-    /// Starts a process on a new terminal and returns the terminal's master side.
+    /// The terminal of the container: the one the keeper holds if its process still runs, else a new one with this process on it.
+    /// It and its process outlive whoever opened it.
     async fn console(
         &self,
         id: &ElementId,
         request: SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError>;
+    ) -> Result<Terminal, ContainerError>;
 
     /// Writes a directory of the prepared or started container as tar.gz. Special files and other file systems are left out.
     /// More than `limit_bytes` of files, or of packed data, or than the disk of the containers has room for, is refused.
@@ -283,8 +295,32 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     /// Removes what is in a directory of the prepared or started container; none is fine.
     async fn empty(&self, id: &ElementId, dir: &str) -> Result<(), ContainerError>;
 
-    /// What the container uses now; all zero but the disk if it does not run.
+    /// Writes a file or directory of the prepared or started container under its own name as tar, uncompressed. Special files and other
+    /// file systems are left out.
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: Box<dyn Write + Send>,
+    ) -> Result<(), ContainerError>;
+
+    /// Unpacks a tar (plain, gzip, zstd) into a directory of the prepared or started container, as its root user; where the path is no
+    /// directory, the one thing in the archive gets that name.
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: Box<dyn Read + Send>,
+    ) -> Result<(), ContainerError>;
+
+    /// What the container uses now; all zero if it does not run. Its disk is measured by [`Self::disk`].
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError>;
+
+    /// How the container's main process is; `None` if it has not begun or there is none. Its output is in `/.tomato/boot.log` inside.
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError>;
+
+    /// Gives a started container the processor, memory and process limits of `spec` without disturbing it. Does nothing if it does not run.
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError>;
 
     /// What the element's own layer takes on disk.
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError>;

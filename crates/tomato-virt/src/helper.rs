@@ -84,6 +84,10 @@ pub(crate) enum Request {
     Unpack(PackRequest),
     /// Remove what is in a directory.
     Empty(PackRequest),
+    /// Write a file or directory under its own name to stdout as tar.
+    Read(PackRequest),
+    /// Unpack stdin into a directory, or as the one thing of that name.
+    Write(PackRequest),
 }
 
 /// Runs the helper with its arguments (without the program's name and the subcommand) and gives its exit code.
@@ -101,6 +105,8 @@ pub fn helper_main(arguments: &[String]) -> u8 {
             Request::Tails(request) => archive::tails(&request),
             Request::Unpack(request) => archive::unpack(&request),
             Request::Empty(request) => archive::empty(&request),
+            Request::Read(request) => archive::read(&request),
+            Request::Write(request) => archive::write(&request),
         });
     match result {
         Ok(()) => 0,

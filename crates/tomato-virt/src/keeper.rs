@@ -116,6 +116,14 @@ impl Keeper {
         self.ask(Request::new(2).text(name), &[fd]).map(|_| ())
     }
 
+    /// The number of the main process; `None` if it has not begun or there is none.
+    pub(crate) fn main_process(&mut self) -> Result<Option<u64>, KeeperError> {
+        let answer = self.ask(&Request::new(1), &[])?;
+        let mut fields = Fields(&answer.body);
+        fields.u32()?;
+        fields.u64().map(|serial| Some(serial).filter(|serial| *serial > 0))
+    }
+
     /// Lets the boot command run if it waits; a second time does nothing.
     pub(crate) fn boot(&mut self) -> Result<(), KeeperError> {
         self.ask(&Request::new(11), &[]).map(|_| ())

@@ -20,6 +20,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::MainProcess;
+
 mod apt;
 mod build;
 mod elf;
@@ -27,6 +29,7 @@ mod import;
 mod limits;
 mod manifest;
 mod name;
+mod oci;
 mod recipe;
 mod rootfs;
 mod store;
@@ -38,6 +41,7 @@ pub use build::BuildError;
 pub use import::{ImportError, Skipped};
 pub use manifest::ReadError;
 pub use name::{Digest, Holder, NameError, TemplateName};
+pub use oci::{Blob, BlobDigest, ImageSource, OciError};
 pub use store::TemplateStore;
 
 /// A template whose files are here.
@@ -55,6 +59,8 @@ pub struct Template {
     pub rootfs: PathBuf,
     /// The command to run as root when a container starts; empty if there is none.
     pub boot: Vec<String>,
+    /// What is run in its place, if it came from an image.
+    pub main: Option<MainProcess>,
     /// When it was built or imported, in seconds of the epoch.
     pub built_at: u64,
     /// The sum of the recipe it was built from; none for an imported one.
@@ -205,6 +211,15 @@ pub enum TemplateError {
         #[source]
         source: ImportError,
     },
+    /// An image could not be taken.
+    #[error("cannot import the image as template {name}")]
+    Image {
+        /// The template's name.
+        name: TemplateName,
+        /// Why.
+        #[source]
+        source: OciError,
+    },
     /// The files could not be summed up.
     #[error("cannot compute the digest of the template {name}")]
     Sum {
@@ -257,6 +272,40 @@ impl TemplateStore {
     ) -> Result<Imported, TemplateError> {
         self.import(name, Box::new(reader), options, progress)
     }
+
+    /// Imports an OCI image that came as the tar archive of its layout; otherwise like [`TemplateStore::import_tar`], but it needs no shell.
+    ///
+    /// # Errors
+    /// Also when a part is not what its digest says, or the image is for another kind of machine.
+    pub fn import_layout(
+        &self,
+        name: &TemplateName,
+        reader: impl Read,
+        options: ImportOptions,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Imported, TemplateError> {
+        self.import_oci(name, Image::Layout(Box::new(reader)), options, progress)
+    }
+
+    /// Imports an OCI image part by part, as from a registry; otherwise like [`TemplateStore::import_layout`].
+    ///
+    /// # Errors
+    /// Also when a part cannot be had.
+    pub fn import_image(
+        &self,
+        name: &TemplateName,
+        source: &mut dyn ImageSource,
+        options: ImportOptions,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Imported, TemplateError> {
+        self.import_oci(name, Image::Parts(source), options, progress)
+    }
+}
+
+/// How an image comes.
+enum Image<'i> {
+    Layout(Box<dyn Read + 'i>),
+    Parts(&'i mut dyn ImageSource),
 }
 
 /// Where the packages of Debian templates come from on this machine, for the probes of the host. `apt` is `/etc/apt`.

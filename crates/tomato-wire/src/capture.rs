@@ -5,7 +5,8 @@
 //! [`limits::CAPTURE_FLUSH`]. [`read_ring`] reads a ring back at any time, by any process.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use crate::config::CaptureConfig;
 use crate::limits;
 use crate::status::{CaptureStatus, chain};
 
+pub mod live;
 mod pcapng;
 mod ring;
 
@@ -47,6 +49,8 @@ struct Shared {
     bytes: AtomicU64,
     dropped: AtomicU64,
     error: Mutex<Option<String>>,
+    /// Nobody reads it any more.
+    is_over: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -86,19 +90,28 @@ impl CaptureWriter {
     /// Begins a capture; `names` are the names of the two directions. What is in the directory already is
     /// part of the ring, and its next file begins at once, so that a capture of nothing can be read as well. A directory that cannot be written shows in [`Recorder::status`].
     pub fn open(&mut self, config: &CaptureConfig, names: &[String; 2]) -> Recorder {
+        let ring = ring::RingWriter::new(config.clone(), names);
+        self.begin(Output::Ring(ring), config.snaplen)
+    }
+
+    /// Begins a live capture: each packet goes to a packet socket, see [`live`].
+    pub fn open_live(&mut self, socket: OwnedFd) -> Recorder {
+        self.begin(Output::Live(live::LiveWriter::new(socket)), limits::LIVE_SNAPLEN)
+    }
+
+    fn begin(&mut self, output: Output, snaplen: u32) -> Recorder {
         self.next_id += 1;
         let id = self.next_id;
         let shared = Arc::<Shared>::default();
         let recorder = Recorder {
             id,
-            snaplen: usize::try_from(config.snaplen).unwrap_or(usize::MAX),
+            snaplen: usize::try_from(snaplen).unwrap_or(usize::MAX),
             sender: self.sender.clone(),
             waiting_bytes: Arc::clone(&self.waiting_bytes),
             shared: Arc::clone(&shared),
         };
-        let ring = ring::RingWriter::new(config.clone(), names);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.push(Open { id, ring, shared });
+        opened.push(Open { id, output, shared });
         drop(opened);
         if self.sender.try_send(Message::Opened).is_err() {
             tracing::debug!("the capture writer finds the new capture by its first record");
@@ -139,6 +152,12 @@ impl Recorder {
         }
     }
 
+    /// Nobody reads it any more: it can be dropped.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared.is_over.load(Ordering::Relaxed)
+    }
+
     /// Counters so far.
     #[must_use]
     pub fn status(&self) -> CaptureStatus {
@@ -175,8 +194,15 @@ impl Shared {
 #[derive(Debug)]
 struct Open {
     id: u64,
-    ring: ring::RingWriter,
+    output: Output,
     shared: Arc<Shared>,
+}
+
+/// Where its packets go.
+#[derive(Debug)]
+enum Output {
+    Ring(ring::RingWriter),
+    Live(live::LiveWriter),
 }
 
 /// The writer thread.
@@ -230,7 +256,9 @@ impl Running {
     fn take_opened(&mut self) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         for mut open in opened.drain(..) {
-            if let Err(error) = open.ring.begin() {
+            if let Output::Ring(ring) = &mut open.output
+                && let Err(error) = ring.begin()
+            {
                 open.shared.fail(&error);
             }
             self.captures.insert(open.id, open);
@@ -248,7 +276,27 @@ impl Running {
 impl Open {
     fn write(&mut self, record: &pcapng::Record) {
         let shared = &self.shared;
-        match self.ring.write(record) {
+        let ring = match &mut self.output {
+            Output::Ring(ring) => ring,
+            Output::Live(live) => {
+                let dropped = shared.dropped.load(Ordering::Relaxed);
+                match live.write(record, dropped) {
+                    Ok(Some(bytes)) => {
+                        shared.records.fetch_add(1, Ordering::Relaxed);
+                        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+                    }
+                    Ok(None) => {
+                        shared.dropped.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the reader of a live capture is gone");
+                        shared.is_over.store(true, Ordering::Relaxed);
+                    }
+                }
+                return;
+            }
+        };
+        match ring.write(record) {
             Ok(bytes) => {
                 shared.records.fetch_add(1, Ordering::Relaxed);
                 shared.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -261,7 +309,9 @@ impl Open {
     }
 
     fn flush(&mut self) {
-        if let Err(error) = self.ring.flush() {
+        if let Output::Ring(ring) = &mut self.output
+            && let Err(error) = ring.flush()
+        {
             self.shared.fail(&error);
         }
     }

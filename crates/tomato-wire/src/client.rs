@@ -117,6 +117,23 @@ impl WireClient {
         }
     }
 
+    /// Has what passes a link handed to a packet socket, see [`crate::capture::live`].
+    ///
+    /// # Errors
+    /// See [`ClientError`]; refused with `not_found` or `bad_descriptor`.
+    pub fn tap(
+        &mut self,
+        topology: &str,
+        link: &str,
+        socket: impl AsFd,
+    ) -> Result<(), ClientError> {
+        let request = Request::Tap { topology: topology.to_owned(), link: link.to_owned() };
+        match self.call(&request, Some(socket.as_fd()))? {
+            Answer::Tapped => Ok(()),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
     /// Ends a topology; an unknown one is fine.
     ///
     /// # Errors

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
+mod link;
+
+pub use link::{Discipline, Distribution, LinkParams, LossModel, Ratio, Step, Timeline};
+
 #[cfg(test)]
 mod tests;
 
@@ -44,8 +48,10 @@ pub struct PortConfig {
 pub enum PortKind {
     /// A TAP opened with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
     Tap,
-    /// A connected `SOCK_SEQPACKET` unix socket, one frame per message.
+    /// A connected unix socket, `SOCK_SEQPACKET` or `SOCK_DGRAM`, or a connected UDP socket: one frame per message.
     Socket,
+    /// An `AF_PACKET` socket of type `SOCK_RAW`, bound to a device.
+    Packet,
 }
 
 /// One switch or hub.
@@ -103,61 +109,6 @@ pub struct LinkConfig {
     /// Record what passes.
     #[serde(default)]
     pub capture: Option<CaptureConfig>,
-}
-
-/// Behaviour of one direction of a link. The default does nothing to a frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LinkParams {
-    /// Bandwidth in bit/s, counting [`limits::FRAMING_BYTES`] for each frame; none = unlimited.
-    pub bandwidth_bit_s: Option<u64>,
-    /// Propagation delay in nanoseconds.
-    pub delay_ns: u64,
-    /// Spread of the delay in nanoseconds: half width (uniform) or sigma (the others). Never reorders.
-    pub jitter_ns: u64,
-    /// Shape of the jitter.
-    pub distribution: Distribution,
-    /// Probability that a frame is lost before it reaches the queue.
-    pub loss: Ratio,
-    /// Probability that a frame is sent twice.
-    pub duplicate: Ratio,
-    /// Probability that one bit of a frame is flipped.
-    pub corrupt: Ratio,
-    /// Byte queue in front of the rate; none = [`LinkParams::effective_queue_bytes`].
-    pub queue_bytes: Option<u64>,
-}
-
-/// Shape of the jitter, as netem means the words (tc-netem(8)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Distribution {
-    /// Even between `delay - jitter` and `delay + jitter`.
-    #[default]
-    Uniform,
-    /// Gaussian with sigma `jitter`.
-    Normal,
-    /// Heavy upper tail.
-    Pareto,
-    /// A quarter normal, three quarters pareto.
-    Paretonormal,
-}
-
-/// A probability as fraction of 2^64; 0 is never and `u64::MAX` is always, exactly.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ratio(pub u64);
-
-impl Ratio {
-    /// It never happens.
-    pub const NEVER: Ratio = Ratio(0);
-    /// It always happens.
-    pub const ALWAYS: Ratio = Ratio(u64::MAX);
-
-    /// Whether an evenly drawn number is a hit.
-    #[must_use]
-    pub fn hits(self, draw: u64) -> bool {
-        self == Ratio::ALWAYS || draw < self.0
-    }
 }
 
 /// A bounded ring of pcapng files.
@@ -235,6 +186,18 @@ pub enum ConfigError {
         /// The bound.
         max: u64,
     },
+    /// Two probabilities are more than always.
+    #[error("{field}: the ways out of one state are more than 100% together; lower one")]
+    Probabilities {
+        /// The field.
+        field: String,
+    },
+    /// A loss trace holds other letters.
+    #[error("{field}: a trace is made of 0 (passes) and 1 (lost)")]
+    Trace {
+        /// The field.
+        field: String,
+    },
     /// A capture directory is relative or shared.
     #[error("{field}: must be an absolute path that no other capture uses")]
     CaptureDir {
@@ -299,39 +262,6 @@ impl TopologyConfig {
     }
 }
 
-impl LinkParams {
-    /// The byte queue in force: the given one, else `max(rate * (2 * delay + 25 ms), 64 KiB)`, at most
-    /// [`limits::MAX_QUEUE_BYTES`].
-    #[must_use]
-    pub fn effective_queue_bytes(&self) -> u64 {
-        if let Some(bytes) = self.queue_bytes {
-            return bytes;
-        }
-        let rate = self.bandwidth_bit_s.unwrap_or(0);
-        let ns = self.delay_ns.saturating_mul(2).saturating_add(limits::DEFAULT_QUEUE_EXTRA_NS);
-        bytes_in(rate, ns).clamp(limits::MIN_DEFAULT_QUEUE_BYTES, limits::MAX_QUEUE_BYTES)
-    }
-
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
-        range(|| format!("{field}.delay_ns"), self.delay_ns, 0, limits::MAX_DELAY_NS)?;
-        range(|| format!("{field}.jitter_ns"), self.jitter_ns, 0, limits::MAX_DELAY_NS)?;
-        if let Some(rate) = self.bandwidth_bit_s {
-            let (min, max) = (limits::MIN_BANDWIDTH_BIT_S, limits::MAX_BANDWIDTH_BIT_S);
-            range(|| format!("{field}.bandwidth_bit_s"), rate, min, max)?;
-            let bytes = bytes_in(rate, self.delay_ns).saturating_add(self.effective_queue_bytes());
-            let max = limits::MAX_DELAY_LINE_BYTES;
-            if bytes > max {
-                return Err(ConfigError::InFlight { field: field.to_owned(), bytes, max });
-            }
-        }
-        if let Some(bytes) = self.queue_bytes {
-            let (min, max) = (limits::MIN_QUEUE_BYTES, limits::MAX_QUEUE_BYTES);
-            range(|| format!("{field}.queue_bytes"), bytes, min, max)?;
-        }
-        Ok(())
-    }
-}
-
 impl CaptureConfig {
     fn check(&self, field: &str) -> Result<(), ConfigError> {
         if !self.dir.is_absolute() {
@@ -355,12 +285,6 @@ pub fn check_topology_key(key: &str) -> Result<(), ConfigError> {
 
 fn default_ageing_s() -> u32 {
     300
-}
-
-/// Bytes that pass in `ns` at `rate` bit/s.
-fn bytes_in(rate: u64, ns: u64) -> u64 {
-    let bytes = u128::from(rate) * u128::from(ns) / 8_000_000_000;
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn count(field: &'static str, count: usize, max: usize) -> Result<(), ConfigError> {

@@ -40,6 +40,14 @@ pub enum Request {
         /// Key of the port.
         port: String,
     },
+    /// Hands what passes a link to the packet socket that comes with this message, see [`crate::capture::live`]; replaces the one it had.
+    /// Ends when the other side is closed.
+    Tap {
+        /// Key of the topology.
+        topology: String,
+        /// Key of the link.
+        link: String,
+    },
     /// Ends a topology; its descriptors are closed. Unknown ones are fine.
     Remove {
         /// Key of the topology.
@@ -79,6 +87,8 @@ pub enum Answer {
     },
     /// To [`Request::Attach`].
     Attached,
+    /// To [`Request::Tap`].
+    Tapped,
     /// To [`Request::Remove`].
     Removed,
     /// To [`Request::List`].

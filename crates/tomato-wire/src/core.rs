@@ -6,11 +6,17 @@
 
 pub mod bridge;
 pub mod checksum;
+pub mod codel;
 pub mod direction;
+pub mod ecn;
 pub mod frame;
+pub mod health;
 pub mod jitter;
 pub mod lateness;
+pub mod line;
+pub mod loss;
 pub mod network;
 pub mod packet;
 pub mod random;
 pub mod split;
+pub mod timeline;

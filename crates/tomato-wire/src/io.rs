@@ -8,10 +8,12 @@ use crate::core::frame::{Frame, FramePool, Scratch, Unfit};
 use crate::core::network::Undelivered;
 use crate::core::split::Train;
 
+pub mod packet;
 pub mod socket;
 mod sys;
 pub mod tap;
 mod topology;
+mod wake;
 pub mod worker;
 
 pub(crate) use sys::{block_signals, signal_descriptor};
@@ -42,6 +44,11 @@ pub trait Port: Debug + Send + AsFd {
     /// # Errors
     /// If the descriptor refuses.
     fn set_carrier(&mut self, is_up: bool) -> io::Result<()>;
+
+    /// Frames that were lost in front of the port since the last call, if the kernel counts them for it.
+    fn lost_before(&mut self) -> u64 {
+        0
+    }
 }
 
 /// What came by one [`Port::recv`].
@@ -87,9 +94,14 @@ pub enum OpenError {
     /// Not a TAP, or opened with other flags.
     #[error("the descriptor must be a TAP opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR")]
     CheckTap(#[source] io::Error),
-    /// Not a sequenced-packet socket.
-    #[error("the descriptor must be a connected SOCK_SEQPACKET unix socket")]
+    /// Not a socket that keeps messages apart.
+    #[error("the descriptor must be a connected socket of type SOCK_SEQPACKET or SOCK_DGRAM")]
     CheckSocket(#[source] io::Error),
+    /// Not a packet socket, or its kernel is too old.
+    #[error(
+        "the descriptor must be a bound AF_PACKET socket of type SOCK_RAW, on Linux 5.0 or later"
+    )]
+    CheckPacket(#[source] io::Error),
     /// A setting was refused.
     #[error("cannot set {setting} of the port")]
     Set {

@@ -24,8 +24,34 @@ pub const MAX_HEADER_BYTES: usize = 256;
 /// Most wire packets of one super-frame.
 pub const MAX_SEGMENTS: usize = 2048;
 /// What Ethernet sends around every frame: preamble and delimiter 8, check sequence 4, gap 12 bytes.
-pub const FRAMING_BYTES: u64 = 24;
+pub const FRAMING_BYTES: u32 = 24;
+/// Most framing per frame that may be set.
+pub const MAX_FRAMING_BYTES: u32 = 1000;
+/// Smallest MTU of a link.
+pub const MIN_MTU: u32 = 68;
+/// Largest MTU of a link.
+pub const MAX_MTU: u32 = 65_535;
 
+/// Most entries of a jitter table.
+pub const MAX_TABLE: u64 = 16_384;
+/// Longest loss trace.
+pub const MAX_TRACE: u64 = 1 << 20;
+/// Most steps of a timeline.
+pub const MAX_STEPS: u64 = 100_000;
+/// Longest timeline, in nanoseconds (a week).
+pub const MAX_TIMELINE_NS: u64 = 604_800_000_000_000;
+/// Shortest and longest times of queue disciplines, in nanoseconds.
+pub const MIN_AQM_NS: u64 = 1_000;
+/// See [`MIN_AQM_NS`].
+pub const MAX_AQM_NS: u64 = 60_000_000_000;
+/// Most flow queues of FQ-CoDel.
+pub const MAX_FLOWS: u32 = 65_536;
+/// Smallest turn of a flow, in bytes.
+pub const MIN_QUANTUM_BYTES: u64 = 64;
+/// Largest turn of a flow, in bytes.
+pub const MAX_QUANTUM_BYTES: u64 = 1 << 20;
+/// Most bits that bit errors flip in one frame.
+pub const MAX_FLIPS: usize = 64;
 /// Longest delay or jitter of a link, in nanoseconds (10 minutes).
 pub const MAX_DELAY_NS: u64 = 600_000_000_000;
 /// Lowest bandwidth, in bit/s.
@@ -71,6 +97,8 @@ pub const MAX_CAPTURE_FILE_BYTES: u64 = 4 << 30;
 pub const MAX_CAPTURE_FILES: u32 = 512;
 /// Shortest snapshot length of a capture.
 pub const MIN_SNAPLEN: u32 = 14;
+/// Bytes recorded of each packet of a live capture: all of them.
+pub const LIVE_SNAPLEN: u32 = 65_550;
 /// Records that may wait for the capture writer, all captures together.
 pub const CAPTURE_QUEUE_RECORDS: usize = 16_384;
 /// Bytes that may wait for the capture writer, all captures together.
@@ -111,6 +139,22 @@ pub const SPIN_NS: u64 = 60_000;
 /// What the data thread may spend waiting awake per second, in nanoseconds, with more than two cores.
 pub const SPIN_BUDGET_NS: u64 = 200_000_000;
 /// The same with one or two cores, which the elements need as well.
-pub const SPIN_BUDGET_FEW_CORES_NS: u64 = 50_000_000;
+pub const SPIN_BUDGET_FEW_CORES_NS: u64 = 100_000_000;
+/// Wake-ups that are measured at start, to know how long after a frame the thread wakes up.
+pub const WAKE_SAMPLES: usize = 15;
+/// Pause between two of them: long enough for the processor to fall asleep as well.
+pub const WAKE_PAUSE: Duration = Duration::from_millis(2);
+/// Longest time by which arrivals are dated back for it, in nanoseconds.
+pub const MAX_WAKE_NS: u64 = 100_000;
+/// How late a packet may leave at least before it counts as late, in nanoseconds.
+pub const LATE_NS: u64 = 1_000_000;
+/// Time over which lateness and losses are judged, in nanoseconds.
+pub const HEALTH_WINDOW_NS: u64 = 100_000_000;
+/// How long a direction stays degraded after the last bad window, in nanoseconds.
+pub const RECENT_NS: u64 = 1_000_000_000;
+/// Most intervals of degradation that are kept per direction.
+pub const MAX_INTERVALS: usize = 64;
+/// How often ports are asked for frames lost in front of them.
+pub const PORT_CHECK_NS: u64 = 100_000_000;
 /// Open files the process asks for.
 pub const OPEN_FILES: u64 = 65_536;

@@ -63,8 +63,14 @@ pub struct DirectionStatus {
     pub drops: Drops,
     /// Copies made.
     pub duplicated: u64,
-    /// Frames with a flipped bit.
+    /// Frames with flipped bits.
     pub corrupted: u64,
+    /// Frames marked as having met congestion (ECN).
+    #[serde(default)]
+    pub marked: u64,
+    /// Frames that were put before earlier ones.
+    #[serde(default)]
+    pub reordered: u64,
     /// Bytes waiting for the rate now, with framing.
     pub queue_bytes: u64,
     /// Frames waiting or under way now.
@@ -75,6 +81,31 @@ pub struct DirectionStatus {
     pub lateness_p50_ns: u64,
     /// 99 of 100 frames left at most this long after they were due; upper bound of a power of two.
     pub lateness_p99_ns: u64,
+    /// Frames that left this long after they were due: entry `n` counts those below `2^n` ns.
+    #[serde(default)]
+    pub lateness: Vec<u64>,
+    /// Frames that the kernel lost in front of the port, where it counts them.
+    #[serde(default)]
+    pub lost_before: u64,
+    /// What it did in the last second is not to be trusted: see [`crate::core::health`].
+    #[serde(default)]
+    pub degraded: bool,
+    /// When that was so, oldest first.
+    #[serde(default)]
+    pub degraded_intervals: Vec<Degraded>,
+}
+
+/// A time in which the emulation was not what was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Degraded {
+    /// Its beginning, in nanoseconds before the report.
+    pub from_ago_ns: u64,
+    /// Its end, in nanoseconds before the report.
+    pub until_ago_ns: u64,
+    /// Frames that left too late.
+    pub late_frames: u64,
+    /// Frames lost outside of the model.
+    pub lost_frames: u64,
 }
 
 /// Frames dropped, by cause.
@@ -82,8 +113,14 @@ pub struct DirectionStatus {
 pub struct Drops {
     /// The emulated loss.
     pub loss: u64,
-    /// The byte queue was full.
+    /// The queue was full.
     pub queue: u64,
+    /// The queue discipline dropped them before it was.
+    #[serde(default)]
+    pub early: u64,
+    /// Longer than the link's MTU.
+    #[serde(default)]
+    pub mtu: u64,
     /// The link was disconnected before or while the frame was on it.
     pub disconnected: u64,
     /// A bound of the process was reached; the emulation is not to be trusted then.
@@ -100,8 +137,9 @@ impl Drops {
     /// All causes together.
     #[must_use]
     pub fn sum(&self) -> u64 {
-        let Drops { loss, queue, disconnected, overload, detached, port, malformed } = self;
-        loss + queue + disconnected + overload + detached + port + malformed
+        let Drops { loss, queue, early, mtu, disconnected, overload, detached, port, malformed } =
+            self;
+        loss + queue + early + mtu + disconnected + overload + detached + port + malformed
     }
 }
 

@@ -1,198 +1,502 @@
-//! Accounts and the proof of who calls.
+//! Accounts: who may log in and what they may do beside their roles.
 //!
-//! Passwords are kept as argon2id hashes. A password that was verified is remembered as a keyed hash for a short while, so
-//! that scripts with basic authentication do not pay for each call.
+//! Invariant: all accounts are in memory, changed there only after the store has kept the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
-use std::time::Instant;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
+use tomato_api::account::{Account, AccountCreate, AccountPatch, AccountRegister, FlagInfo};
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::request::Account;
-use tomato_store::{Store, TokenKind};
+use tomato_model::flag::Flag;
+use tomato_model::role::Role;
+use tomato_store::{SqliteStore, Store, TokenKind};
 
-use crate::app::commit::store_error;
-use crate::app::token::{SECRET_PREFIX, hash};
+use crate::app::commit::{Extra, store_error};
+use crate::app::organization::DEFAULT_ORGANIZATION;
 use crate::app::{Answer, App, Caller, not_found};
 use crate::clock;
-use crate::limits::{PASSWORD_CACHE, PASSWORD_CACHE_MAX};
+use crate::limits::{
+    ACCOUNT_NAME_CHARS_MAX, ACCOUNT_TEXT_CHARS_MAX, CLIENT_BYTES_MAX, PASSWORD_CHARS_MAX,
+    PASSWORD_CHARS_MIN, REGISTRATIONS_MAX,
+};
 
 /// Account made at the first start.
 pub const ADMIN: &str = "admin";
-/// Flag of accounts that may do everything.
-const ADMIN_FLAG: &str = "global_admin";
+/// Stored attribute: microseconds since the Unix epoch.
+pub(crate) const LAST_LOGIN: &str = "last_login";
+const REALNAME: &str = "realname";
+const EMAIL: &str = "email";
+const ORGANIZATION: &str = "organization";
 
-/// Passwords verified lately, as keyed hashes.
-#[derive(Debug)]
-pub(crate) struct PasswordCache {
-    key: [u8; 32],
-    verified: BTreeMap<[u8; 32], Instant>,
+/// Reads every account.
+pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, tomato_store::Account>> {
+    let rows = store.account_list().await.map_err(store_error)?;
+    Ok(rows.into_iter().map(|account| (account.name.clone(), account)).collect())
 }
 
-impl PasswordCache {
-    pub(crate) fn new(key: [u8; 32]) -> Self {
-        Self { key, verified: BTreeMap::new() }
-    }
+/// Its flags; names of later versions are passed over.
+pub(crate) fn flags_of(account: &tomato_store::Account) -> BTreeSet<Flag> {
+    account.flags.iter().filter_map(|name| Flag::find(name)).collect()
+}
 
-    /// The stored hash is part of it, so a changed password is not accepted any more.
-    fn digest(&self, stored: &str, password: &str) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        hasher.update(self.key);
-        hasher.update(Sha256::digest(stored.as_bytes()));
-        hasher.update(password.as_bytes());
-        hasher.finalize().into()
-    }
+/// The organization it belongs to.
+pub(crate) fn organization_of(account: &tomato_store::Account) -> String {
+    let named = account.attributes.get(ORGANIZATION).cloned();
+    named.unwrap_or_else(|| DEFAULT_ORGANIZATION.to_owned())
+}
 
-    fn knows(&self, stored: &str, password: &str) -> bool {
-        self.verified
-            .get(&self.digest(stored, password))
-            .is_some_and(|at| at.elapsed() < PASSWORD_CACHE)
+/// Refuses a new password that is too short or too long.
+pub(crate) fn check_password_length(password: &str) -> Answer<()> {
+    let chars = password.chars().count();
+    if (PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&chars) {
+        return Ok(());
     }
+    let text =
+        format!("password: must have {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters");
+    Err(invalid("password", text))
+}
 
-    fn remember(&mut self, stored: &str, password: &str) {
-        self.verified.retain(|_, at| at.elapsed() < PASSWORD_CACHE);
-        if self.verified.len() < PASSWORD_CACHE_MAX {
-            self.verified.insert(self.digest(stored, password), Instant::now());
+fn invalid(attribute: &str, text: String) -> ApiError {
+    ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": attribute}))
+}
+
+/// Refuses names that would be trouble in paths, headers and lists.
+fn check_name(name: &str) -> Answer<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    let is_fine = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().count() <= ACCOUNT_NAME_CHARS_MAX
+        && name.chars().all(is_plain);
+    if is_fine {
+        return Ok(());
+    }
+    let text = format!(
+        "name: use 1 to {ACCOUNT_NAME_CHARS_MAX} letters, digits, '-', '_', '.' and '@', beginning with a letter or digit"
+    );
+    Err(invalid("name", text))
+}
+
+fn check_text(attribute: &str, text: &str) -> Answer<()> {
+    if text.chars().count() <= ACCOUNT_TEXT_CHARS_MAX && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let text = format!("{attribute}: at most {ACCOUNT_TEXT_CHARS_MAX} printable characters");
+    Err(invalid(attribute, text))
+}
+
+fn check_email(email: &str) -> Answer<()> {
+    check_text(EMAIL, email)?;
+    let is_fine = email.is_empty()
+        || email.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !email.contains(char::is_whitespace)
+        });
+    if is_fine {
+        return Ok(());
+    }
+    Err(invalid(EMAIL, "email: must be an address like ada@example.org".to_owned()))
+}
+
+/// Writes the plain parts of a patch into an account; who may change what was checked before.
+fn apply(account: &mut tomato_store::Account, patch: &AccountPatch) -> Answer<()> {
+    for (key, value) in [(REALNAME, &patch.realname), (EMAIL, &patch.email)] {
+        if let Some(value) = value {
+            check_text(key, value)?;
+            account.attributes.insert(key.to_owned(), value.clone());
         }
     }
-}
-
-/// The hash under which a password is stored.
-fn hash_password(password: &str) -> Answer<String> {
-    let hashed = Argon2::default().hash_password(password.as_bytes());
-    hashed.map(|hash| hash.to_string()).map_err(|error| {
-        ApiError::new(ErrorCode::Internal, format!("hashing the password failed: {error}"))
-    })
-}
-
-/// Whether `password` is the one of `stored`; as slow as a right one when there is none stored.
-fn verify(stored: Option<&str>, password: &str) -> bool {
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let Ok(parsed) = PasswordHash::new(stored.unwrap_or(NOBODY)) else { return false };
-    Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && stored.is_some()
-}
-
-pub(crate) fn refused() -> ApiError {
-    ApiError::new(
-        ErrorCode::NotLoggedIn,
-        "unknown account, wrong password or ended token: log in again",
-    )
-}
-
-fn caller(account: &tomato_store::Account) -> Caller {
-    Caller {
-        account: account.name.clone(),
-        admin: account.flags.iter().any(|flag| flag == ADMIN_FLAG),
+    if let Some(email) = &patch.email {
+        check_email(email)?;
     }
+    let mut flags = flags_of(account);
+    for (flag, is_set) in &patch.flags {
+        if *is_set {
+            flags.insert(*flag);
+        } else {
+            flags.remove(flag);
+        }
+    }
+    account.flags = flags.into_iter().map(|flag| flag.name().to_owned()).collect();
+    for (key, value) in &patch.client.0 {
+        if value.is_null() {
+            account.attributes.remove(key);
+        } else {
+            account.attributes.insert(key.clone(), value.to_string());
+        }
+    }
+    let client = account.attributes.iter().filter(|(key, _)| key.starts_with('_'));
+    if client.map(|(key, value)| key.len() + value.len()).sum::<usize>() > CLIENT_BYTES_MAX {
+        let text = format!("client data of an account is at most {CLIENT_BYTES_MAX} bytes");
+        return Err(ApiError::new(ErrorCode::InvalidValue, text));
+    }
+    Ok(())
 }
 
 impl App {
+    /// An account as it is stored.
+    pub(crate) fn account(&self, name: &str) -> Option<tomato_store::Account> {
+        self.accounts().get(name).cloned()
+    }
+
+    /// All accounts by name.
+    pub(crate) fn accounts(
+        &self,
+    ) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, tomato_store::Account>> {
+        self.inner.accounts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes the first account, or gives it this password if it has another one.
     pub async fn ensure_admin(&self, password: &str) -> Answer<()> {
-        let existing = self.inner.store.account_get(ADMIN).await.map_err(store_error)?;
-        if existing.is_some() && self.login(ADMIN, password).await.is_ok() {
+        if self.account(ADMIN).is_some() && self.login(ADMIN, password).await.is_ok() {
             return Ok(());
         }
         self.account_set(ADMIN, password, true).await
     }
 
-    /// Makes an account, or gives it this password and rank.
+    /// Makes an account, or gives it this password and rank, without asking who may.
     pub async fn account_set(&self, name: &str, password: &str, admin: bool) -> Answer<()> {
-        let password = password.to_owned();
-        let hashed = blocking(move || hash_password(&password)).await??;
-        let account = tomato_store::Account {
-            name: name.to_owned(),
-            password_hash: Some(hashed),
-            flags: if admin { vec![ADMIN_FLAG.to_owned()] } else { Vec::new() },
-            attributes: BTreeMap::new(),
-            created_at_us: i64::try_from(clock::now_us()).unwrap_or(i64::MAX),
-        };
-        if !self.inner.store.account_modify(&account).await.map_err(store_error)? {
-            self.inner.store.account_create(&account).await.map_err(store_error)?;
-        }
-        Ok(())
-    }
-
-    /// Who proves by password to be `name`.
-    pub async fn login(&self, name: &str, password: &str) -> Answer<Caller> {
-        let account = self.inner.store.account_get(name).await.map_err(store_error)?;
-        let stored = account.as_ref().and_then(|a| a.password_hash.clone());
-        if let (Some(account), Some(stored)) = (&account, &stored)
-            && self
-                .inner
-                .passwords
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .knows(stored, password)
-        {
-            return Ok(caller(account));
-        }
-        let is_right = {
-            let _permit =
-                self.inner.password_checks.acquire().await.map_err(|error| {
-                    crate::app::internal("waiting for a password check", &error)
-                })?;
-            let (stored, password) = (stored.clone(), password.to_owned());
-            blocking(move || verify(stored.as_deref(), &password)).await?
-        };
-        match (account, stored) {
-            (Some(account), Some(stored)) if is_right => {
-                self.inner
-                    .passwords
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remember(&stored, password);
-                Ok(caller(&account))
-            }
-            _ => Err(refused()),
-        }
-    }
-
-    /// Who holds a token.
-    pub async fn login_token(&self, secret: &str) -> Answer<Caller> {
-        if !secret.starts_with(SECRET_PREFIX) {
-            return Err(refused());
-        }
-        self.login_secret(secret, TokenKind::Access).await?.ok_or_else(refused)
-    }
-
-    /// Who holds a secret of that kind; nobody if it is unknown or over.
-    pub(crate) async fn login_secret(
-        &self,
-        secret: &str,
-        kind: TokenKind,
-    ) -> Answer<Option<Caller>> {
-        let token = self.inner.store.token_by_hash(&hash(secret)).await.map_err(store_error)?;
-        let is_valid = |token: &tomato_store::Token| {
-            token.kind == kind && token.expires_at_us.is_none_or(|at| at > clock::now_i64())
-        };
-        let Some(token) = token.filter(is_valid) else { return Ok(None) };
-        let account = self.inner.store.account_get(&token.account).await.map_err(store_error)?;
-        Ok(account.as_ref().map(caller))
+        let hashed = self.hashed(password).await?;
+        let existing = self.account(name);
+        let is_new = existing.is_none();
+        let mut account = existing.unwrap_or_else(|| fresh(name));
+        account.password_hash = Some(hashed);
+        let flag = BTreeMap::from([(Flag::GlobalAdmin, admin)]);
+        apply(&mut account, &AccountPatch { flags: flag, ..AccountPatch::default() })?;
+        self.account_put(account, is_new).await.map(drop)
     }
 
     /// The caller's own account.
     pub fn account_info(&self, caller: &Caller) -> Account {
-        Account { name: caller.account.clone(), admin: caller.admin }
+        match self.account(&caller.account) {
+            Some(account) => self.account_full(&account),
+            None => {
+                Account { name: caller.account.clone(), admin: caller.admin, ..Account::default() }
+            }
+        }
+    }
+
+    /// An account: everything for itself and its administrators, else its names.
+    pub fn account_show(&self, caller: &Caller, name: &str) -> Answer<Account> {
+        let account = self.account(name).ok_or_else(|| not_found("account", name))?;
+        let is_own = caller.account == name;
+        if is_own || caller.need_admin_of(Some(&organization_of(&account))).is_ok() {
+            return Ok(self.account_full(&account));
+        }
+        let full = self.account_full(&account);
+        Ok(Account { name: full.name, realname: full.realname, ..Account::default() })
+    }
+
+    /// Accounts by name: all of them for administrators, those of the own organization for its administrators.
+    pub fn account_list(
+        &self,
+        caller: &Caller,
+        organization: Option<&str>,
+        flag: Option<&str>,
+    ) -> Answer<Vec<Account>> {
+        caller.need_admin_of(None)?;
+        let organization = match organization {
+            Some(name) => Some(name.to_owned()),
+            None if caller.need_admin().is_ok() => None,
+            None => caller.organization.clone(),
+        };
+        caller.need_admin_of(organization.as_deref())?;
+        let flag = match flag {
+            Some(name) => Some(Flag::find(name).ok_or_else(|| {
+                invalid("flag", format!("flag: there is no flag {name:?}; see flag_list"))
+            })?),
+            None => None,
+        };
+        let accounts: Vec<tomato_store::Account> = self.accounts().values().cloned().collect();
+        Ok(accounts
+            .iter()
+            .filter(|a| organization.as_ref().is_none_or(|name| organization_of(a) == *name))
+            .filter(|a| flag.is_none_or(|flag| flags_of(a).contains(&flag)))
+            .map(|account| self.account_full(account))
+            .collect())
+    }
+
+    /// Makes an account.
+    pub async fn account_create(&self, caller: &Caller, args: AccountCreate) -> Answer<Account> {
+        let own = caller.organization.clone();
+        let asked = args.organization.clone().or_else(|| args.set.organization.clone()).or(own);
+        let organization = asked.unwrap_or_else(|| DEFAULT_ORGANIZATION.to_owned());
+        caller.need_admin_of(Some(&organization))?;
+        let flags = args.set.flags.keys();
+        check_flags(caller, flags.copied())?;
+        check_name(&args.name)?;
+        check_password_length(&args.password)?;
+        self.organization_must_exist(&organization)?;
+        let mut account = fresh(&args.name);
+        account.attributes.insert(ORGANIZATION.to_owned(), organization);
+        apply(&mut account, &args.set)?;
+        account.password_hash = Some(self.hashed(&args.password).await?);
+        let account = self.account_put(account, true).await?;
+        Ok(self.account_full(&account))
+    }
+
+    /// Asks for an account, which an administrator must approve.
+    pub async fn account_register(&self, args: AccountRegister) -> Answer<Account> {
+        if !self.settings().registration {
+            let text = "registration is closed here: ask an administrator for an account";
+            return Err(ApiError::new(ErrorCode::Denied, text));
+        }
+        check_name(&args.name)?;
+        check_password_length(&args.password)?;
+        self.organization_must_exist(&args.organization)?;
+        if args.email.is_empty() {
+            return Err(invalid(
+                EMAIL,
+                "email: must be an address like ada@example.org".to_owned(),
+            ));
+        }
+        let waiting =
+            self.accounts().values().filter(|a| flags_of(a).contains(&Flag::NewAccount)).count();
+        if waiting >= REGISTRATIONS_MAX {
+            let text = "too many accounts wait for approval: ask an administrator";
+            return Err(crate::app::login::too_often(text, 3600));
+        }
+        let mut account = fresh(&args.name);
+        account.attributes.insert(ORGANIZATION.to_owned(), args.organization.clone());
+        let patch = AccountPatch {
+            realname: Some(args.realname),
+            email: Some(args.email),
+            flags: BTreeMap::from([(Flag::NewAccount, true)]),
+            ..AccountPatch::default()
+        };
+        apply(&mut account, &patch)?;
+        account.password_hash = Some(self.hashed(&args.password).await?);
+        let account = self.account_put(account, true).await?;
+        let text = format!(
+            "{} asks for an account; clear its flag new_account to approve it.",
+            account.name
+        );
+        let about = Some(["account".to_owned(), account.name.clone()]);
+        self.notify_admins(Some(&args.organization), "New account", &text, about, None).await?;
+        Ok(self.account_full(&account))
+    }
+
+    /// Changes an account: everybody their own, administrators those they are responsible for.
+    pub async fn account_modify(
+        &self,
+        caller: &Caller,
+        name: &str,
+        patch: AccountPatch,
+    ) -> Answer<Account> {
+        let before = self.account(name).ok_or_else(|| not_found("account", name))?;
+        let is_own = caller.account == name;
+        may_modify(caller, &before, &patch)?;
+        if let Some(organization) = &patch.organization {
+            self.organization_must_exist(organization)?;
+        }
+        let mut hashed = None;
+        if let Some(password) = &patch.password {
+            check_password_length(password)?;
+            if is_own {
+                let current = patch.current_password.as_deref().unwrap_or_default();
+                let stored = before.password_hash.as_deref();
+                if !self.check_password(name, stored, current).await? {
+                    let text = "current_password: must be the password so far";
+                    return Err(ApiError::new(ErrorCode::Denied, text));
+                }
+            }
+            hashed = Some(self.hashed(password).await?);
+        }
+        let is_new_password = hashed.is_some();
+        let account = self
+            .account_change(name, |account| {
+                apply(account, &patch)?;
+                if let Some(organization) = &patch.organization {
+                    account.attributes.insert(ORGANIZATION.to_owned(), organization.clone());
+                }
+                if let Some(hash) = hashed {
+                    account.password_hash = Some(hash);
+                }
+                Ok(())
+            })
+            .await?;
+        if is_new_password || patch.flags.get(&Flag::Disabled) == Some(&true) {
+            let ended = self.inner.store.token_remove_all(name, TokenKind::Session).await;
+            ended.map_err(store_error)?;
+        }
+        Ok(self.account_full(&account))
+    }
+
+    /// Removes an account with its sessions, tokens, notifications and roles.
+    pub async fn account_remove(&self, caller: &Caller, name: &str) -> Answer<()> {
+        // whoever may not ask learns nothing about names
+        caller.need_admin_of(None)?;
+        let account = self.account(name).ok_or_else(|| not_found("account", name))?;
+        caller.need_admin_of(Some(&organization_of(&account)))?;
+        if flags_of(&account).contains(&Flag::GlobalAdmin) {
+            caller.need_admin()?;
+        }
+        if caller.account == name {
+            let text = "nobody may remove their own account: let another administrator do it";
+            return Err(ApiError::new(ErrorCode::Denied, text));
+        }
+        for (_, slot) in self.all_slots() {
+            let state = slot.state.lock().await;
+            let roles = &state.graph.topology.roles;
+            let others = roles.iter().any(|(other, role)| other != name && *role == Role::Owner);
+            if !state.is_gone && roles.get(name) == Some(&Role::Owner) && !others {
+                let text = format!(
+                    "account {name} is the only owner of topology {:?}: give it to another or remove it first",
+                    state.graph.topology.name
+                );
+                return Err(ApiError::new(ErrorCode::NotEmpty, text)
+                    .with(json!({"topology": state.graph.topology.id})));
+            }
+        }
+        for (_, slot) in self.all_slots() {
+            let mut state = slot.state.lock().await;
+            let mut graph = state.graph.clone();
+            if !state.is_gone && graph.topology.roles.remove(name).is_some() {
+                graph.topology.revision += 1;
+                self.commit(&mut state, graph, Extra::default()).await?;
+            }
+        }
+        self.notifications_forget(name).await?;
+        self.inner.store.account_remove(name).await.map_err(store_error)?;
+        self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    /// The flags of accounts.
+    pub fn flag_list(&self) -> Vec<FlagInfo> {
+        let info = |flag: &Flag| FlagInfo {
+            name: *flag,
+            category: flag.category(),
+            doc: flag.doc().to_owned(),
+        };
+        Flag::ALL.iter().map(info).collect()
     }
 
     /// How many accounts there are.
-    pub(crate) async fn account_count(&self) -> Answer<usize> {
-        Ok(self.inner.store.account_list().await.map_err(store_error)?.len())
+    pub(crate) fn account_count(&self) -> usize {
+        self.accounts().len()
     }
 
-    pub(crate) async fn account_must_exist(&self, name: &str) -> Answer<()> {
-        let account = self.inner.store.account_get(name).await.map_err(store_error)?;
-        account.map(drop).ok_or_else(|| not_found("account", name))
+    pub(crate) fn account_must_exist(&self, name: &str) -> Answer<()> {
+        self.account(name).map(drop).ok_or_else(|| not_found("account", name))
+    }
+
+    /// Changes a stored account, one change at a time.
+    pub(crate) async fn account_change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut tomato_store::Account) -> Answer<()>,
+    ) -> Answer<tomato_store::Account> {
+        let _turn = self.inner.account_turn.lock().await;
+        let mut account = self.account(name).ok_or_else(|| not_found("account", name))?;
+        change(&mut account)?;
+        self.inner.store.account_modify(&account).await.map_err(store_error)?;
+        self.account_keep(account.clone());
+        Ok(account)
+    }
+
+    async fn account_put(
+        &self,
+        account: tomato_store::Account,
+        is_new: bool,
+    ) -> Answer<tomato_store::Account> {
+        let _turn = self.inner.account_turn.lock().await;
+        if is_new {
+            self.inner.store.account_create(&account).await.map_err(store_error)?;
+        } else {
+            self.inner.store.account_modify(&account).await.map_err(store_error)?;
+        }
+        self.account_keep(account.clone());
+        Ok(account)
+    }
+
+    fn account_keep(&self, account: tomato_store::Account) {
+        let mut accounts = self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(account.name.clone(), account);
+    }
+
+    fn account_full(&self, account: &tomato_store::Account) -> Account {
+        let text = |key: &str| account.attributes.get(key).cloned();
+        let flags = flags_of(account);
+        let client = account.attributes.iter().filter(|(key, _)| key.starts_with('_'));
+        let client = client.map(|(key, value)| {
+            (
+                key.clone(),
+                serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
+            )
+        });
+        Account {
+            name: account.name.clone(),
+            admin: flags.contains(&Flag::GlobalAdmin),
+            realname: text(REALNAME).unwrap_or_default(),
+            email: text(EMAIL).filter(|email| !email.is_empty()),
+            organization: Some(organization_of(account)),
+            flags: Some(flags),
+            created_at: u64::try_from(account.created_at_us).ok(),
+            last_login: text(LAST_LOGIN).and_then(|at| at.parse().ok()),
+            notifications: Some(self.notifications_unread(&account.name)),
+            client: client.collect(),
+        }
     }
 }
 
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    tokio::task::spawn_blocking(run)
-        .await
-        .map_err(|error| crate::app::internal("hashing a password", &error))
+/// Refuses changes that the caller may not make.
+fn may_modify(
+    caller: &Caller,
+    account: &tomato_store::Account,
+    patch: &AccountPatch,
+) -> Answer<()> {
+    let is_own = caller.account == account.name;
+    let is_admin = caller.need_admin().is_ok();
+    let is_above = flags_of(account).contains(&Flag::GlobalAdmin);
+    let is_orga_admin = !is_above && caller.need_admin_of(Some(&organization_of(account))).is_ok();
+    if !(is_own || is_admin || is_orga_admin) {
+        let text = "only the account itself or its administrators may change it";
+        return Err(ApiError::new(ErrorCode::Denied, text));
+    }
+    if patch.organization.is_some() && !is_admin {
+        let text = "organization: only an administrator of the lab may change it";
+        return Err(ApiError::new(ErrorCode::Denied, text));
+    }
+    let locks_out = patch.flags.get(&Flag::GlobalAdmin) == Some(&false)
+        || patch.flags.get(&Flag::Disabled) == Some(&true)
+        || patch.flags.get(&Flag::NewAccount) == Some(&true);
+    if is_own && is_admin && locks_out {
+        let text = "flags: nobody may lock themselves out: let another administrator do it";
+        return Err(ApiError::new(ErrorCode::Denied, text));
+    }
+    if is_admin || is_orga_admin {
+        return check_flags(caller, patch.flags.keys().copied());
+    }
+    match patch.flags.keys().find(|flag| !flag.is_own()) {
+        Some(flag) => {
+            let text = format!("flags: only an administrator may change {}", flag.name());
+            Err(ApiError::new(ErrorCode::Denied, text))
+        }
+        None => Ok(()),
+    }
+}
+
+fn fresh(name: &str) -> tomato_store::Account {
+    tomato_store::Account {
+        name: name.to_owned(),
+        password_hash: None,
+        flags: Vec::new(),
+        attributes: BTreeMap::new(),
+        created_at_us: clock::now_i64(),
+    }
+}
+
+/// Refuses flags that the caller may not give or take.
+fn check_flags(caller: &Caller, flags: impl Iterator<Item = Flag>) -> Answer<()> {
+    if caller.need_admin().is_ok() {
+        return Ok(());
+    }
+    let mut flags = flags;
+    match flags.find(|flag| !flag.is_of_organization()) {
+        Some(flag) => {
+            let text =
+                format!("flags: only an administrator of the lab may change {}", flag.name());
+            Err(ApiError::new(ErrorCode::Denied, text))
+        }
+        None => Ok(()),
+    }
 }

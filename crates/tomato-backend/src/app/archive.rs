@@ -1,6 +1,7 @@
 //! Executable archives: files with a script, put into an element and run there.
 
 use tomato_api::host::ArchiveStatus;
+use tomato_model::flag::Flag;
 use tomato_model::id::ElementId;
 
 use crate::app::element::need_container;
@@ -19,6 +20,7 @@ impl App {
         body: ByteStream,
     ) -> Answer<()> {
         need_container(&self.element_info(caller, id).await?)?;
+        caller.need_without(Flag::OverQuota, "it may not upload anything")?;
         let path = format!("/v1/elements/{id}/archive?dir={ARCHIVE_DIR}&run=true");
         self.inner.host.upload("PUT", &path, body).await.map(drop)
     }

@@ -222,7 +222,8 @@ impl App {
     }
 
     /// Adds a topology.
-    pub(crate) async fn commit_new(&self, graph: Graph) -> Answer<()> {
+    pub(crate) async fn commit_new(&self, mut graph: Graph) -> Answer<()> {
+        graph.topology.timeout = graph.topology.timeout.or_else(|| self.first_timeout());
         graph.validate().map_err(|errors| invalid(&errors))?;
         let empty = Graph::new(graph.topology.clone());
         let mut changes = Changes::new(graph.topology.id.clone());
@@ -283,7 +284,9 @@ impl App {
     }
 
     async fn write(&self, changes: Changes) -> Answer<Vec<Event>> {
+        self.inner.fault.reached("commit").await;
         let numbers = self.inner.store.commit(changes.batch).await.map_err(store_error)?;
+        self.inner.fault.reached("committed").await;
         let numbered = changes.events.into_iter().zip(numbers);
         Ok(numbered.map(|(event, seq)| Event { seq, ..event }).collect())
     }

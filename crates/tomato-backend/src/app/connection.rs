@@ -1,8 +1,12 @@
 //! Connections and what was captured on them.
 
+use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::CaptureFilter;
 use tomato_api::request::ConnectionCreate;
+use tomato_api::usage::ConnectionUsage;
 use tomato_model::edit::{self, ConnectionPatch, End};
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
@@ -15,6 +19,7 @@ use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 use crate::hostlink::ByteStream;
+use crate::limits::HOST_CALL;
 
 impl App {
     /// Connects two elements or interfaces.
@@ -70,8 +75,55 @@ impl App {
 
     /// What was captured (pcapng).
     pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
+        self.capture_filtered(caller, id, "").await
+    }
+
+    /// What of the captured frames a filter means (pcapng).
+    pub(crate) async fn capture_filtered(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        filter: &str,
+    ) -> Answer<ByteStream> {
         self.connection_info(caller, id).await?;
-        self.inner.host.download(&format!("/v1/connections/{id}/capture")).await
+        let filter: String = filter.bytes().map(crate::app::template::escape).collect();
+        self.inner.host.download(&format!("/v1/connections/{id}/capture?filter={filter}")).await
+    }
+
+    /// What passes a connection from now on (pcapng).
+    pub async fn capture_live(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        filter: CaptureFilter,
+    ) -> Answer<ByteStream> {
+        self.connection_info(caller, id).await?;
+        let place = self.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
+            ApiError::new(ErrorCode::NoResources, "too many streams are open: close some of them")
+        })?;
+        let body = Bytes::from(json!(filter).to_string());
+        let body = Box::pin(futures_util::stream::once(std::future::ready(Ok(body))));
+        let path = format!("/v1/connections/{id}/capture/live");
+        let blocks = self.inner.host.duplex(&path, body).await?;
+        Ok(Box::pin(blocks.inspect(move |_| {
+            let _place = &place;
+        })))
+    }
+
+    /// Refuses a filter that cannot be understood.
+    pub async fn capture_filter_check(&self, filter: &CaptureFilter) -> Answer<()> {
+        let body = Bytes::from(json!(filter).to_string());
+        self.inner.host.bytes("POST", "/v1/filter", body, HOST_CALL).await.map(drop)
+    }
+
+    /// What passed in the last hour.
+    pub async fn connection_usage(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+    ) -> Answer<ConnectionUsage> {
+        self.connection_info(caller, id).await?;
+        self.inner.host.get(&format!("/v1/connections/{id}/usage")).await
     }
 
     fn topology_of_end(&self, text: &str) -> Answer<TopologyId> {

@@ -8,6 +8,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ExecAnswer, ExecCall};
 use tomato_api::job::Job;
 use tomato_api::request::ElementCreate;
+use tomato_api::usage::ElementUsage;
 use tomato_model::edit::{self, ElementPatch, NewElement};
 use tomato_model::graph::Graph;
 use tomato_model::id::ElementId;
@@ -21,6 +22,7 @@ use crate::app::slot::Part;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
+use crate::hostlink::ByteStream;
 use crate::limits::{EXEC_DEFAULT, EXEC_GRACE, HOST_RECOVERY};
 
 /// Template of a container that names none.
@@ -38,7 +40,7 @@ impl App {
         }
         let profiles = self.profiles();
         self.edit_live(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
             let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
             found(graph, &id)
@@ -63,7 +65,7 @@ impl App {
         self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
-            crate::app::profile::check_known(&profiles, &patch)?;
+            crate::app::profile::check_known(caller, &profiles, &patch)?;
             edit::modify_element(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })
@@ -95,7 +97,8 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        self.view(caller, Part::Element(id), Role::Manager).await?;
+        let graph = self.view(caller, Part::Element(id), Role::Manager).await?;
+        self.may_act(caller, &graph.topology, action)?;
         self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;
@@ -141,12 +144,7 @@ impl App {
         id: &ElementId,
         call: ExecCall,
     ) -> Answer<ExecAnswer> {
-        let element = self.element_running(caller, id).await?;
-        if element.state != State::Started {
-            let text = format!("element {} is not started: start it first", element.name);
-            return Err(ApiError::new(ErrorCode::InvalidState, text)
-                .with(json!({"element": id, "state": element.state})));
-        }
+        need_started(&self.element_running(caller, id).await?)?;
         if call.argv.is_empty() {
             return Err(ApiError::new(
                 ErrorCode::InvalidValue,
@@ -157,6 +155,53 @@ impl App {
         let body = Bytes::from(json!(call).to_string());
         let path = format!("/v1/elements/{id}/exec");
         self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
+    }
+
+    /// A file or folder as tar.
+    pub async fn file_download(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        path: &str,
+    ) -> Answer<ByteStream> {
+        need_container(&self.element_info(caller, id).await?)?;
+        let path = crate::hostlink::escaped(path);
+        self.inner.host.download(&format!("/v1/elements/{id}/files?path={path}")).await
+    }
+
+    /// Unpacks a tar.
+    pub async fn file_upload(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        path: &str,
+        body: ByteStream,
+    ) -> Answer<()> {
+        need_container(&self.element_info(caller, id).await?)?;
+        let path = crate::hostlink::escaped(path);
+        self.inner
+            .host
+            .upload("PUT", &format!("/v1/elements/{id}/files?path={path}"), body)
+            .await?;
+        Ok(())
+    }
+
+    /// What an element used in the last hour.
+    pub async fn element_usage(&self, caller: &Caller, id: &ElementId) -> Answer<ElementUsage> {
+        self.element_info(caller, id).await?;
+        self.inner.host.get(&format!("/v1/elements/{id}/usage")).await
+    }
+
+    /// Opens the terminal of a started container: streams of [`tomato_api::console::Frame`]s in both directions.
+    pub async fn element_console(
+        &self,
+        caller: &Caller,
+        id: &ElementId,
+        is_view: bool,
+        input: ByteStream,
+    ) -> Answer<ByteStream> {
+        need_started(&self.element_running(caller, id).await?)?;
+        self.inner.host.duplex(&format!("/v1/elements/{id}/console?view={is_view}"), input).await
     }
 }
 
@@ -176,6 +221,17 @@ pub(crate) fn need_offered(element: &Element) -> Answer<()> {
     );
     Err(ApiError::new(ErrorCode::UnsupportedType, text)
         .with(json!({"element": element.id, "type": element.type_name})))
+}
+
+/// Refuses elements in which nothing runs now.
+pub(crate) fn need_started(element: &Element) -> Answer<()> {
+    need_container(element)?;
+    if element.state == State::Started {
+        return Ok(());
+    }
+    let text = format!("element {} is not started: start it first", element.name);
+    Err(ApiError::new(ErrorCode::InvalidState, text)
+        .with(json!({"element": element.id, "state": element.state})))
 }
 
 /// Refuses elements in which nothing can run.

@@ -2,7 +2,8 @@
 
 use futures_util::Stream;
 use tokio::sync::broadcast::error::RecvError;
-use tomato_api::request::Event;
+use tomato_api::request::{Event, Presence};
+use tomato_model::id::TopologyId;
 use tomato_store::Store;
 
 use crate::app::commit::{EventRow, store_error};
@@ -16,6 +17,8 @@ pub enum Followed {
     Event(Event),
     /// Events were missed that are no longer kept: read everything anew; this is the newest number.
     Reload(u64),
+    /// Somebody has selected something; who misses it, misses it.
+    Presence(Presence),
 }
 
 impl App {
@@ -25,14 +28,17 @@ impl App {
     }
 
     /// Events after number `after` that the caller may see, after word of a gap if there is one; the stream waits for more and ends only with an error.
+    /// With `presence`, also what others have selected.
     pub fn event_list(
         &self,
         caller: Caller,
         after: u64,
+        presence: bool,
     ) -> impl Stream<Item = Answer<Followed>> + Send + 'static {
         let app = self.clone();
         async_stream::try_stream! {
             let mut receiver = app.inner.events.subscribe();
+            let mut selections = app.inner.presence.subscribe();
             let mut seen = after;
             if let Some(now) = app.gap(after).await? {
                 seen = now;
@@ -48,15 +54,24 @@ impl App {
                         seen = row.sequence;
                         let Ok(stored) = serde_json::from_str::<EventRow>(&row.body) else { continue };
                         let event = Event { seq: row.sequence, ..stored.event };
-                        if app.may_see(&caller, &event, &stored.seen_by).await {
+                        if app.may_see(&caller, &event.topology, &stored.seen_by).await {
                             yield Followed::Event(event);
                         }
                     }
                 }
                 // woken by each commit; the store has the order and what was missed
-                match receiver.recv().await {
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
+                tokio::select! {
+                    woken = receiver.recv() => match woken {
+                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => break,
+                    },
+                    told = selections.recv(), if presence => match told {
+                        Ok(told) if app.may_see(&caller, &told.topology, &[]).await => {
+                            yield Followed::Presence(told);
+                        }
+                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => break,
+                    },
                 }
             }
         }
@@ -74,11 +89,11 @@ impl App {
     }
 
     /// Whether the topology is visible; for one that is gone, whether it was in the end.
-    async fn may_see(&self, caller: &Caller, event: &Event, seen_by: &[String]) -> bool {
-        if caller.admin {
+    async fn may_see(&self, caller: &Caller, topology: &TopologyId, seen_by: &[String]) -> bool {
+        if caller.sees_all() {
             return true;
         }
-        let Some(slot) = self.slot_of(&event.topology) else {
+        let Some(slot) = self.slot_of(topology) else {
             return seen_by.contains(&caller.account);
         };
         let state = slot.state.lock().await;

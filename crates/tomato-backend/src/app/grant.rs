@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     UploadArchive(ElementId),
     /// The directory of an element's archive.
     DownloadArchive(ElementId),
+    /// What passes a connection from now on.
+    LiveCapture(ConnectionId),
     /// What was captured on a connection, its newest bytes if a number is given.
     DownloadCapture(ConnectionId, Option<u64>),
 }
@@ -37,7 +39,9 @@ impl Purpose {
     fn life(&self) -> Duration {
         match self {
             Self::UploadArchive(_) => GRANT_UPLOAD_LIFE,
-            Self::DownloadArchive(_) | Self::DownloadCapture(..) => GRANT_DOWNLOAD_LIFE,
+            Self::DownloadArchive(_) | Self::DownloadCapture(..) | Self::LiveCapture(_) => {
+                GRANT_DOWNLOAD_LIFE
+            }
         }
     }
 }
@@ -106,8 +110,24 @@ impl Grants {
         Ok(format!("{GRANTS_PREFIX}/{secret}"))
     }
 
+    /// The secret of a grant for this caller and purpose, the one there is if it lives long enough.
+    pub(crate) fn token(&self, caller: &Caller, purpose: Purpose) -> Answer<String> {
+        let least = Instant::now() + purpose.life() / 2;
+        let fits = |grant: &Grant| {
+            grant.purpose == purpose && grant.caller == *caller && grant.until > least
+        };
+        let known = self.table().iter().find(|(_, grant)| fits(grant)).map(|(s, _)| s.clone());
+        match known {
+            Some(secret) => Ok(secret),
+            None => {
+                let grant = self.add(caller, purpose)?;
+                Ok(grant.rsplit('/').next().unwrap_or_default().to_owned())
+            }
+        }
+    }
+
     /// What a grant is for and who asked for it.
-    fn find(&self, secret: &str) -> Answer<(Purpose, Caller)> {
+    pub(crate) fn find(&self, secret: &str) -> Answer<(Purpose, Caller)> {
         let table = self.table();
         let grant = table.get(secret).filter(|grant| grant.until > Instant::now());
         let grant = grant.ok_or_else(|| {
@@ -217,12 +237,19 @@ impl App {
                 file_name: format!("{id}.tar.gz"),
                 newest: None,
             }),
-            Purpose::DownloadCapture(id, newest) => Ok(Download {
-                body: self.capture_download(&caller, &id).await?,
-                content_type: "application/vnd.tcpdump.pcap",
-                file_name: format!("{id}.pcap"),
-                newest,
-            }),
+            Purpose::LiveCapture(_) => {
+                Err(ApiError::new(ErrorCode::Denied, "this grant is for the port of a capture"))
+            }
+            Purpose::DownloadCapture(id, newest) => {
+                let connection = self.connection_info(&caller, &id).await?;
+                let filter = crate::app::net_capture::filter(&connection);
+                Ok(Download {
+                    body: self.capture_filtered(&caller, &id, filter).await?,
+                    content_type: "application/vnd.tcpdump.pcap",
+                    file_name: format!("{id}.pcap"),
+                    newest,
+                })
+            }
         }
     }
 }

@@ -92,6 +92,7 @@ impl App {
         let answer = if mode.dry_run || existing.is_some() {
             self.file_import(caller, &file, mode).await?
         } else {
+            crate::app::topology::may_create(caller)?;
             let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             let topology = Some(made.graph.topology.id.clone());
@@ -112,6 +113,7 @@ impl App {
             _ => None,
         };
         let Some(id) = existing else {
+            crate::app::topology::may_create(caller)?;
             let plan = plan::plan(None, file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             let steps = shown(&plan);

@@ -7,6 +7,7 @@ use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::{Profile, ProfileCreate, ProfilePatch};
 use tomato_model::edit::ElementPatch;
+use tomato_model::flag::Flag;
 use tomato_model::id::ProfileId;
 use tomato_store::{Batch, Delete, EntityKind, Put, SqliteStore, Store};
 
@@ -37,6 +38,7 @@ fn builtin() -> impl Iterator<Item = Profile> {
             disk_bytes: disk * 1_000_000_000,
             pids_max,
             builtin: true,
+            restricted: false,
         }
     })
 }
@@ -51,12 +53,21 @@ pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile
     Ok(profiles)
 }
 
-/// Refuses a patch that names an unknown profile.
+/// Refuses a patch that names a profile which is unknown, or restricted and not for the caller.
 pub(crate) fn check_known(
+    caller: &Caller,
     profiles: &BTreeMap<String, Profile>,
     patch: &ElementPatch,
 ) -> Answer<()> {
     match &patch.profile {
+        Some(Some(name)) if profiles.get(name).is_some_and(|profile| profile.restricted) => {
+            if caller.admin || caller.flags.contains(&Flag::RestrictedProfiles) {
+                return Ok(());
+            }
+            let text = format!("profile {name:?} needs the flag restricted_profiles: use another");
+            Err(ApiError::new(ErrorCode::Denied, text)
+                .with(json!({"missing_flag": Flag::RestrictedProfiles})))
+        }
         Some(Some(name)) if !profiles.contains_key(name) => {
             let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
             let text = format!("profile: there is no profile {name:?}, only {}", known.join(", "));
@@ -90,6 +101,7 @@ impl App {
             disk_bytes: args.disk_bytes,
             pids_max: args.pids_max,
             builtin: false,
+            restricted: args.restricted,
         };
         self.profile_put(&profile, None).await?;
         Ok(profile)
@@ -113,6 +125,7 @@ impl App {
         profile.memory_bytes = patch.memory_bytes.unwrap_or(profile.memory_bytes);
         profile.disk_bytes = patch.disk_bytes.unwrap_or(profile.disk_bytes);
         profile.pids_max = patch.pids_max.unwrap_or(profile.pids_max);
+        profile.restricted = patch.restricted.unwrap_or(profile.restricted);
         self.profile_put(&profile, Some(before)).await?;
         Ok(profile)
     }

@@ -3,7 +3,8 @@
 //!
 //! Invariant: a session's secret is no access token and an access token is no session.
 
-use tomato_api::request::{Account, SessionCreate};
+use tomato_api::account::Account;
+use tomato_api::request::SessionCreate;
 use tomato_store::{Store, TokenKind};
 
 use crate::app::commit::store_error;

@@ -5,6 +5,7 @@ use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{TemplateInfo, TemplateProgress};
 use tomato_api::job::{Job, JobState, Progress};
+use tomato_api::request::TemplatePull;
 
 use crate::app::job::JobHandle;
 use crate::app::{Answer, App, Caller};
@@ -19,22 +20,25 @@ impl App {
         self.inner.host.get("/v1/templates").await
     }
 
-    /// Imports a root file system as a template.
+    /// Imports a root file system or an image's layout as a template; `label` and `format` as the operation says.
     pub async fn template_upload(
         &self,
         caller: &Caller,
         name: &str,
-        label: Option<&str>,
+        (label, format): (Option<&str>, Option<String>),
         body: ByteStream,
     ) -> Answer<TemplateInfo> {
         caller.need_admin()?;
         check_name(name)?;
-        let label: String = label.unwrap_or(name).bytes().map(escape).collect();
-        let answer = self
-            .inner
-            .host
-            .upload("PUT", &format!("/v1/templates/{name}?label={label}"), body)
-            .await?;
+        let label = escaped(label.unwrap_or(name));
+        let format = format.as_deref().unwrap_or("rootfs");
+        if !matches!(format, "rootfs" | "oci") {
+            let text = format!("format {format:?} is not known: use rootfs or oci");
+            let error = ApiError::new(ErrorCode::InvalidValue, text);
+            return Err(error.with(json!({"attribute": "format", "value": format})));
+        }
+        let path = format!("/v1/templates/{name}?label={label}&format={format}");
+        let answer = self.inner.host.upload("PUT", &path, body).await?;
         serde_json::from_slice(&answer)
             .map_err(|error| crate::app::internal("reading a host's answer", &error))
     }
@@ -42,24 +46,52 @@ impl App {
     /// Begins to build or fetch a template.
     pub async fn template_ensure(&self, caller: &Caller, name: &str) -> Answer<Job> {
         check_name(name)?;
+        let path = format!("/v1/templates/{name}/ensure");
+        self.template_job(caller, "template_ensure", format!("template {name}"), path).await
+    }
+
+    /// Begins to import an image from a registry.
+    pub async fn template_pull(
+        &self,
+        caller: &Caller,
+        name: &str,
+        pull: TemplatePull,
+    ) -> Answer<Job> {
+        caller.need_admin()?;
+        check_name(name)?;
+        let (reference, label) =
+            (escaped(&pull.reference), escaped(pull.label.as_deref().unwrap_or(name)));
+        let path = format!("/v1/templates/{name}/pull?reference={reference}&label={label}");
+        let title = format!("template {name} from {}", pull.reference);
+        self.template_job(caller, "template_pull", title, path).await
+    }
+
+    /// Begins a job that follows a host's progress lines.
+    async fn template_job(
+        &self,
+        caller: &Caller,
+        action: &str,
+        title: String,
+        path: String,
+    ) -> Answer<Job> {
         let job = Job {
             id: crate::clock::job_id(),
             topology: None,
             account: caller.account.clone(),
-            action: "template_ensure".to_owned(),
+            action: action.to_owned(),
             state: JobState::Running,
             progress: Progress { done: 0, total: 100 },
             elements: std::collections::BTreeMap::new(),
-            log: vec![format!("template {name}")],
+            log: vec![title],
             error: None,
             started_at: crate::clock::now_us(),
             ended_at: None,
         };
         let handle = self.job_begin(job.clone()).await?;
-        let (app, name) = (self.clone(), name.to_owned());
+        let app = self.clone();
         tokio::spawn(async move {
             let result = tokio::select! {
-                result = app.template_follow(&handle, &name) => result,
+                result = app.template_follow(&handle, &path) => result,
                 () = handle.cancelled() => Err(ApiError::new(ErrorCode::EntityBusy, "cancelled")),
             };
             app.job_finish(&handle, result.err()).await;
@@ -68,9 +100,8 @@ impl App {
     }
 
     /// Reads a host's progress lines to the end.
-    async fn template_follow(&self, handle: &JobHandle, name: &str) -> Answer<()> {
-        let mut stream =
-            self.inner.host.stream("POST", &format!("/v1/templates/{name}/ensure")).await?;
+    async fn template_follow(&self, handle: &JobHandle, path: &str) -> Answer<()> {
+        let mut stream = self.inner.host.stream("POST", path).await?;
         let mut pending: Vec<u8> = Vec::new();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| {
@@ -121,7 +152,12 @@ fn check_name(name: &str) -> Answer<()> {
         .with(json!({"attribute": "name", "value": name})))
 }
 
+/// A text for use in a query.
+fn escaped(text: &str) -> String {
+    text.bytes().map(escape).collect()
+}
+
 /// A byte for use in a query.
-fn escape(byte: u8) -> String {
+pub(crate) fn escape(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }

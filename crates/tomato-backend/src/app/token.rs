@@ -1,12 +1,14 @@
 //! Access tokens: a secret that stands for an account. Only its hash is kept.
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use tomato_api::account::TokenScope;
 use tomato_api::request::{Token, TokenCreate, TokenCreated};
 use tomato_model::id::TokenId;
 use tomato_store::{Store, TokenKind};
 
 use crate::app::commit::store_error;
-use crate::app::{Answer, App, Caller, not_found};
+use crate::app::{Answer, App, Caller, internal, not_found};
 use crate::clock;
 
 /// Begin of each secret, so that people and scanners know what they found.
@@ -32,24 +34,23 @@ impl App {
             account: caller.account.clone(),
             secret_hash: hash(&secret),
             label: args.label.unwrap_or_default(),
-            scope: String::new(),
+            scope: if args.scope.is_full() { String::new() } else { json!(args.scope).to_string() },
             created_at_us: now,
             expires_at_us: args
                 .days
                 .map(|days| now.saturating_add(DAY_US.saturating_mul(i64::from(days)))),
         };
         self.inner.store.token_create(&row).await.map_err(store_error)?;
-        Ok(TokenCreated { token: shown(row, id), secret })
+        Ok(TokenCreated { token: shown(row, id)?, secret })
     }
 
     /// The caller's tokens.
     pub async fn token_list(&self, caller: &Caller) -> Answer<Vec<Token>> {
         let rows = self.inner.store.token_list(&caller.account).await.map_err(store_error)?;
-        Ok(rows
-            .into_iter()
+        rows.into_iter()
             .filter(|row| row.kind == TokenKind::Access)
             .filter_map(|row| row.id.parse().ok().map(|id| shown(row, id)))
-            .collect())
+            .collect()
     }
 
     /// Removes a token of the caller.
@@ -64,12 +65,21 @@ impl App {
     }
 }
 
-fn shown(row: tomato_store::Token, id: TokenId) -> Token {
-    Token {
+/// What narrows a token.
+pub(crate) fn scope(row: &tomato_store::Token) -> Answer<TokenScope> {
+    if row.scope.is_empty() {
+        return Ok(TokenScope::default());
+    }
+    serde_json::from_str(&row.scope).map_err(|error| internal("reading a token's scope", &error))
+}
+
+fn shown(row: tomato_store::Token, id: TokenId) -> Answer<Token> {
+    Ok(Token {
+        scope: scope(&row)?,
         id,
         account: row.account,
         label: row.label,
         created_at: u64::try_from(row.created_at_us).unwrap_or_default(),
         expires_at: row.expires_at_us.and_then(|at| u64::try_from(at).ok()),
-    }
+    })
 }

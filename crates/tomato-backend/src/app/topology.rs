@@ -6,8 +6,9 @@ use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::Counters;
 use tomato_api::job::Job;
-use tomato_api::request::TopologyCreate;
-use tomato_model::edit::{self, TopologyPatch};
+use tomato_api::request::{Place, Places, TopologyCreate};
+use tomato_model::edit::{self, ClientData, ElementPatch, TopologyPatch};
+use tomato_model::flag::Flag;
 use tomato_model::graph::{Graph, IdSource};
 use tomato_model::id::TopologyId;
 use tomato_model::lifecycle::{Action, State};
@@ -25,6 +26,7 @@ use crate::limits::CLIENT_BYTES_MAX;
 impl App {
     /// Creates an empty topology that belongs to the caller.
     pub async fn topology_create(&self, caller: &Caller, args: TopologyCreate) -> Answer<Topology> {
+        may_create(caller)?;
         let mut ids = SystemIds;
         let id = ids.topology_id();
         let name = match args.name {
@@ -37,10 +39,24 @@ impl App {
             revision: 1,
             seed: ids.seed(),
             roles: [(caller.account.clone(), Role::Owner)].into(),
+            timeout: self.first_timeout(),
             client: std::collections::BTreeMap::new(),
         };
         self.commit_new(Graph::new(topology.clone())).await?;
         Ok(topology)
+    }
+
+    /// Refuses to begin what the account may not, or what is past its end.
+    pub(crate) fn may_act(
+        &self,
+        caller: &Caller,
+        topology: &Topology,
+        action: Action,
+    ) -> Answer<()> {
+        if matches!(action, Action::Prepare | Action::Start) {
+            caller.need_without(Flag::OverQuota, "it may not prepare or start anything")?;
+        }
+        self.need_time(topology, action)
     }
 
     /// The topologies that the caller sees, the oldest first.
@@ -112,7 +128,8 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        self.view(caller, Part::Topology(id), Role::Manager).await?;
+        let graph = self.view(caller, Part::Topology(id), Role::Manager).await?;
+        self.may_act(caller, &graph.topology, action)?;
         self.reported(Part::Topology(id)).await?;
         self.with_slot(caller, Part::Topology(id), Role::Manager, async |slot, state| {
             let chosen = state.graph.elements.iter().map(|e| e.id.clone()).collect();
@@ -129,7 +146,7 @@ impl App {
         account: &str,
         role: Option<Role>,
     ) -> Answer<Topology> {
-        self.account_must_exist(account).await?;
+        self.account_must_exist(account)?;
         self.edit(caller, Part::Topology(id), Role::Owner, |graph| {
             let topology = &mut graph.topology;
             match role {
@@ -146,6 +163,35 @@ impl App {
         .await
     }
 
+    /// Moves elements on the drawing, in one change.
+    ///
+    /// # Errors
+    /// The role is missing, or a place is no number.
+    pub async fn topology_arrange(
+        &self,
+        caller: &Caller,
+        id: &TopologyId,
+        places: Places,
+    ) -> Answer<()> {
+        self.edit(caller, Part::Topology(id), Role::Manager, |graph| {
+            for (element, place) in places.places {
+                let finite = |place: &Place| place.x.is_finite() && place.y.is_finite();
+                if !place.as_ref().is_none_or(finite) {
+                    let text = format!("places.{element}: x and y must be numbers");
+                    return Err(ApiError::new(ErrorCode::InvalidValue, text));
+                }
+                if graph.element(&element).is_none() {
+                    continue;
+                }
+                let client = ClientData([("_pos".to_owned(), json!(place))].into());
+                let patch = ElementPatch { client, ..ElementPatch::default() };
+                edit::modify_element(graph, &element, &patch).map_err(edit_error)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Counters of its connections since the data path's start; empty while nothing of it is on a host.
     pub async fn topology_counters(&self, caller: &Caller, id: &TopologyId) -> Answer<Counters> {
         let graph = self.view(caller, Part::Topology(id), Role::User).await?;
@@ -154,6 +200,11 @@ impl App {
         }
         self.inner.host.get(&format!("/v1/topologies/{id}/counters")).await
     }
+}
+
+/// Refuses accounts that may not make topologies.
+pub(crate) fn may_create(caller: &Caller) -> Answer<()> {
+    caller.need_without(Flag::NoTopologyCreate, "it may not create topologies")
 }
 
 fn check_name(name: String) -> Answer<String> {

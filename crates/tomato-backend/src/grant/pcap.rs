@@ -27,25 +27,24 @@ const IF_TSRESOL: u16 = 9;
 const NS_PER_S: u128 = 1_000_000_000;
 
 /// The stream as pcap, its `newest` bytes of records or all of them.
-pub(super) fn converted(mut input: ByteStream, newest: Option<u64>) -> ByteStream {
+pub(crate) fn converted(mut input: ByteStream, newest: Option<u64>) -> ByteStream {
     Box::pin(try_stream! {
         let mut reader = Reader::default();
         let mut newest = newest.map(Newest::new);
-        let mut began = false;
+        // Without a limit it begins at once: who reads live wants to see that.
+        if newest.is_none() {
+            yield header();
+        }
         while let Some(chunk) = input.next().await {
             reader.pending.extend_from_slice(&chunk?);
             while let Some(record) = reader.record()? {
-                if !began && newest.is_none() {
-                    began = true;
-                    yield header();
-                }
                 match &mut newest {
                     Some(newest) => newest.add(record),
                     None => yield record,
                 }
             }
         }
-        if !began {
+        if newest.is_some() {
             yield header();
         }
         for record in newest.into_iter().flat_map(|newest| newest.records) {

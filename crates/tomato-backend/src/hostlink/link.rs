@@ -153,12 +153,24 @@ impl HostLink {
     pub(crate) async fn stream(&self, method: &str, path: &str) -> Answer<ByteStream> {
         let mut sender = self.sender().await?;
         let body = send(&mut sender, request(method, path, empty())?).await?;
-        let chunks = BodyStream::new(body).filter_map(async |frame| match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok),
-            Err(error) => Some(Err(std::io::Error::other(error))),
-        });
-        Ok(Box::pin(chunks))
+        Ok(chunks(body))
     }
+
+    /// A call whose both directions go on as long as they want.
+    pub(crate) async fn duplex(&self, path: &str, input: ByteStream) -> Answer<ByteStream> {
+        let mut sender = self.sender().await?;
+        let input = StreamBody::new(input.map_ok(Frame::data)).boxed_unsync();
+        let body = send(&mut sender, request("POST", path, input)?).await?;
+        Ok(chunks(body))
+    }
+}
+
+fn chunks(body: Incoming) -> ByteStream {
+    let chunks = BodyStream::new(body).filter_map(async |frame| match frame {
+        Ok(frame) => frame.into_data().ok().map(Ok),
+        Err(error) => Some(Err(std::io::Error::other(error))),
+    });
+    Box::pin(chunks)
 }
 
 fn empty() -> OutBody {

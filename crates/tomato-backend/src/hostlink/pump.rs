@@ -98,9 +98,11 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
             }
         };
         let body = Bytes::from(json!(wanted).to_string());
+        app.inner.fault.reached("push").await;
         match app.host().bytes("PUT", &format!("/v1/topologies/{id}"), body, HOST_CALL).await {
             Ok(_) => {
                 slot.told(Ok(()));
+                app.inner.fault.reached("pushed").await;
                 acknowledged.insert(id.clone(), wanted.generation);
             }
             Err(error) => {

@@ -6,20 +6,32 @@ use axum::body::Body;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
+
+use tomato_api::usage::Line;
 
 use crate::app::Answer;
 use crate::app::event::Followed;
 use crate::hostlink::ByteStream;
 use crate::http::status;
 
+/// Id or name of what an answer is about, beside it for the audit log.
+#[derive(Debug, Clone)]
+pub(crate) struct About(pub(crate) String);
+
 /// A value as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
-    axum::Json(json!(value)).into_response()
+    let value = json!(value);
+    let about = ["id", "name"].iter().find_map(|key| value.get(key)?.as_str().map(str::to_owned));
+    let mut response = axum::Json(value).into_response();
+    if let Some(about) = about {
+        response.extensions_mut().insert(About(about));
+    }
+    response
 }
 
 /// The answer to a change: status 202 says that the change is kept but not yet done on the host.
@@ -46,6 +58,9 @@ pub(crate) fn problem(error: &ApiError) -> Response {
     let mut response = (status, document.to_string()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(wait_s) = error.data.get("retry_after_s").and_then(serde_json::Value::as_u64) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait_s));
+    }
     if error.code == ErrorCode::NotLoggedIn {
         headers.insert(
             WWW_AUTHENTICATE,
@@ -71,6 +86,19 @@ pub(crate) fn stream(body: ByteStream, content_type: &'static str, file_name: &s
     response
 }
 
+/// Server-sent events of what passes a topology.
+pub(crate) fn traffic(lines: impl Stream<Item = Answer<Line>> + Send + 'static) -> Response {
+    let frames = lines.map(|line| {
+        let (event, data) = match line {
+            Ok(Line::Traffic(traffic)) => ("traffic", json!(traffic)),
+            Ok(Line::Usage(elements)) => ("usage", json!({"elements": elements})),
+            Err(error) => ("error", json!(error)),
+        };
+        Ok::<_, Infallible>(SseEvent::default().event(event).data(data.to_string()))
+    });
+    Sse::new(frames).keep_alive(KeepAlive::default()).into_response()
+}
+
 /// Server-sent events; the stream ends at the first error.
 pub(crate) fn events(events: impl Stream<Item = Answer<Followed>> + Send + 'static) -> Response {
     let frames = events.map(|event| {
@@ -82,6 +110,9 @@ pub(crate) fn events(events: impl Stream<Item = Answer<Followed>> + Send + 'stat
                 .id(seq.to_string())
                 .event("reload")
                 .data(json!({"seq": seq}).to_string()),
+            Ok(Followed::Presence(told)) => {
+                SseEvent::default().event("presence").data(json!(told).to_string())
+            }
             Err(error) => SseEvent::default().event("error").data(json!(error).to_string()),
         };
         Ok::<_, Infallible>(frame)

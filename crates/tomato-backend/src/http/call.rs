@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use axum::extract::Request;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::header::IF_MATCH;
@@ -32,6 +33,7 @@ pub(crate) struct Call {
     /// It came over an encrypted connection.
     pub(crate) is_tls: bool,
     uri: Uri,
+    extensions: http::Extensions,
     body: axum::body::Body,
 }
 
@@ -50,6 +52,7 @@ impl Call {
             headers: parts.headers,
             is_tls: parts.extensions.get::<Tls>().is_some(),
             uri: parts.uri,
+            extensions: parts.extensions,
             body,
         }
     }
@@ -61,6 +64,21 @@ impl Call {
             self.body = collect(body).await?.into();
         }
         Ok(self)
+    }
+
+    /// The WebSocket that is asked for.
+    pub(crate) async fn upgrade(self) -> Answer<WebSocketUpgrade> {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        (parts.headers, parts.uri, parts.extensions) = (self.headers, self.uri, self.extensions);
+        WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|refused| {
+            ApiError::new(ErrorCode::InvalidValue, format!("open it as a WebSocket: {refused}"))
+        })
+    }
+
+    /// All parameters of the path, for the audit log.
+    pub(crate) fn object(&self) -> String {
+        let in_order = self.operation.path_params().map(|name| self.param(name));
+        in_order.collect::<Vec<_>>().join("/")
     }
 
     /// A parameter of the path as text.
@@ -77,6 +95,15 @@ impl Call {
     /// A parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         query(&self.uri, name)
+    }
+
+    /// A number of the query.
+    pub(crate) fn number(&self, name: &str) -> Answer<Option<u64>> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_bad| {
+            ApiError::new(ErrorCode::InvalidValue, format!("{name}: must be a whole number"))
+                .with(json!({"attribute": name, "value": text}))
+        })
     }
 
     /// A switch of the query.

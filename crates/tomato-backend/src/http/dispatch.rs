@@ -4,30 +4,55 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::header::SET_COOKIE;
 use serde_json::json;
+use tomato_api::account::NotificationPatch;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::request::PermissionSet;
-use tomato_model::id::{ConnectionId, ElementId, InterfaceId};
+use tomato_api::operation::Method;
+use tomato_api::request::{CaptureFilter, PermissionSet};
+use tomato_model::id::{ConnectionId, ElementId, InterfaceId, NotificationId};
 use tomato_model::lifecycle::Action;
+use tomato_store::AuditQuery;
 
 use crate::app::import::{FileFormat, ImportMode};
 use crate::app::slot::Part;
 use crate::app::{Answer, App};
-use crate::http::answer::{applied, events, json, stream, text};
+use crate::http::answer::{About, applied, events, json, stream, text, traffic};
 use crate::http::call::Call;
-use crate::http::{cookie, nothing};
+use crate::http::{cookie, nothing, socket};
+use crate::limits::{AUDIT_PAGE, TRAFFIC_DEFAULT_MS};
 
-/// Calls the operation.
+/// Calls the operation and, where it changes something, notes who did.
 pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
+    let operation = call.operation;
+    if operation.method == Method::Get {
+        return route(app, call).await;
+    }
+    let (mut caller, mut object) = (call.caller.clone(), call.object());
+    let result = route(app, call).await;
+    let about = result.as_ref().ok().and_then(|r| r.extensions().get::<About>());
+    if let (true, Some(About(about))) = (object.is_empty(), about) {
+        object.clone_from(about);
+        if operation.name == "session_create" {
+            caller.account.clone_from(about);
+        }
+    }
+    app.audit(&caller, operation.name, &object, result.as_ref().map(drop)).await;
+    result
+}
+
+async fn route(app: &App, call: Call) -> Answer<Response> {
     match call.operation.noun {
         "topology" => topology(app, call).await,
         "element" => element(app, call).await,
         "interface" => interface(app, call).await,
         "connection" | "capture" => connection(app, call).await,
         "archive" => archive(app, call).await,
+        "file" => file(app, call).await,
         "template" => template(app, call).await,
         "profile" => profile(app, call).await,
         "token" => token(app, call).await,
         "session" => session(app, call).await,
+        "account" | "flag" | "organization" => people(app, call).await,
+        "audit" | "notification" | "setting" => house(app, call).await,
         _ => other(app, call).await,
     }
 }
@@ -83,6 +108,25 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             let mode = ImportMode { dry_run: call.flag("dry_run")?, update: call.flag("update")? };
             Ok(json(&app.topology_import(&caller, &call.text().await?, mode).await?))
         }
+        "traffic" => {
+            let interval = match call.query("interval") {
+                None => TRAFFIC_DEFAULT_MS,
+                Some(text) => text.parse().map_err(|_bad| {
+                    let text = format!("interval: {text:?} is no number of milliseconds");
+                    ApiError::new(ErrorCode::InvalidValue, text)
+                })?,
+            };
+            Ok(traffic(app.topology_traffic(caller, call.id()?, interval).await?))
+        }
+        "arrange" => {
+            let id = call.id()?;
+            app.topology_arrange(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
+        "presence" => {
+            let id = call.id()?;
+            app.topology_presence(&caller, &id, call.json().await?).await.map(|()| nothing())
+        }
+        "renew" => Ok(json(&app.topology_renew(&caller, &call.id()?, call.json().await?).await?)),
         "counters" => Ok(json(&app.topology_counters(&caller, &call.id()?).await?)),
         _ => Err(unimplemented(&call)),
     }
@@ -100,6 +144,8 @@ async fn element(app: &App, call: Call) -> Answer<Response> {
         }
         "remove" => app.element_remove(&caller, &call.id()?).await.map(|()| nothing()),
         "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
+        "console" => socket::console(app, call).await,
+        "usage" => Ok(json(&app.element_usage(&caller, &call.id()?).await?)),
         "exec" => {
             let id: ElementId = call.id()?;
             Ok(json(&app.element_exec(&caller, &id, call.json().await?).await?))
@@ -138,6 +184,16 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "connection_remove" => {
             app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())
         }
+        "connection_usage" => Ok(json(&app.connection_usage(&caller, &call.id()?).await?)),
+        "capture_live" => {
+            let id: ConnectionId = call.id()?;
+            let filter = CaptureFilter { filter: call.query("filter").unwrap_or_default() };
+            let body = app.capture_live(&caller, &id, filter).await?;
+            Ok(stream(body, "application/x-pcapng", &format!("{id}.pcapng")))
+        }
+        "capture_filter_check" => {
+            app.capture_filter_check(&call.json().await?).await.map(|()| nothing())
+        }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_download(&caller, &id).await?;
@@ -161,6 +217,21 @@ async fn archive(app: &App, call: Call) -> Answer<Response> {
     }
 }
 
+async fn file(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    let id: ElementId = call.id()?;
+    let path = call.query("path").unwrap_or_default();
+    match call.operation.verb {
+        "download" => {
+            let body = app.file_download(&caller, &id, &path).await?;
+            let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("root");
+            Ok(stream(body, "application/x-tar", &format!("{name}.tar")))
+        }
+        "upload" => app.file_upload(&caller, &id, &path, call.stream()).await.map(|()| nothing()),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
 async fn template(app: &App, call: Call) -> Answer<Response> {
     let caller = call.caller.clone();
     match call.operation.verb {
@@ -168,7 +239,12 @@ async fn template(app: &App, call: Call) -> Answer<Response> {
         "ensure" => Ok(json(&app.template_ensure(&caller, call.param("name")).await?)),
         "upload" => {
             let (name, label) = (call.param("name").to_owned(), call.query("label"));
-            Ok(json(&app.template_upload(&caller, &name, label.as_deref(), call.stream()).await?))
+            let how = (label.as_deref(), call.query("format"));
+            Ok(json(&app.template_upload(&caller, &name, how, call.stream()).await?))
+        }
+        "pull" => {
+            let name = call.param("name").to_owned();
+            Ok(json(&app.template_pull(&caller, &name, call.json().await?).await?))
         }
         _ => Err(unimplemented(&call)),
     }
@@ -220,6 +296,73 @@ async fn session(app: &App, call: Call) -> Answer<Response> {
     Ok(response)
 }
 
+async fn people(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    let (account, organization) =
+        (call.param("account").to_owned(), call.param("organization").to_owned());
+    match call.operation.name {
+        "account_info" => Ok(json(&app.account_info(&caller))),
+        "account_list" => {
+            let (organization, flag) = (call.query("organization"), call.query("flag"));
+            Ok(json(&app.account_list(&caller, organization.as_deref(), flag.as_deref())?))
+        }
+        "account_create" => Ok(json(&app.account_create(&caller, call.json().await?).await?)),
+        "account_register" => Ok(json(&app.account_register(call.json().await?).await?)),
+        "account_show" => Ok(json(&app.account_show(&caller, &account)?)),
+        "account_modify" => {
+            Ok(json(&app.account_modify(&caller, &account, call.json().await?).await?))
+        }
+        "account_remove" => app.account_remove(&caller, &account).await.map(|()| nothing()),
+        "flag_list" => Ok(json(&app.flag_list())),
+        "organization_list" => Ok(json(&app.organization_list())),
+        "organization_create" => {
+            Ok(json(&app.organization_create(&caller, call.json().await?).await?))
+        }
+        "organization_info" => Ok(json(&app.organization_info(&organization)?)),
+        "organization_modify" => {
+            let (expected, patch) = (call.if_match()?, call.json().await?);
+            Ok(json(&app.organization_modify(&caller, &organization, patch, expected).await?))
+        }
+        "organization_remove" => {
+            app.organization_remove(&caller, &organization).await.map(|()| nothing())
+        }
+        _ => Err(unimplemented(&call)),
+    }
+}
+
+async fn house(app: &App, call: Call) -> Answer<Response> {
+    let caller = call.caller.clone();
+    match call.operation.name {
+        "audit_list" => {
+            let query = AuditQuery {
+                account: call.query("account"),
+                object: call.query("object"),
+                before: call.number("before")?,
+                limit: call
+                    .number("limit")?
+                    .map_or(AUDIT_PAGE, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            };
+            Ok(json(&app.audit_list(&caller, query).await?))
+        }
+        "notification_list" => {
+            Ok(json(&app.notification_list(&caller, call.flag("include_read")?)))
+        }
+        "notification_modify" => {
+            let id: NotificationId = call.id()?;
+            let patch: NotificationPatch = call.json().await?;
+            Ok(json(&app.notification_modify(&caller, &id, patch.read).await?))
+        }
+        "notification_read" => app.notification_read(&caller).await.map(|()| nothing()),
+        "notification_send" => Ok(json(&app.notification_send(&caller, call.json().await?).await?)),
+        "notification_contact" => {
+            Ok(json(&app.notification_contact(&caller, call.json().await?).await?))
+        }
+        "setting_info" => Ok(json(&app.settings())),
+        "setting_modify" => Ok(json(&app.setting_modify(&caller, call.json().await?).await?)),
+        _ => Err(unimplemented(&call)),
+    }
+}
+
 async fn other(app: &App, call: Call) -> Answer<Response> {
     let caller = call.caller.clone();
     match call.operation.name {
@@ -238,9 +381,8 @@ async fn other(app: &App, call: Call) -> Answer<Response> {
                 })?,
                 None => app.last_event().await?,
             };
-            Ok(events(app.event_list(caller, after)))
+            Ok(events(app.event_list(caller, after, call.flag("presence")?)))
         }
-        "account_info" => Ok(json(&app.account_info(&caller))),
         "server_info" => Ok(json(&app.server_info())),
         "kind_list" => Ok(json(&app.kind_list())),
         "openapi_info" => Ok(json(&crate::openapi::openapi())),

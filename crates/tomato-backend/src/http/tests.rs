@@ -18,6 +18,7 @@ use tomato_api::job::{Job, JobState};
 use tomato_api::request::Event;
 use tomato_model::graph::Graph;
 use tomato_model::lifecycle::State as Life;
+use tomato_model::topology::TimeoutStep;
 
 use super::*;
 
@@ -224,13 +225,94 @@ async fn who_was_away_too_long_is_told_to_reload() {
     let path = dir.path().join("state");
     let store = tomato_store::SqliteStore::open_with(&path, 10, 5).await.unwrap();
     let app = App::open(store, crate::hostlink::HostLink::default()).await.unwrap();
-    let caller = Caller { account: "eve".into(), admin: false };
+    let caller = Caller { account: "eve".into(), ..Caller::default() };
     for _ in 0..40 {
         app.topology_create(&caller, tomato_api::request::TopologyCreate::default()).await.unwrap();
     }
-    let mut follower = std::pin::pin!(app.event_list(caller.clone(), 3));
+    let mut follower = std::pin::pin!(app.event_list(caller.clone(), 3, false));
     assert_eq!(follower.next().await.unwrap().unwrap(), Followed::Reload(40));
-    let mut follower = std::pin::pin!(app.event_list(caller, 38));
+    let mut follower = std::pin::pin!(app.event_list(caller, 38, false));
     let next = follower.next().await.unwrap().unwrap();
     assert!(matches!(next, Followed::Event(Event { seq: 39, .. })), "{next:?}");
+}
+
+/// The topology's state of being over, and of its elements.
+async fn life(world: &World, id: &str) -> (Option<TimeoutStep>, Vec<Life>) {
+    let graph: Graph = world.admin.call("topology_info", &[id], &[], Payload::Empty).await.unwrap();
+    let states = graph.elements.iter().map(|element| element.state).collect();
+    (graph.topology.timeout.map(|timeout| timeout.step), states)
+}
+
+/// Walks at that time until the elements are in the state.
+async fn walk(world: &World, id: &str, now: u64, state: Life) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        world.app.walk_timeouts(now).await;
+        let (_, states) = life(world, id).await;
+        if states.iter().all(|seen| *seen == state) {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < until, "{states:?} instead of {state:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_topology_that_nobody_renews_is_warned_of_stopped_destroyed_and_removed() {
+    let world = world().await;
+    let old = world.post("topology_create", &[], json!({"name": "old"})).await;
+    assert_eq!(old.get("timeout"), None, "off unless asked for");
+    let renewed = world
+        .admin
+        .call::<Value>(
+            "topology_renew",
+            &[old["id"].as_str().unwrap()],
+            &[],
+            Payload::Json(json!({})),
+        )
+        .await;
+    assert_eq!(renewed.unwrap_err().code, ErrorCode::InvalidState);
+    let times = json!({"timeouts": {"enabled": true, "warning_s": 100, "destroy_s": 1000, "remove_s": 2000}});
+    world.post("setting_modify", &[], times).await;
+    let topology = world.post("topology_create", &[], json!({"name": "t"})).await;
+    assert_eq!(topology["timeout"]["step"], "initial");
+    let id = topology["id"].as_str().unwrap();
+    world
+        .post("element_create", &[], json!({"topology": id, "kind": "container", "name": "a"}))
+        .await;
+    assert_eq!(world.start(id).await.state, JobState::Done);
+    let renewed = world.post("topology_renew", &[id], json!({"timeout_s": 5000})).await;
+    let at = renewed["timeout"]["at"].as_u64().unwrap();
+    let second = 1_000_000;
+    world.app.walk_timeouts(at - 101 * second).await;
+    assert_eq!(life(&world, id).await, (Some(TimeoutStep::Renewed), vec![Life::Started]));
+    world.app.walk_timeouts(at - 99 * second).await;
+    world.app.walk_timeouts(at - 98 * second).await;
+    assert_eq!(life(&world, id).await, (Some(TimeoutStep::Warned), vec![Life::Started]));
+    let told =
+        world.admin.call::<Value>("notification_list", &[], &[], Payload::Empty).await.unwrap();
+    assert_eq!(told.as_array().unwrap().len(), 1, "warned once: {told:#}");
+    assert_eq!(told[0]["ref"], json!(["topology", id]));
+    walk(&world, id, at + second, Life::Prepared).await;
+    assert_eq!(life(&world, id).await.0, Some(TimeoutStep::Stopped));
+    walk(&world, id, at + 1001 * second, Life::Created).await;
+    assert_eq!(life(&world, id).await.0, Some(TimeoutStep::Destroyed));
+
+    // a renewal at any time ends the walk
+    world.post("topology_renew", &[id], json!({"timeout_s": 5000})).await;
+    world.app.walk_timeouts(at - 101 * second).await;
+    assert_eq!(life(&world, id).await.0, Some(TimeoutStep::Renewed));
+    assert_eq!(world.start(id).await.state, JobState::Done);
+
+    let far = at + 10_000 * second;
+    walk(&world, id, far, Life::Prepared).await;
+    walk(&world, id, far, Life::Created).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while world.admin.call::<Value>("topology_info", &[id], &[], Payload::Empty).await.is_ok() {
+        world.app.walk_timeouts(far).await;
+        assert!(tokio::time::Instant::now() < until, "it is never removed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (step, _) = life(&world, old["id"].as_str().unwrap()).await;
+    assert_eq!(step, Some(TimeoutStep::Renewed), "topologies from before get the full time");
 }

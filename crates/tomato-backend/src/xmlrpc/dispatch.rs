@@ -21,6 +21,7 @@ mod place;
 mod resource;
 mod server;
 mod topology;
+mod usage;
 
 /// Arguments by name; every argument of the method is there.
 pub(crate) type Args = Map<String, Json>;
@@ -32,6 +33,8 @@ const IDS: [&str; 5] = ["id", "top", "parent", "el1", "el2"];
 pub(crate) struct Session<'a> {
     app: &'a App,
     caller: &'a Caller,
+    /// Proved by the call.
+    password: &'a str,
 }
 
 /// An element, or one of its interfaces by index.
@@ -44,7 +47,10 @@ struct Found {
 pub(crate) async fn anonymous(app: &App, method: &str, args: &Args) -> Result<Json, ApiError> {
     match method {
         "ping" => Ok(Json::Bool(true)),
-        "server_info" => Ok(server::info(app)),
+        "server_info" => {
+            let ask = Ask { operation: "setting_info", ..Ask::default() };
+            Ok(server::info(app, &bridge::call(app, &Caller::default(), ask).await?))
+        }
         "statistics" => server::statistics(app).await,
         "site_list" => place::site_list(args),
         "site_info" => place::site_info(args),
@@ -57,8 +63,8 @@ pub(crate) async fn anonymous(app: &App, method: &str, args: &Args) -> Result<Js
 
 impl<'a> Session<'a> {
     /// A session of `caller`.
-    pub(crate) fn new(app: &'a App, caller: &'a Caller) -> Self {
-        Self { app, caller }
+    pub(crate) fn new(app: &'a App, caller: &'a Caller, password: &'a str) -> Self {
+        Self { app, caller, password }
     }
 
     /// Runs a method of the table.

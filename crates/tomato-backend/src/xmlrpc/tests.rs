@@ -17,8 +17,8 @@ impl Lab {
         let dir = tempfile::tempdir().expect("a directory");
         let store = tomato_store::SqliteStore::open(&dir.path().join("db")).await.expect("a store");
         let app = App::open(store, crate::hostlink::HostLink::default()).await.expect("opened");
-        app.ensure_admin("secret").await.expect("an account");
-        app.account_set("tester", "secret", false).await.expect("an account");
+        app.ensure_admin("secret words").await.expect("an account");
+        app.account_set("tester", "secret words", false).await.expect("an account");
         Self { app, _dir: dir }
     }
 }
@@ -73,7 +73,7 @@ async fn call_as(
 }
 
 async fn call(lab: &Lab, name: &str, params: Json) -> Json {
-    call_as(lab, Some("admin:secret"), name, params)
+    call_as(lab, Some("admin:secret words"), name, params)
         .await
         .unwrap_or_else(|fault| panic!("{name}: {fault:?}"))
 }
@@ -81,7 +81,7 @@ async fn call(lab: &Lab, name: &str, params: Json) -> Json {
 /// Code of the 999 fault that a call must end with.
 async fn code(lab: &Lab, name: &str, params: Json) -> String {
     let (code, text) =
-        call_as(lab, Some("admin:secret"), name, params).await.expect_err("must be refused");
+        call_as(lab, Some("admin:secret words"), name, params).await.expect_err("must be refused");
     assert_eq!(code, 999, "{text}");
     let error: Json = serde_json::from_str(&text).expect("JSON");
     let known = [
@@ -244,7 +244,7 @@ async fn credentials_decide_about_the_status() {
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(headers.contains_key(header::WWW_AUTHENTICATE));
     assert_eq!(post_body(&lab, Some("admin:wrong"), false, body()).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(post_body(&lab, Some("admin:secret"), false, body()).await.0, StatusCode::OK);
+    assert_eq!(post_body(&lab, Some("admin:secret words"), false, body()).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -320,8 +320,9 @@ async fn objects_are_made_changed_and_hidden_from_others() {
         } else {
             "connection_info"
         };
-        let fault =
-            call_as(&lab, Some("tester:secret"), method, json!([id])).await.expect_err("refused");
+        let fault = call_as(&lab, Some("tester:secret words"), method, json!([id]))
+            .await
+            .expect_err("refused");
         assert!(fault.1.contains("\"code\":\"denied\""), "{method}: {}", fault.1);
     }
     call(&lab, "element_remove", json!([ports[0]])).await;
@@ -340,7 +341,8 @@ async fn what_the_manual_says_of_profiles_holds() {
     }
     let changed = call(&lab, "profile_modify", json!([made["id"], {"ram": 257}])).await;
     assert_eq!((&changed["ram"], &changed["diskspace"]), (&json!(257), &json!(1234)));
-    let refused = call_as(&lab, Some("tester:secret"), "profile_remove", json!(["mine"])).await;
+    let refused =
+        call_as(&lab, Some("tester:secret words"), "profile_remove", json!(["mine"])).await;
     assert!(refused.expect_err("refused").1.contains("denied"));
     call(&lab, "profile_remove", json!([made["id"]])).await;
     assert_eq!(code(&lab, "profile_info", json!(["mine"])).await, "entity_does_not_exist");
@@ -351,8 +353,9 @@ async fn a_host_that_should_be_called_is_a_transport_error() {
     let lab = Lab::new().await;
     let attrs = json!({"rpcurl": "ssl+jsonrpc://h:8003", "address": "192.0.2.1"});
     let params = json!(["h", "local", attrs]);
-    let (code, text) =
-        call_as(&lab, Some("admin:secret"), "host_create", params).await.expect_err("refused");
+    let (code, text) = call_as(&lab, Some("admin:secret words"), "host_create", params)
+        .await
+        .expect_err("refused");
     let error: Json = serde_json::from_str(&text).expect("JSON");
     assert_eq!(code, 999);
     assert_eq!((&error["type"], &error["code"]), (&json!("transport"), &json!("network.connect")));
@@ -361,14 +364,14 @@ async fn a_host_that_should_be_called_is_a_transport_error() {
 #[tokio::test]
 async fn nobody_changes_the_own_role_and_all_topologies_need_a_flag() {
     let lab = Lab::new().await;
-    let top = call_as(&lab, Some("tester:secret"), "topology_create", json!([])).await;
+    let top = call_as(&lab, Some("tester:secret words"), "topology_create", json!([])).await;
     let top = top.expect("made")["id"].clone();
     for (method, params) in [
         ("topology_set_permission", json!([top, "tester", "user"])),
         ("topology_list", json!([false, true])),
         ("host_action", json!(["x", "forced_update"])),
     ] {
-        let fault = call_as(&lab, Some("tester:secret"), method, params).await;
+        let fault = call_as(&lab, Some("tester:secret words"), method, params).await;
         assert!(fault.expect_err("refused").1.contains("\"denied\""), "{method}");
     }
     assert_eq!(call(&lab, "topology_list", json!([])).await, json!([]));

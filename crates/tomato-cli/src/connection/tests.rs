@@ -8,7 +8,7 @@ fn of(options: &[&str]) -> Value {
     let Command::Link(link) = Cli::try_parse_from(line).unwrap().command else {
         panic!("not link")
     };
-    Value::Object(patch(&link))
+    Value::Object(patch(&link).unwrap())
 }
 
 #[test]
@@ -18,6 +18,14 @@ fn only_what_is_named_is_changed() {
         of(&["--delay", "50ms", "--direction", "forward"]),
         json!({ "emulation": true, "forward": { "delay": "50ms" } })
     );
+    let set = ["--direction", "backward", "--set", "ecn=true", "--set", "mtu=", "--set"];
+    assert_eq!(
+        of(&[set.as_slice(), &["discipline=codel target=5ms"]].concat()),
+        json!({ "emulation": true,
+            "backward": { "ecn": true, "mtu": null, "discipline": "codel target=5ms" } })
+    );
+    let preset = of(&["--preset", "lte-down", "--direction", "forward", "--delay", "1ms"]);
+    assert_eq!(preset["forward"], json!({ "bandwidth": "12Mbit/s", "delay": "1ms" }));
     assert_eq!(of(&["--connected", "off"]), json!({ "connected": false }));
     assert_eq!(
         of(&["--bandwidth", "none", "--emulation", "off"]),

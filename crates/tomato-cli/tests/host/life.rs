@@ -27,7 +27,7 @@ const ENHANCED_PACKET: u32 = 6;
 const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 /// A lab in which [`PAIR`] runs.
-fn started() -> World {
+pub(crate) fn started() -> World {
     let world = World::up();
     let file = world.file("pair.yaml");
     fs::write(&file, PAIR).expect("written");
@@ -44,15 +44,8 @@ fn ping(world: &World) -> Vec<f64> {
     times
 }
 
-/// When the first process of an element started, in clock ticks since the machine's start.
-fn boot_time(world: &World, element: &str) -> Option<u64> {
-    let stat = world.try_tomato(&["exec", element, "--", "cat", "/proc/1/stat"]).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
 /// The number of blocks that hold a frame.
-fn frames(pcapng: &[u8]) -> usize {
+pub(crate) fn frames(pcapng: &[u8]) -> usize {
     let word = |at: usize| -> u32 {
         let bytes = pcapng.get(at..at + 4).expect("blocks are whole");
         u32::from_le_bytes(bytes.try_into().expect("four bytes"))
@@ -101,7 +94,7 @@ fn a_topology_runs_is_changed_recorded_and_written_to_a_file() {
 fn elements_survive_the_death_of_every_process_of_the_lab() {
     const ROLES: [&str; 3] = ["backend", "hostmanager", "wire"];
     let world = started();
-    let boots = ["pair/a", "pair/b"].map(|element| boot_time(&world, element));
+    let boots = ["pair/a", "pair/b"].map(|element| world.boot_time(element));
     assert!(boots.iter().all(Option::is_some), "{boots:?}");
     let killed = ROLES.map(|role| world.pid(role).expect("runs"));
     for pid in killed {
@@ -113,7 +106,7 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
     });
     wait_for("the same elements", || {
         world.try_tomato(&["show", "pair"]).is_ok()
-            && ["pair/a", "pair/b"].map(|element| boot_time(&world, element)) == boots
+            && ["pair/a", "pair/b"].map(|element| world.boot_time(element)) == boots
     });
     assert_eq!(world.states("pair"), ["started"; 3]);
     wait_for("frames to pass", || {
@@ -123,7 +116,7 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
     });
     let after = ping(&world);
     assert!(after.iter().all(|time| *time >= 40.0), "{after:?}");
-    assert_eq!(["pair/a", "pair/b"].map(|element| boot_time(&world, element)), boots);
+    assert_eq!(["pair/a", "pair/b"].map(|element| world.boot_time(element)), boots);
 }
 
 #[test]

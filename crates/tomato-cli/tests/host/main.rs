@@ -2,9 +2,16 @@
 //! Run with `--features host-tests`.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "browser-tests")]
+mod browser;
+mod console;
+mod fault;
+mod image;
 mod kill;
 mod life;
+mod live;
 mod original;
 mod python;
+mod reach;
 mod script;
 mod world;

@@ -15,6 +15,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// One lab.
 pub(crate) struct World {
     dir: tempfile::TempDir,
+    data: PathBuf,
     /// The lab's id.
     id: String,
     listen: String,
@@ -23,17 +24,32 @@ pub(crate) struct World {
 impl World {
     /// A new lab that answers.
     pub(crate) fn up() -> Self {
+        Self::up_with(None, "data")
+    }
+
+    /// A new lab whose data directory has this path below the test's own, with these templates.
+    pub(crate) fn up_with(templates: Option<&str>, data: &str) -> Self {
+        Self::up_in(Self::dir(), templates, data)
+    }
+
+    /// The directory of a test.
+    pub(crate) fn dir() -> tempfile::TempDir {
         // The backend runs without privileges and must get through.
-        let dir = tempfile::Builder::new()
+        tempfile::Builder::new()
             .prefix("tomato-host-test-")
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()
-            .expect("made");
+            .expect("made")
+    }
+
+    /// A new lab in a directory of a test.
+    pub(crate) fn up_in(dir: tempfile::TempDir, templates: Option<&str>, data: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = free.local_addr().expect("has an address").to_string();
         drop(free);
-        let mut world = Self { dir, id: String::new(), listen };
-        let templates = world.file("templates");
+        let data = dir.path().join(data);
+        let mut world = Self { dir, data, id: String::new(), listen };
+        let templates = templates.map_or_else(|| world.file("templates"), str::to_owned);
         world.tomato(&["up", "--detach", "--listen", &world.listen, "--template-dir", &templates]);
         let lab = fs::read(world.data_dir().join("lab.json")).expect("kept");
         let lab: Value = serde_json::from_slice(&lab).expect("JSON");
@@ -47,7 +63,7 @@ impl World {
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.data.clone()
     }
 
     fn run_dir(&self) -> PathBuf {
@@ -80,6 +96,20 @@ impl World {
         }
     }
 
+    /// A call that reads `input`: its exit code and what it writes.
+    pub(crate) fn with_input(&self, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+        let run = Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+            .args(arguments)
+            .env("TOMATO_DATA_DIR", self.data_dir())
+            .env("TOMATO_URL", self.url())
+            .deadline(DEADLINE)
+            .stdin(input)
+            .any_status()
+            .run()
+            .expect("runs");
+        (run.status.code(), format!("{}{}", run.stdout_text(), run.stderr_text()))
+    }
+
     /// The same, and it must succeed.
     pub(crate) fn tomato(&self, arguments: &[&str]) -> String {
         self.try_tomato(arguments)
@@ -98,12 +128,51 @@ impl World {
         elements.iter().map(|e| e["state"].as_str().expect("has a state").to_owned()).collect()
     }
 
+    /// Where the process of a role is named.
+    pub(crate) fn pid_file(&self, role: &str) -> PathBuf {
+        self.run_dir().join(format!("{role}.pid"))
+    }
+
     /// The process of a role, if it runs.
     pub(crate) fn pid(&self, role: &str) -> Option<i32> {
-        let record = fs::read(self.run_dir().join(format!("{role}.pid"))).ok()?;
+        let record = fs::read(self.pid_file(role)).ok()?;
         let record: Value = serde_json::from_slice(&record).ok()?;
         let pid = i32::try_from(record["pid"].as_i64()?).ok()?;
         Path::new("/proc").join(pid.to_string()).exists().then_some(pid)
+    }
+
+    /// Kills a role and waits for the next one.
+    pub(crate) fn kill(&self, role: &str) {
+        let old = self.pid(role).expect("runs");
+        let pid = rustix::process::Pid::from_raw(old).expect("not zero");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        wait_for("a new process", || self.pid(role).is_some_and(|new| new != old));
+    }
+
+    /// Makes a topology as a file says, started.
+    pub(crate) fn start(&self, topology: &str) {
+        let file = self.file("topology.yaml");
+        fs::write(&file, topology).expect("written");
+        self.tomato(&["start", &file]);
+    }
+
+    /// An element or connection of a topology as it is shown.
+    pub(crate) fn shown(&self, topology: &str, part: &str, name: &str) -> Value {
+        let shown = self.json(&["show", topology]);
+        let all = shown["graph"][part].as_array().expect("a list");
+        all.iter().find(|one| one["name"] == name).expect("there").clone()
+    }
+
+    /// What a script in an element writes; it must succeed.
+    pub(crate) fn sh(&self, element: &str, script: &str) -> String {
+        self.tomato(&["exec", element, "--", "/bin/sh", "-c", script])
+    }
+
+    /// When the first process of an element started, in clock ticks since the machine's start.
+    pub(crate) fn boot_time(&self, element: &str) -> Option<u64> {
+        let stat = self.try_tomato(&["exec", element, "--", "cat", "/proc/1/stat"]).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_ascii_whitespace().nth(19)?.parse().ok()
     }
 
     /// What of the lab is on this machine, each with its kind in front.

@@ -12,18 +12,18 @@ use crate::fake::{FakeTemplates, FakeWire};
 
 mod faults;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
-    containers: FakeContainers,
-    wire: FakeWire,
+    pub(crate) containers: FakeContainers,
+    pub(crate) wire: FakeWire,
     templates: FakeTemplates,
-    host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(FakeOptions::default())
     }
 
@@ -36,7 +36,7 @@ impl World {
     }
 
     /// What a hostmanager finds that was killed and started again.
-    fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         self.host.shut_down();
         self.host = open(&self.dir, &self.containers, &self.wire, &self.templates);
     }
@@ -55,7 +55,7 @@ impl World {
         found.unwrap_or_else(|_| panic!("did not come: {:#?}", self.host.observed()))
     }
 
-    async fn settled(&self, generation: u64) -> ObservedTopology {
+    pub(crate) async fn settled(&self, generation: u64) -> ObservedTopology {
         self.until(|o| o.settled && o.generation == generation).await
     }
 
@@ -86,7 +86,7 @@ pub(crate) fn with_fakes() -> (tempfile::TempDir, Arc<Host>, FakeContainers) {
     (dir, host, containers)
 }
 
-fn element(n: u64) -> ElementId {
+pub(crate) fn element(n: u64) -> ElementId {
     ElementId::new(1, n)
 }
 
@@ -144,7 +144,7 @@ fn connection(n: u64, a: u64, b: u64) -> WantedConnection {
 }
 
 /// host1 and host2 on switch 9.
-fn wanted() -> WantedTopology {
+pub(crate) fn wanted() -> WantedTopology {
     WantedTopology {
         id: TopologyId::new(1, 1),
         generation: 1,
@@ -470,6 +470,81 @@ async fn a_process_killed_for_memory_is_told_although_its_element_goes_on() {
 }
 
 #[tokio::test]
+async fn another_template_makes_only_that_element_anew() {
+    let mut world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    let before = world.containers.calls().len();
+    let key = TopologyId::new(1, 1).to_string();
+    let attaches = world.wire.attaches();
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().template = "busybox".to_owned();
+    world.host.want(topology.clone()).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!(states(&seen), [State::Started; 3]);
+    assert_eq!((seen.connections.len(), &seen.elements[0].error), (2, &None));
+    let calls = world.containers.calls().split_off(before);
+    assert!(calls.iter().all(|(_, id)| *id == element(1)), "{calls:?}");
+    let done: Vec<&str> = calls.iter().map(|(call, _)| call.as_str()).collect();
+    let order: Vec<_> = ["stop", "destroy", "prepare", "start"]
+        .map(|call| done.iter().position(|done| *done == call).unwrap())
+        .into();
+    assert!(order.is_sorted(), "{done:?}");
+    assert_eq!(world.wire.attaches()[attaches.len()..], [InterfaceId::new(2, 1).to_string()]);
+    assert_eq!(world.wire.attached(&key).len(), 2);
+    let digests: Vec<_> = world.templates.pins().into_iter().map(|(digest, _)| digest).collect();
+    assert_eq!(digests, ["sha256-busybox", "sha256-debian-12"]);
+    // Killed after it was stopped: it is started all the same.
+    topology.generation = 3;
+    topology.elements[0].container.as_mut().unwrap().template = "debian-12".to_owned();
+    world.containers.fail_next("destroy", "killed");
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(3).await;
+    topology.generation = 4;
+    topology.seed += 1;
+    topology.elements[0].ageing_s += 1;
+    world.reopen();
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(4).await;
+    assert_eq!((states(&seen), &seen.elements[0].error), (vec![State::Started; 3], &None));
+}
+
+#[tokio::test]
+async fn an_element_goes_on_when_its_new_template_does_not_exist() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().template = "no-such".to_owned();
+    world.host.want(topology).await.unwrap();
+    let seen = world.settled(2).await;
+    assert_eq!((states(&seen), seen.connections.len()), (vec![State::Started; 3], 2));
+    assert_eq!(seen.elements[0].error.as_ref().unwrap().code, ErrorCode::EntityDoesNotExist);
+    assert_eq!(world.count("stop"), 0);
+}
+
+#[tokio::test]
+async fn other_limits_are_given_to_a_running_element_without_a_restart() {
+    let world = World::new();
+    let mut topology = wanted();
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(1).await;
+    topology.generation = 2;
+    topology.elements[0].container.as_mut().unwrap().memory_bytes *= 2;
+    world.host.want(topology.clone()).await.unwrap();
+    world.settled(2).await;
+    assert_eq!((world.count("set_limits"), world.count("stop"), world.count("start")), (1, 0, 2));
+    // The disk is only compared.
+    topology.generation = 3;
+    topology.elements[0].container.as_mut().unwrap().disk_bytes *= 2;
+    world.host.want(topology).await.unwrap();
+    world.settled(3).await;
+    assert_eq!(world.count("set_limits"), 1);
+}
+
+#[tokio::test]
 async fn a_removed_topology_leaves_nothing() {
     let world = World::new();
     let topology = wanted();
@@ -505,6 +580,7 @@ async fn orphans_are_removed() {
             digest: String::new(),
             rootfs: PathBuf::new(),
             boot: Vec::new(),
+            main: None,
         },
     );
     world.containers.start(&stray.unwrap()).await.unwrap();

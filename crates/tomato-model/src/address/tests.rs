@@ -11,6 +11,7 @@ fn filled_addresses_avoid_those_in_use_and_follow_the_segments_network() {
         revision: 1,
         seed: 1,
         roles: std::collections::BTreeMap::new(),
+        timeout: None,
         client: std::collections::BTreeMap::new(),
     };
     let mut graph = Graph::new(topology);

@@ -10,6 +10,7 @@ pub(crate) fn empty() -> (Graph, CountingIds) {
         revision: 1,
         seed: 7,
         roles: std::collections::BTreeMap::new(),
+        timeout: None,
         client: std::collections::BTreeMap::new(),
     };
     (Graph::new(topology), ids)
@@ -110,6 +111,6 @@ fn wrong_edits_are_refused_and_change_nothing() {
             .contains("tmplate")
     );
     graph.element_mut(&a).unwrap().state = State::Started;
-    let started = modify_element(&mut graph, &a, &patch(serde_json::json!({"template": "alpine"})));
+    let started = modify_element(&mut graph, &a, &patch(serde_json::json!({"name": "alpine"})));
     assert!(matches!(started, Err(EditError::InvalidState { .. })));
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::kind::Kind;
 use crate::limits::SUGGESTION_DISTANCE_MAX;
-use crate::link::{Distribution, LinkParams};
+use crate::link::{Distribution, LinkParams, LinkPatch, PRESETS, preset};
 use crate::topology::{JsonValue, Route};
 
 const DISTRIBUTIONS: [(&str, Distribution); 4] = [
@@ -18,6 +18,19 @@ const DISTRIBUTIONS: [(&str, Distribution); 4] = [
     ("normal", Distribution::Normal),
     ("pareto", Distribution::Pareto),
     ("paretonormal", Distribution::Paretonormal),
+];
+
+/// Parameters that are read with remedies of their own.
+const PARSED: [&str; 9] = [
+    "preset",
+    "bandwidth",
+    "delay",
+    "jitter",
+    "distribution",
+    "loss",
+    "duplicate",
+    "corrupt",
+    "queue",
 ];
 
 #[derive(Default)]
@@ -177,33 +190,66 @@ impl Reader {
 
     fn params(&mut self, fields: &Fields<'_>, key: &str) -> Option<LinkParams> {
         let node = fields.known.get(key)?;
-        let known = [
-            "bandwidth",
-            "delay",
-            "jitter",
-            "distribution",
-            "loss",
-            "duplicate",
-            "corrupt",
-            "queue",
-        ];
+        let known = [LinkParams::NAMES, &["preset"]].concat();
         let fields = self.fields(node, &fields.path(key), &known);
         for name in fields.client.keys() {
             self.wrong(node, &fields.path(name), "has no place here", "put it on the connection");
         }
-        let distribution = fields.known.get("distribution").copied();
-        Some(LinkParams {
-            bandwidth: self.parsed(&fields, "bandwidth"),
-            delay: self.parsed(&fields, "delay").unwrap_or_default(),
-            jitter: self.parsed(&fields, "jitter").unwrap_or_default(),
-            distribution: distribution
-                .and_then(|node| self.choice(node, &fields.path("distribution"), &DISTRIBUTIONS))
-                .unwrap_or_default(),
-            loss: self.parsed(&fields, "loss").unwrap_or_default(),
-            duplicate: self.parsed(&fields, "duplicate").unwrap_or_default(),
-            corrupt: self.parsed(&fields, "corrupt").unwrap_or_default(),
-            queue: self.parsed(&fields, "queue"),
-        })
+        let mut patch = LinkPatch {
+            bandwidth: self.parsed(&fields, "bandwidth").map(Some),
+            delay: self.parsed(&fields, "delay"),
+            jitter: self.parsed(&fields, "jitter"),
+            loss: self.parsed(&fields, "loss"),
+            duplicate: self.parsed(&fields, "duplicate"),
+            corrupt: self.parsed(&fields, "corrupt"),
+            queue: self.parsed(&fields, "queue").map(Some),
+            ..LinkPatch::default()
+        };
+        if let Some(node) = fields.known.get("distribution") {
+            patch.distribution = self.choice(node, &fields.path("distribution"), &DISTRIBUTIONS);
+        }
+        let mut params = patch.applied(&self.preset(&fields));
+        for (name, node) in &fields.known {
+            if !PARSED.contains(name) {
+                params = self.param(&fields, name, node, &params);
+            }
+        }
+        Some(params)
+    }
+
+    /// The parameters of the preset that is named, or none.
+    fn preset(&mut self, fields: &Fields<'_>) -> LinkParams {
+        let Some(name) = self.text(fields, "preset") else { return LinkParams::default() };
+        if let Some(params) = preset(&name) {
+            return params;
+        }
+        if let Some(node) = fields.known.get("preset") {
+            let names: Vec<String> = PRESETS.iter().map(|p| format!("{}-down", p.name)).collect();
+            let remedy = format!("use one of {}, or -up", names.join(", "));
+            self.wrong(node, &fields.path("preset"), format!("{name:?} is unknown"), remedy);
+        }
+        LinkParams::default()
+    }
+
+    /// `params` with one parameter from its JSON form.
+    fn param(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &str,
+        node: &Node,
+        params: &LinkParams,
+    ) -> LinkParams {
+        let object = serde_json::Map::from_iter([(name.to_owned(), node.json())]);
+        match serde_json::from_value::<LinkPatch>(object.into()) {
+            Ok(patch) => patch.applied(params),
+            Err(error) => {
+                let error = error.to_string();
+                let (message, remedy) =
+                    error.split_once("; ").unwrap_or((&error, "see docs/wire.md for its form"));
+                self.wrong(node, &fields.path(name), message, remedy);
+                params.clone()
+            }
+        }
     }
 
     fn interface(&mut self, node: &Node, path: &str) -> FileInterface {
@@ -322,7 +368,7 @@ impl Reader {
             emulation: self.flag(&fields, "emulation").unwrap_or(true),
             connected: self.flag(&fields, "connected").unwrap_or(true),
             capturing: self.flag(&fields, "capturing").unwrap_or(false),
-            forward: forward.or(both).unwrap_or_default(),
+            forward: forward.or_else(|| both.clone()).unwrap_or_default(),
             backward: backward.or(both).unwrap_or_default(),
             client: fields.client,
             between: between?,

@@ -40,7 +40,7 @@ fn exporting_importing_and_exporting_gives_the_same_bytes() {
 fn what_a_file_says_arrives() {
     let graph = graph(CAMPUS);
     let wan = graph.connection_by_name("lan-b").unwrap();
-    assert_eq!((wan.forward, wan.forward.delay.0), (wan.backward, 20_000_000));
+    assert_eq!((&wan.forward, wan.forward.delay.0), (&wan.backward, 20_000_000));
     let no = graph.element_by_name("no").unwrap();
     assert!(no.interfaces[0].addresses.is_empty());
     assert_eq!(graph.topology.seed, 42);

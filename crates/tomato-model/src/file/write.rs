@@ -23,8 +23,8 @@ pub fn export(graph: &Graph) -> TopologyFile {
                 emulation: connection.emulation,
                 connected: connection.connected,
                 capturing: connection.capturing,
-                forward: connection.forward,
-                backward: connection.backward,
+                forward: connection.forward.clone(),
+                backward: connection.backward.clone(),
                 client: connection.client.clone(),
             },
         );

@@ -278,13 +278,9 @@ pub(crate) fn check_connection(path: &str, connection: &Connection, errors: &mut
     for (direction, params) in
         [("forward", &connection.forward), ("backward", &connection.backward)]
     {
-        if params.bandwidth.is_some_and(|bandwidth| bandwidth.0 == 0) {
-            let at = format!("{path}.{direction}.bandwidth");
-            errors.push(ModelError::new(
-                &at,
-                "0bit/s lets nothing pass",
-                "leave it out for no limit, or use connected: false",
-            ));
+        for (name, message, remedy) in params.problems() {
+            let at = format!("{path}.{direction}.{name}");
+            errors.push(ModelError::new(&at, message, remedy));
         }
     }
     check_client(path, &connection.client, errors);

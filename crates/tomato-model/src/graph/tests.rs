@@ -9,6 +9,7 @@ fn three() -> (Graph, CountingIds) {
         revision: 1,
         seed: 1,
         roles: BTreeMap::new(),
+        timeout: None,
         client: BTreeMap::new(),
     };
     let mut graph = Graph::new(topology);

@@ -61,6 +61,7 @@ const STALE: &[&str] = &[
     "restricted",
     "capture_port",
     "capture_pid",
+    "capture_token",
     "bridge",
     "_debug_mode",
     "_initialized",
@@ -144,6 +145,7 @@ pub fn import(
         revision: 1,
         seed: ids.seed(),
         roles: [(account.to_owned(), Role::Owner)].into(),
+        timeout: None,
         client: BTreeMap::new(),
     };
     let graph = Graph::new(topology);

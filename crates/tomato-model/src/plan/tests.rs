@@ -43,19 +43,13 @@ fn only_what_differs_is_touched() {
     let next = planned(Some(&first), &text, &mut ids);
     let changes: Vec<(&str, Change)> =
         next.steps.iter().map(|s| (s.object.as_str(), s.change)).collect();
-    assert_eq!(
-        changes,
-        [
-            ("elements.b", Change::Restart),
-            ("connections.x", Change::Modify),
-            ("connections.y", Change::Create)
-        ]
-    );
+    assert_eq!(changes, [("elements.b", Change::Restart), ("connections.x", Change::Modify)]);
     let (old, new) =
         (first.element_by_name("a").unwrap(), next.graph.element_by_name("a").unwrap());
     assert_eq!(old, new);
-    let b = next.graph.element_by_name("b").unwrap();
-    assert_eq!((b.state, b.wanted), (State::Created, State::Started));
+    let (old, b) = (first.element_by_name("b").unwrap(), next.graph.element_by_name("b").unwrap());
+    assert_eq!((&b.id, b.wanted, b.template.as_deref()), (&old.id, State::Started, Some("u")));
+    assert_eq!(next.graph.connection_by_name("y"), first.connection_by_name("y"));
     assert_eq!(next.graph.connection_by_name("x").unwrap().revision, 2);
 }
 

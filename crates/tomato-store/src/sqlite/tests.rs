@@ -27,7 +27,7 @@ macro_rules! conforms {
     )*};
 }
 
-conforms! { entities conflicts event_log accounts tokens }
+conforms! { entities conflicts event_log accounts tokens audit_log }
 
 fn event() -> NewEvent {
     NewEvent { topology: None, at_us: 1, body: "{}".to_owned() }

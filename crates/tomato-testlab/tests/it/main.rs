@@ -1,10 +1,15 @@
 //! Tests of the whole product but the host's kernel.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what broke by panicking")]
 
+mod console;
+mod crash;
 mod event;
+mod file;
 mod import;
 mod lifecycle;
+mod people;
 mod recovery;
 mod role;
 mod session;
+mod traffic;
 mod xmlrpc;

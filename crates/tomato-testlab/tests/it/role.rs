@@ -67,8 +67,8 @@ fn expected(operation: &Operation, who: Who) -> Verdict {
     match operation.access {
         Access::Anonymous => Verdict::Allowed,
         _ if who == Who::Nobody => Verdict::NotLoggedIn,
-        Access::Admin if who == Who::Admin => Verdict::Allowed,
-        Access::Admin => Verdict::Denied,
+        Access::Admin | Access::OrganizationAdmin if who == Who::Admin => Verdict::Allowed,
+        Access::Admin | Access::OrganizationAdmin => Verdict::Denied,
         Access::Topology(needed) => match who.role() {
             None => Verdict::NotFound,
             Some(role) if role < needed => Verdict::Denied,
@@ -79,7 +79,9 @@ fn expected(operation: &Operation, who: Who) -> Verdict {
             "job_info" => private(who.role().is_some()),
             "job_cancel" if who.role().is_some() && who < Who::Owner => Verdict::Denied,
             "job_cancel" => private(who.role().is_some()),
-            "token_remove" => private(who == Who::Owner),
+            "token_remove" | "notification_modify" => private(who == Who::Owner),
+            // of the account guest
+            "account_modify" if who < Who::Admin => Verdict::Denied,
             _ => Verdict::Allowed,
         },
     }
@@ -95,6 +97,7 @@ struct World {
     job: String,
     profile: String,
     token: String,
+    notification: String,
 }
 
 fn id(value: &Value) -> String {
@@ -123,6 +126,9 @@ async fn world(lab: &Lab, name: &str) -> World {
     let new = json!({"name": format!("p-{name}"), "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100});
     let profile = lab.client(Some("admin")).ok("POST", "/profiles", Some(new)).await.unwrap();
     let token = owner.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
+    let message = json!({"account": "owner", "title": name, "message": ""});
+    lab.client(Some("admin")).ok("POST", "/notifications", Some(message)).await.unwrap();
+    let messages = owner.ok("GET", "/notifications", None).await.unwrap();
     World {
         topology,
         elements,
@@ -131,6 +137,7 @@ async fn world(lab: &Lab, name: &str) -> World {
         job: id(&job),
         profile: id(&profile),
         token: id(&token["token"]),
+        notification: id(&messages[0]),
     }
 }
 
@@ -139,14 +146,15 @@ fn path(operation: &Operation, world: &World) -> String {
     let of_id = match operation.noun {
         "topology" => &world.topology,
         // The prepared one, where something of the host is wanted; a connected but not prepared one can be removed.
-        "archive" => &world.elements[2],
-        "element" if operation.verb == "exec" => &world.elements[2],
+        "archive" | "file" => &world.elements[2],
+        "element" if matches!(operation.verb, "exec" | "console") => &world.elements[2],
         "element" => &world.elements[0],
         "interface" if operation.verb == "create" => &world.elements[0],
         "interface" => &world.interface,
         "connection" | "capture" => &world.connection,
         "job" => &world.job,
         "profile" => &world.profile,
+        "notification" => &world.notification,
         _ => &world.token,
     };
     operation
@@ -154,7 +162,9 @@ fn path(operation: &Operation, world: &World) -> String {
         .replace("{id}", of_id)
         .replace("{action}", "prepare")
         .replace("{account}", "guest")
+        .replace("{organization}", "others")
         .replace("{name}", "debian-12")
+        + if operation.noun == "file" { "?path=/tmp" } else { "" }
 }
 
 fn body(operation: &Operation, world: &World, who: Who) -> Value {
@@ -171,7 +181,19 @@ fn body(operation: &Operation, world: &World, who: Who) -> Value {
         "profile_create" => {
             json!({"name": unique, "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100})
         }
+        "template_pull" => json!({"reference": "registry.example/tool:1"}),
         "profile_modify" => json!({"label": unique}),
+        "account_create" => {
+            json!({"name": format!("made-by-{unique}"), "password": "long enough"})
+        }
+        "account_register" => {
+            json!({"name": format!("of-{unique}"), "password": "long enough", "organization": "others", "email": "a@example.org"})
+        }
+        "organization_create" => json!({"name": format!("made-by-{unique}")}),
+        "account_modify" | "organization_modify" => json!({"_who": unique}),
+        "notification_modify" => json!({"read": true}),
+        "notification_send" => json!({"account": "owner", "title": unique, "message": ""}),
+        "notification_contact" => json!({"title": unique, "message": ""}),
         "session_create" => {
             json!({"account": "owner", "password": tomato_testlab::lab::password("owner")})
         }
@@ -196,7 +218,8 @@ async fn call(client: &Client, operation: &Operation, world: &World, who: Who) -
     };
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let is_endless = matches!(operation.answer, Answer::Events) && status == 200;
+    let is_stream = matches!(operation.answer, Answer::Events) || operation.name == "capture_live";
+    let is_endless = is_stream && status == 200;
     (status, if is_endless { String::new() } else { response.text().await.unwrap() })
 }
 

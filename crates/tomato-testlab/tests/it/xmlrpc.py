@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import urllib.error
@@ -83,6 +84,9 @@ def manual(api):
     assert full["connections"][0]["state"] == "started"
     api.topology_action(top, "renew", {"timeout": 3 * 86400.0})
     archive(api, ends[0][0])
+    capture(api, con["id"])
+    for used in [api.element_usage(ends[0][0]), api.connection_usage(con["id"]), api.topology_usage(top)]:
+        assert set(used) == {"5minutes", "hour", "day", "month", "year"}, used
     return top, ends, con["id"]
 
 
@@ -90,6 +94,27 @@ def post(path, body, content_type):
     request = urllib.request.Request("http://%s/%s" % (HOST, path), body, {"Content-Type": content_type})
     with urllib.request.urlopen(request) as answer:
         return answer.read()
+
+
+def capture(api, con):
+    assert code(api.connection_action, con, "download_grant", {"limitSize": "all"}) == "invalid_value"
+    assert code(api.connection_modify, con, {"capture_filter": "no such thing ("}) == "invalid_value"
+    assert code(api.connection_modify, con, {"capture_mode": "disk"}) == "invalid_value"
+    shown = api.connection_modify(con, {"capture_filter": "icmp", "capture_mode": "net"})
+    assert shown["capture_port"] is None and shown["capture_filter"] == "icmp", shown
+    shown = api.connection_modify(con, {"capturing": True})
+    again = api.connection_info(con)
+    assert (shown["capture_port"], shown["capture_token"]) == (again["capture_port"], again["capture_token"])
+    with socket.create_connection(("127.0.0.1", shown["capture_port"]), 10) as reader:
+        reader.sendall(b"guessed\n")
+        assert b"token is unknown" in reader.recv(1000)
+    shown = api.connection_modify(con, {"capturing": False, "capture_mode": "file", "capture_filter": ""})
+    assert shown["capture_port"] is None and shown["capture_token"] is None
+    try:
+        socket.create_connection(("127.0.0.1", again["capture_port"]), 10).close()
+        raise AssertionError("must be closed")
+    except ConnectionError:
+        pass
 
 
 def archive(api, node):
@@ -273,6 +298,96 @@ def parallel(api):
     api.topology_remove(top)
 
 
+def accounts():
+    admin, nobody = Original("admin"), xmlrpc.client.ServerProxy("http://" + HOST, allow_none=True)
+    made = admin.organization_create("uni", "University", {"homepage_url": "https://uni.example"})
+    assert (made["label"], made["homepage_url"]) == ("University", "https://uni.example"), made
+    assert code(admin.organization_create, "uni") == "already_exists"
+    assert code(admin.organization_create, "x", "X", {"colour": 1}) == "unsupported_attribute"
+    assert {item["name"] for item in nobody.organization_list()} == {"others", "uni"}
+    assert code(admin.organization_info, "nowhere") == "entity_does_not_exist"
+
+    # Who registers waits for approval.
+    attrs = {"realname": "New Bee", "email": "bee@uni.example"}
+    assert code(nobody.account_create, "bee", "password of bee", "nowhere", attrs) == "entity_does_not_exist"
+    assert code(nobody.account_create, "bee", "password of bee", "uni", {"realname": "x"}) == "invalid_value"
+    nobody.account_create("bee", "password of bee", "uni", attrs)
+    assert code(nobody.account_create, "bee", "password of bee", "uni", attrs) == "already_exists"
+    try:
+        proxy("bee").account_info()
+        raise AssertionError("must be refused")
+    except xmlrpc.client.ProtocolError as error:
+        assert error.errcode == 403, error
+    found = admin.account_info("bee")
+    assert "new_account" in found["flags"] and found["email"] == "bee@uni.example", found
+    flags = {"new_account": False, "over_quota": False, "nomails": True}
+    changed = admin.account_modify("bee", {"flags": flags, "_seat": 7})
+    assert changed["flags"] == ["nomails"] and changed["_seat"] == 7, changed
+    bee = Original("bee")
+    assert bee.account_info()["organization"] == "uni"
+    assert admin.account_list(with_flag="nomails")[0]["name"] == "bee"
+    assert [item["name"] for item in admin.account_list("uni")] == ["bee"]
+    assert code(bee.account_list) == "denied"
+    assert code(bee.account_info, "nobody-here") == "entity_does_not_exist"
+    assert set(Original("owner").account_info("bee")) <= {"name", "id", "origin", "realname"}
+
+    # Rights of one's own, and the original's switches that pass over the others.
+    assert bee.account_modify(attrs={"realname": "Worker Bee"})["realname"] == "Worker Bee"
+    assert code(bee.account_modify, "bee", {"flags": {"global_admin": True}}) == "denied"
+    assert code(bee.account_modify, "bee", {"flags": {"gold": True}}) == "unsupported_attribute"
+    assert code(bee.account_modify, "bee", {"colour": 1}) == "unsupported_attribute"
+    wanted = {"realname": "Bee", "organization": "others", "flags": {"global_admin": True, "nomails": False}}
+    kept = bee.account_modify("bee", wanted, True, True)
+    assert (kept["realname"], kept["organization"], kept["flags"]) == ("Bee", "uni", []), kept
+    assert code(bee.account_modify, "owner", {"realname": "x y z"}) == "denied"
+    assert bee.account_modify("bee", {"password": "password of bee"})["name"] == "bee"
+
+    # A restricted profile needs its own flag, not another one.
+    profile = admin.profile_create("container", "big", {"ram": 1000, "restricted": True})
+    assert profile["restricted"] is True
+    top = bee.topology_create()["id"]
+    admin.account_modify("bee", {"flags": {"restricted_templates": True}})
+    assert code(bee.element_create, top, "openvz", None, {"profile": "big"}) == "denied"
+    admin.account_modify("bee", {"flags": {"restricted_profiles": True}})
+    assert bee.element_create(top, "openvz", None, {"profile": "big"})["profile"] == "big"
+
+    # Topologies of an organization; everybody's; none.
+    assert [item["id"] for item in admin.topology_list(organization="uni")] == [top]
+    assert code(bee.topology_list, False, True) == "denied"
+    admin.account_modify("bee", {"flags": {"global_topl_user": True}})
+    assert len(bee.topology_list(showAll=True)) >= 1
+    admin.account_modify("bee", {"flags": {"no_topology_create": True}})
+    assert code(bee.topology_create) == "denied"
+    bee.topology_remove(top)
+    admin.profile_remove(profile["id"])
+
+    # Notifications.
+    bee.notifyAdmins("help", "where is the honey?")
+    assert "help" in [item["title"] for item in admin.account_notifications()]
+    admin.account_send_notification("bee", "honey", "in the hive", ["topology", top])
+    told = [item for item in bee.account_notifications() if item["title"] == "honey"][0]
+    assert (told["message"], told["ref"], told["sender"], told["read"]) == (
+        "in the hive", ["topology", top], "admin", False,
+    ), told
+    bee.account_notification_set_read(told["id"], True)
+    assert told["id"] not in [item["id"] for item in bee.account_notifications()]
+    assert told["id"] in [item["id"] for item in bee.account_notifications(include_read=True)]
+    bee.account_notification_set_all_read(True)
+    assert bee.account_notifications() == []
+    assert code(bee.account_notification_set_read, MISSING, True) == "entity_does_not_exist"
+    assert code(bee.broadcast_announcement, "all", "hear") == "denied"
+    admin.broadcast_announcement("all", "hear", organization_filter="uni")
+    assert [item["title"] for item in bee.account_notifications()] == ["all"]
+
+    assert set(admin.account_usage("bee")) == {"5minutes", "hour", "day", "month", "year"}
+    assert admin.organization_usage("uni")["hour"] == []
+    assert code(admin.organization_remove, "uni") == "not_empty"
+    assert code(bee.account_remove, "owner") == "denied"
+    admin.account_remove("bee")
+    admin.organization_remove("uni")
+    assert code(admin.account_info, "bee") == "entity_does_not_exist"
+
+
 # As Python 2.7's xmlrpclib writes it: the declaration, line ends, tags and headers.
 PYTHON_2 = (
     "<?xml version='1.0'?>\n<methodCall>\n<methodName>%s</methodName>\n<params>\n%s</params>\n</methodCall>\n"
@@ -332,6 +447,7 @@ def main():
     resources(api)
     files(api)
     parallel(api)
+    accounts()
     python2(top)
     plain = proxy("owner")
     plain.topology_action(top, "stop")

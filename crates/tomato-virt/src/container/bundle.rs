@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::layout::{ElementPaths, HostPaths};
-use super::spec::ContainerSpec;
+use super::spec::{ContainerSpec, MainProcess};
 use crate::limits::{
     CPU_PERIOD_US, CPU_QUOTA_MIN_US, IDS_PER_CONTAINER, OPEN_FILES_MAX, SHM_BYTES,
 };
@@ -86,10 +86,9 @@ pub(crate) fn config(
     open_files: u64,
 ) -> Value {
     let stage = paths.stage();
-    let environment: Vec<String> =
-        ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let mut arguments = vec![KEEPER.to_owned()];
-    arguments.extend(spec.boot.iter().cloned());
+    let root =
+        MainProcess { argv: spec.boot.clone(), cwd: "/".to_owned(), ..MainProcess::default() };
+    let main = spec.main.as_ref().unwrap_or(&root);
     let ids = json!([{ "containerID": 0, "hostID": id_base, "size": IDS_PER_CONTAINER }]);
     let open_files = open_files.min(OPEN_FILES_MAX);
     let namespaces = ["pid", "mount", "uts", "ipc", "network", "cgroup", "user"]
@@ -101,8 +100,8 @@ pub(crate) fn config(
         "process": {
             "terminal": false,
             "user": { "uid": 0, "gid": 0 },
-            "args": arguments,
-            "env": environment,
+            "args": arguments(main),
+            "env": environment(main),
             "cwd": "/",
             "noNewPrivileges": false,
             "capabilities": {
@@ -126,6 +125,24 @@ pub(crate) fn config(
             "readonlyPaths": READ_ONLY,
         },
     })
+}
+
+/// The keeper's: who the main process is, where it runs, and itself.
+fn arguments(main: &MainProcess) -> Vec<String> {
+    let groups: Vec<String> = main.groups.iter().map(u32::to_string).collect();
+    let identity = format!("{}:{}:{}", main.uid, main.gid, groups.join(","));
+    let mut arguments = vec![KEEPER.to_owned(), identity, main.cwd.clone()];
+    arguments.extend(main.argv.iter().cloned());
+    arguments
+}
+
+/// The usual environment with the main process's own over it; the keeper passes its own on.
+fn environment(main: &MainProcess) -> Vec<String> {
+    let name = |entry: &str| entry.split_once('=').map_or(entry, |(name, _)| name).to_owned();
+    let own: Vec<String> = main.env.iter().map(|entry| name(entry)).collect();
+    let usual = ENVIRONMENT.iter().filter(|(name, _)| !own.iter().any(|own| own == name));
+    let usual = usual.map(|(name, value)| format!("{name}={value}"));
+    usual.chain(main.env.iter().cloned()).collect()
 }
 
 fn mounts(stage: &Path) -> Value {
@@ -153,10 +170,15 @@ fn mounts(stage: &Path) -> Value {
     ])
 }
 
-fn resources(spec: &ContainerSpec) -> Value {
-    let quota = i64::try_from(u64::from(spec.cpus_milli) * CPU_PERIOD_US / 1000)
+/// Processor time per [`CPU_PERIOD_US`], in microseconds.
+pub(super) fn cpu_quota_us(spec: &ContainerSpec) -> i64 {
+    i64::try_from(u64::from(spec.cpus_milli) * CPU_PERIOD_US / 1000)
         .unwrap_or(i64::MAX)
-        .max(CPU_QUOTA_MIN_US);
+        .max(CPU_QUOTA_MIN_US)
+}
+
+fn resources(spec: &ContainerSpec) -> Value {
+    let quota = cpu_quota_us(spec);
     let device = |kind: &str, major: u32, minor: Option<u32>| json!({ "allow": true, "type": kind, "major": major, "minor": minor, "access": "rwm" });
     json!({
         "cpu": { "quota": quota, "period": CPU_PERIOD_US },

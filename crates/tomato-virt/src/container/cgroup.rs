@@ -1,12 +1,12 @@
 //! Control groups, version 1 (also beside an empty version 2 tree) and version 2: reading use, counting kills, removal.
 //!
-//! The runtime makes an element's groups and writes its limits (see `bundle.rs`); this module reads and removes them.
+//! The runtime makes an element's groups and writes its first limits (see `bundle.rs`); this module reads, changes and removes them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::limits::POLL_INTERVAL;
+use crate::limits::{CPU_PERIOD_US, POLL_INTERVAL};
 
 /// A group could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,19 @@ pub enum CgroupError {
     Write {
         /// The file.
         path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A limit could not be changed.
+    #[error(
+        "write {value} to {path}; a limit below what is in use takes effect when the element is stopped and started"
+    )]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What it should say.
+        value: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -130,6 +143,51 @@ pub(crate) fn limit_swap(path: &Path, memory_bytes: u64) -> Result<(), CgroupErr
         }
     }
     Ok(())
+}
+
+/// What the processes of a container may use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Processor time per [`CPU_PERIOD_US`], in microseconds.
+    pub(crate) cpu_quota_us: i64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) pids_max: u32,
+}
+
+/// Writes limits into the groups at `path`; a controller that is not there limits nothing.
+pub(crate) fn set_limits(path: &Path, limits: &Limits) -> Result<(), CgroupError> {
+    let Limits { cpu_quota_us, memory_bytes, pids_max } = limits;
+    for hierarchy in hierarchies()? {
+        let dir = hierarchy.root.join(path);
+        let files = match hierarchy.controllers {
+            None => [
+                ("cpu.max", format!("{cpu_quota_us} {CPU_PERIOD_US}")),
+                ("memory.max", memory_bytes.to_string()),
+                ("pids.max", pids_max.to_string()),
+            ],
+            Some(_) => [
+                ("cpu.cfs_quota_us", cpu_quota_us.to_string()),
+                ("memory.limit_in_bytes", memory_bytes.to_string()),
+                ("pids.max", pids_max.to_string()),
+            ],
+        };
+        // Version 1 keeps the sum of memory and swap above the memory: out of the way first.
+        let sum = dir.join("memory.memsw.limit_in_bytes");
+        if sum.exists() {
+            std::fs::write(&sum, "-1").map_err(|source| CgroupError::Write { path: sum, source })?;
+        }
+        for (file, value) in files {
+            let path = dir.join(file);
+            if path.exists() {
+                std::fs::write(&path, &value).map_err(|source| CgroupError::Limit {
+                    path,
+                    value,
+                    source,
+                })?;
+            }
+        }
+    }
+    limit_swap(path, *memory_bytes)
 }
 
 /// The text of a control file, empty if the controller is not there.

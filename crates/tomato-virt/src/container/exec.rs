@@ -11,10 +11,10 @@ use tomato_model::id::ElementId;
 
 use super::host::Inner;
 use super::layout::ElementPaths;
-use super::life::{asked, request_text};
+use super::life::{asked, lock, request_text};
 use super::{
     ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
-    bundle,
+    Terminal, bundle,
 };
 use crate::cmd::{Cmd, CmdError, Streams};
 use crate::helper::{PackRequest, Place, REFUSED, Request, TailsRequest};
@@ -23,6 +23,14 @@ use crate::limits::{
     ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
     TAILS_DEADLINE,
 };
+
+/// Prefix of the name under which the keeper holds a terminal; the number of its process follows.
+const HELD_TERMINAL: &str = "terminal:";
+
+/// Whether a descriptor a container handed out is the master side of a terminal.
+fn is_terminal(fd: &OwnedFd) -> bool {
+    rustix::pty::ptsname(fd, Vec::new()).is_ok()
+}
 
 impl Inner {
     pub(super) fn exec(
@@ -106,12 +114,31 @@ impl Inner {
         &self,
         id: &ElementId,
         request: &SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<Terminal, ContainerError> {
+        let paths = self.host.element(id);
+        let _lock = lock(id, &paths)?;
+        let mut keeper = self.keeper(id)?;
+        for name in keeper.names().map_err(asked(id))? {
+            let Some(serial) = name.strip_prefix(HELD_TERMINAL) else { continue };
+            let serial = serial.parse().ok();
+            let state = serial.map(|serial| keeper.state(serial)).transpose().map_err(asked(id))?;
+            if let (Some(serial), Some(Some(Ended::Running))) = (serial, state)
+                && let Some(master) = keeper.held(&name).map_err(asked(id))?
+                && is_terminal(&master)
+            {
+                return Ok(Terminal { process: ProcessId(serial), master, is_new: false });
+            }
+            // Its process has ended: what else uses the terminal is told so.
+            keeper.release(&name).map_err(asked(id))?;
+        }
         let start = start(&request.argv, &request.env, &request.cwd)?;
-        self.keeper(id)?
-            .spawn_on_terminal(&start)
-            .map(|(serial, master)| (ProcessId(serial), master))
-            .map_err(not_started(id, &request.argv))
+        let (serial, master) =
+            keeper.spawn_on_terminal(&start).map_err(not_started(id, &request.argv))?;
+        if !is_terminal(&master) {
+            return Err(asked(id)(KeeperError::Answer));
+        }
+        keeper.hold(&format!("{HELD_TERMINAL}{serial}"), master.as_fd()).map_err(asked(id))?;
+        Ok(Terminal { process: ProcessId(serial), master, is_new: true })
     }
 
     pub(super) fn wait(
@@ -164,6 +191,25 @@ impl Inner {
         to.flush().map_err(ContainerError::CopyArchive)
     }
 
+    pub(super) fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: &mut dyn Write,
+        gone: OwnedFd,
+    ) -> Result<(), ContainerError> {
+        // Nothing of it is kept on the host, so that the element's disk is its bound.
+        let request = Request::Read(self.place(id, path, u64::MAX)?);
+        let streams = Streams {
+            input: &mut io::empty(),
+            output: to,
+            output_max: u64::MAX,
+            cancelled: Some(gone),
+        };
+        self.archive("packing", &request, ARCHIVE_DEADLINE, streams)?;
+        to.flush().map_err(ContainerError::CopyArchive)
+    }
+
     pub(super) fn unpack(
         &self,
         id: &ElementId,
@@ -174,6 +220,23 @@ impl Inner {
     ) -> Result<(), ContainerError> {
         let limit_bytes = limit_bytes.min(self.room()?);
         let request = Request::Unpack(self.place(id, dir, limit_bytes)?);
+        let streams = Streams {
+            input: from,
+            output: &mut io::sink(),
+            output_max: u64::MAX,
+            cancelled: Some(gone),
+        };
+        self.archive("unpacking", &request, ARCHIVE_DEADLINE, streams)
+    }
+
+    pub(super) fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: &mut dyn Read,
+        gone: OwnedFd,
+    ) -> Result<(), ContainerError> {
+        let request = Request::Write(self.place(id, path, self.room()?)?);
         let streams = Streams {
             input: from,
             output: &mut io::sink(),
@@ -240,7 +303,7 @@ impl Inner {
     ) -> Result<PackRequest, ContainerError> {
         if !dir.starts_with('/') || dir.contains('\0') {
             return Err(ContainerError::Invalid(format!(
-                "directory {dir:?} is not absolute: begin it with a slash"
+                "path {dir:?} is not absolute: begin it with a slash"
             )));
         }
         let paths = self.host.element(id);
@@ -297,17 +360,23 @@ impl Inner {
         })
     }
 
+    pub(super) fn main_process(
+        &self,
+        id: &ElementId,
+    ) -> Result<Option<ProcessState>, ContainerError> {
+        let mut keeper = self.keeper(id)?;
+        let Some(serial) = keeper.main_process().map_err(asked(id))? else { return Ok(None) };
+        let state = keeper.state(serial).map_err(asked(id))?;
+        Ok(Some(state.map_or(ProcessState::Unknown, Into::into)))
+    }
+
     pub(super) fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
         let paths = self.host.element(id);
         if !paths.state_file().exists() {
             return Err(ContainerError::NotPrepared(id.clone()));
         }
         let reading = self.reading(id)?;
-        Ok(ContainerUsage {
-            cpu_ns: reading.cpu_ns,
-            memory_bytes: reading.memory_bytes,
-            disk_bytes: measured(&paths).bytes,
-        })
+        Ok(ContainerUsage { cpu_ns: reading.cpu_ns, memory_bytes: reading.memory_bytes })
     }
 
     pub(super) fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {

@@ -14,6 +14,7 @@ use tomato_model::id::ElementId;
 use super::{
     ContainerError, ContainerSpec, ContainerUsage, Containers, DiskUse, ExecOutput, ExecRequest,
     ExitReason, InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
+    Terminal,
 };
 
 /// Answers commands in place of a container.
@@ -54,6 +55,9 @@ struct World {
     /// Operation to the messages its next calls fail with.
     failures: BTreeMap<String, Vec<String>>,
     calls: Vec<(String, ElementId)>,
+    /// The changing call with this number waits for ever.
+    hold_at: Option<usize>,
+    is_held: bool,
     next_pid: u32,
     is_disk_short: bool,
 }
@@ -72,6 +76,8 @@ struct Container {
     processes: BTreeMap<u64, ProcessState>,
     disk_bytes: u64,
     oom_kills: u64,
+    /// The terminal and its process.
+    terminal: Option<(ProcessId, nix::pty::OpenptyResult)>,
 }
 
 #[derive(Debug)]
@@ -134,7 +140,15 @@ impl FakeContainers {
     pub fn end_process(&self, id: &ElementId, process: ProcessId, how: ProcessState) {
         if let Some(container) = self.world().containers.get_mut(id) {
             container.processes.insert(process.0, how);
+            if container.terminal.as_ref().is_some_and(|(on, _)| *on == process) {
+                container.terminal = None;
+            }
         }
+    }
+
+    /// The processes' side of the terminal that was opened last, to write as they would.
+    pub fn terminal_side(&self, id: &ElementId) -> Option<OwnedFd> {
+        self.world().containers.get(id)?.terminal.as_ref()?.1.slave.try_clone().ok()
     }
 
     /// The guest's side of an interface: a packet socket whose packets are what the element sends and receives.
@@ -145,6 +159,18 @@ impl FakeContainers {
     /// What the container was configured with last.
     pub fn network(&self, id: &ElementId) -> Option<NetworkSpec> {
         self.world().containers.get(id)?.network.clone()
+    }
+
+    /// Makes the changing call that would be the one with this number, counted from 0, wait for ever, as if its caller had died
+    /// right before it.
+    pub fn hold_at(&self, number: Option<usize>) {
+        let mut world = self.world();
+        (world.hold_at, world.is_held) = (number, false);
+    }
+
+    /// Whether a call waits so.
+    pub fn is_held(&self) -> bool {
+        self.world().is_held
     }
 
     /// Every changing call so far: operation and element, in order.
@@ -164,7 +190,7 @@ impl FakeContainers {
         if let Some(tell) = &self.options.on_call {
             tell(operation, id);
         }
-        if self.options.hangs.as_deref() == Some(operation) {
+        if self.holds() || self.options.hangs.as_deref() == Some(operation) {
             std::future::pending::<()>().await;
         }
         let mut world = self.world();
@@ -175,6 +201,13 @@ impl FakeContainers {
             }
             _ => Ok(()),
         }
+    }
+
+    fn holds(&self) -> bool {
+        let mut world = self.world();
+        let is_now = world.hold_at == Some(world.calls.len());
+        world.is_held |= is_now;
+        is_now
     }
 
     fn with_started<T>(
@@ -205,6 +238,7 @@ impl Container {
             self.processes.clear();
             self.network = None;
             self.oom_kills = 0;
+            self.terminal = None;
         }
     }
 
@@ -370,13 +404,22 @@ impl Containers for FakeContainers {
         &self,
         id: &ElementId,
         _request: SpawnRequest,
-    ) -> Result<(ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<Terminal, ContainerError> {
         self.begin("console", id).await?;
         self.with_started(id, |container| {
+            let failed = |e: std::io::Error| ContainerError::RunThread(e);
+            if let Some((process, pty)) = &container.terminal
+                && container.processes.get(&process.0) == Some(&ProcessState::Running)
+            {
+                let master = pty.master.try_clone().map_err(failed)?;
+                return Ok(Terminal { process: *process, master, is_new: false });
+            }
             // What is typed comes back, as from a terminal nobody reads.
-            let failed = |e: nix::Error| ContainerError::RunThread(e.into());
-            let pty = nix::pty::openpty(None, None).map_err(failed)?;
-            Ok((container.start_process(), pty.master))
+            let pty = nix::pty::openpty(None, None).map_err(|e| failed(e.into()))?;
+            let master = pty.master.try_clone().map_err(failed)?;
+            let process = container.start_process();
+            container.terminal = Some((process, pty));
+            Ok(Terminal { process, master, is_new: true })
         })
     }
 
@@ -441,8 +484,56 @@ impl Containers for FakeContainers {
         Ok(())
     }
 
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        to: Box<dyn Write + Send>,
+    ) -> Result<(), ContainerError> {
+        let archive = {
+            self.begin("read_files", id).await?;
+            self.world().prepared(id)?.archives.get(path).cloned()
+        };
+        let archive = archive.ok_or_else(|| ContainerError::Helper {
+            action: "packing",
+            message: format!("open {path}: No such file or directory (os error 2)"),
+        })?;
+        let mut to = to;
+        let written = tokio::task::spawn_blocking(move || to.write_all(&archive)).await;
+        written
+            .map_err(std::io::Error::other)
+            .and_then(|done| done)
+            .map_err(ContainerError::CopyArchive)
+    }
+
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        from: Box<dyn Read + Send>,
+    ) -> Result<(), ContainerError> {
+        self.begin("write_files", id).await?;
+        let mut from = from;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut archive = Vec::new();
+            from.read_to_end(&mut archive).map(|_| archive)
+        });
+        let archive = read.await.map_err(std::io::Error::other).and_then(|read| read);
+        let archive = archive.map_err(ContainerError::CopyArchive)?;
+        self.world().prepared(id)?.archives.insert(path.to_owned(), archive);
+        Ok(())
+    }
+
     async fn usage(&self, id: &ElementId) -> Result<ContainerUsage, ContainerError> {
         self.world().prepared(id).map(|_| ContainerUsage::default())
+    }
+
+    async fn main_process(&self, id: &ElementId) -> Result<Option<ProcessState>, ContainerError> {
+        self.with_started(id, |_| Ok(None))
+    }
+
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        self.begin("set_limits", &spec.id).await
     }
 
     async fn disk(&self, id: &ElementId) -> Result<DiskUse, ContainerError> {

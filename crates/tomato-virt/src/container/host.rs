@@ -245,7 +245,7 @@ impl super::Containers for LinuxContainers {
         &self,
         id: &ElementId,
         request: super::SpawnRequest,
-    ) -> Result<(super::ProcessId, OwnedFd), ContainerError> {
+    ) -> Result<super::Terminal, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.console(&id, &request)).await
     }
@@ -292,9 +292,44 @@ impl super::Containers for LinuxContainers {
         self.run_long(&self.inner.archives, work).await
     }
 
+    async fn read_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        mut to: Box<dyn io::Write + Send>,
+    ) -> Result<(), ContainerError> {
+        let (id, path) = (id.clone(), path.to_owned());
+        let work = move |inner: &Inner, gone| inner.read_files(&id, &path, &mut to, gone);
+        self.run_long(&self.inner.archives, work).await
+    }
+
+    async fn write_files(
+        &self,
+        id: &ElementId,
+        path: &str,
+        mut from: Box<dyn io::Read + Send>,
+    ) -> Result<(), ContainerError> {
+        let (id, path) = (id.clone(), path.to_owned());
+        let work = move |inner: &Inner, gone| inner.write_files(&id, &path, &mut from, gone);
+        self.run_long(&self.inner.archives, work).await
+    }
+
     async fn usage(&self, id: &ElementId) -> Result<super::ContainerUsage, ContainerError> {
         let id = id.clone();
         self.run(move |inner| inner.usage(&id)).await
+    }
+
+    async fn main_process(
+        &self,
+        id: &ElementId,
+    ) -> Result<Option<super::ProcessState>, ContainerError> {
+        let id = id.clone();
+        self.run(move |inner| inner.main_process(&id)).await
+    }
+
+    async fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        let spec = spec.clone();
+        self.run(move |inner| inner.set_limits(&spec)).await
     }
 
     async fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {

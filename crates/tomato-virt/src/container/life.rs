@@ -216,6 +216,27 @@ impl Inner {
         }
     }
 
+    pub(super) fn set_limits(&self, spec: &ContainerSpec) -> Result<(), ContainerError> {
+        check(spec)?;
+        let paths = self.host.element(&spec.id);
+        if !paths.state.exists() {
+            return Ok(());
+        }
+        let _lock = lock(&spec.id, &paths)?;
+        match self.started(&spec.id) {
+            Ok(_) => {}
+            Err(ContainerError::NotPrepared(_) | ContainerError::NotStarted(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let limits = cgroup::Limits {
+            cpu_quota_us: bundle::cpu_quota_us(spec),
+            memory_bytes: spec.memory_bytes,
+            pids_max: spec.pids_max,
+        };
+        cgroup::set_limits(&self.host.cgroup(&spec.id), &limits)
+            .map_err(|source| ContainerError::Cgroup { id: spec.id.clone(), source })
+    }
+
     fn how_died(&self, id: &ElementId) -> Result<ExitReason, ContainerError> {
         let kills = self.reading(id)?.oom_kills;
         // Those seen while it still ran did not end it.
@@ -397,7 +418,8 @@ fn check(spec: &ContainerSpec) -> Result<(), ContainerError> {
             "cpus, memory and pids of a container must be more than zero: use another profile",
         );
     }
-    if spec.boot.iter().any(|argument| argument.contains('\0')) {
+    let main = spec.main.iter().flat_map(|main| main.argv.iter().chain(&main.env));
+    if spec.boot.iter().chain(main).any(|text| text.contains('\0')) {
         return wrong("boot command holds a zero character: build the template again");
     }
     Ok(())

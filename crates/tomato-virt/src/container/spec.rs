@@ -28,6 +28,25 @@ pub struct ContainerSpec {
     pub pids_max: u32,
     /// Command run at each start, as root in `/`; empty for none.
     pub boot: Vec<String>,
+    /// What an image says of its own process, which is run in place of `boot` then.
+    pub main: Option<MainProcess>,
+}
+
+/// The process that an image is made for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MainProcess {
+    /// Program and arguments; empty if the image names none.
+    pub argv: Vec<String>,
+    /// Environment, `NAME=VALUE` each.
+    pub env: Vec<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// User id inside.
+    pub uid: u32,
+    /// Group id inside.
+    pub gid: u32,
+    /// More groups.
+    pub groups: Vec<u32>,
 }
 
 /// An interface as it is wanted.

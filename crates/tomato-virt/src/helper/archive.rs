@@ -76,6 +76,30 @@ pub(crate) fn pack(request: &PackRequest) -> Result<(), HelperError> {
         .at("finish the archive")
 }
 
+/// Writes the file or directory under its own name as tar to stdout.
+pub(crate) fn read(request: &PackRequest) -> Result<(), HelperError> {
+    let _entered = enter(request)?;
+    let path = &request.dir;
+    let meta = fs::metadata(path).at(format!("open {}", path.display()))?;
+    let name = path.file_name().map_or_else(|| Path::new("."), Path::new);
+    let tar = tar::Builder::new(io::BufWriter::new(io::stdout().lock()));
+    let mut packer = Packer { tar, device: meta.dev(), limit: Limit::new(request) };
+    if meta.is_dir() {
+        packer.tar.append_dir(name, path).at(format!("pack {}", path.display()))?;
+        packer.dir(path, name, 0)?;
+    } else if meta.is_file() {
+        // Its name may be a link; what is meant is the file.
+        let path = fs::canonicalize(path).at(format!("open {}", path.display()))?;
+        packer.file(&path, name)?;
+    } else {
+        return Err(HelperError::Refused(format!(
+            "{} is no file and no directory",
+            path.display()
+        )));
+    }
+    packer.tar.into_inner().and_then(|mut out| out.flush()).at("finish the archive")
+}
+
 /// What may still be packed or unpacked.
 struct Limit {
     bytes: u64,
@@ -219,7 +243,37 @@ pub(crate) fn empty(request: &PackRequest) -> Result<(), HelperError> {
 /// Unpacks stdin into the directory.
 pub(crate) fn unpack(request: &PackRequest) -> Result<(), HelperError> {
     let _entered = enter(request)?;
-    let dir = &request.dir;
+    unpack_in(&request.dir, request)
+}
+
+/// Unpacks stdin into the directory if it is one; else the one thing in the archive gets that name.
+pub(crate) fn write(request: &PackRequest) -> Result<(), HelperError> {
+    let _entered = enter(request)?;
+    let path = &request.dir;
+    let into_dir = fs::metadata(path).is_ok_and(|meta| meta.is_dir());
+    let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), into_dir) else {
+        return unpack_in(path, request);
+    };
+    fs::metadata(parent).at(format!("open directory {}", parent.display()))?;
+    let mut new = std::ffi::OsString::from(".");
+    new.push(name);
+    new.push(format!(".{}", std::process::id()));
+    let new = parent.join(new);
+    fs::create_dir(&new).at(format!("make directory {}", new.display()))?;
+    let placed = unpack_in(&new, request).and_then(|()| {
+        let mut entries = fs::read_dir(&new).at("read the archive")?.flatten();
+        let (Some(only), None) = (entries.next(), entries.next()) else {
+            let text =
+                format!("{} is no directory and the archive has several things", path.display());
+            return Err(HelperError::Refused(text));
+        };
+        fs::rename(only.path(), path).at(format!("make {}", path.display()))
+    });
+    fs::remove_dir_all(&new).at(format!("remove {}", new.display()))?;
+    placed
+}
+
+fn unpack_in(dir: &Path, request: &PackRequest) -> Result<(), HelperError> {
     fs::create_dir_all(dir).at(format!("make directory {}", dir.display()))?;
     let input = decompressed(io::stdin().lock())?;
     let mut archive = tar::Archive::new(input);

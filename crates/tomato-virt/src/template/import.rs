@@ -9,16 +9,23 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use super::limits::{
-    COPY_BYTES, ID_MAX, IMPORT_BYTES, IMPORT_ENTRIES, LINK_BYTES, PATH_BYTES, XATTR_BYTES, XATTRS,
+    COPY_BYTES, ID_MAX, IMPORT_BYTES, IMPORT_ENTRIES, LINK_BYTES, MARKS, PATH_BYTES, XATTR_BYTES,
+    XATTRS,
 };
 use super::manifest::is_kept;
 use super::rootfs::{Attributes, Rootfs, inside};
 
+/// How the name of a mark of removal begins.
+const MARK: &[u8] = b".wh.";
+/// The rest of the name of a mark that empties its directory.
+const OPAQUE: &[u8] = b".wh..opq";
+/// Other marks whose names begin so are notes of the tool that made the layer.
+const OTHER_MARK: &[u8] = b".wh.";
 /// Bytes of one name or attribute record.
 const RECORD_BYTES: u64 = 1 << 20;
 
@@ -134,26 +141,13 @@ pub(super) fn unpack(
     root: &Rootfs,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Skipped, ImportError> {
-    let mut archive = Archive::new(decompressed(reader)?);
-    let mut unpacking = Unpacking { root, entries: 0, bytes: 0, skipped: Skipped::default() };
-    let entries = archive.entries().map_err(|source| ImportError::Read { entries: 0, source })?;
-    let mut records = Records::default();
-    for entry in entries.raw(true) {
-        let mut entry = entry.map_err(|source| unpacking.damaged(source))?;
-        unpacking.entries += 1;
-        if unpacking.entries > IMPORT_ENTRIES {
-            return Err(ImportError::Large { what: "entries", limit: IMPORT_ENTRIES });
-        }
-        if unpacking.record(&mut entry, &mut records)? {
-            continue;
-        }
-        unpacking.entry(&mut entry, std::mem::take(&mut records))?;
-        progress(unpacking.bytes);
-    }
+    let mut unpacking = Unpacking::new(root);
+    unpacking.all(decompressed(reader)?, progress)?;
     if unpacking.entries == 0 { Err(ImportError::Empty) } else { Ok(unpacking.skipped) }
 }
 
-fn decompressed<'r>(reader: impl Read + 'r) -> Result<Box<dyn Read + 'r>, ImportError> {
+/// A tar archive as it is or unpacked, as its first bytes say.
+pub(super) fn decompressed<'r>(reader: impl Read + 'r) -> Result<Box<dyn Read + 'r>, ImportError> {
     let damaged = |source| ImportError::Read { entries: 0, source };
     let mut reader = BufReader::with_capacity(COPY_BYTES, reader);
     let start = reader.fill_buf().map_err(damaged)?;
@@ -170,11 +164,109 @@ fn decompressed<'r>(reader: impl Read + 'r) -> Result<Box<dyn Read + 'r>, Import
     })
 }
 
-struct Unpacking<'r> {
+/// Entries being written. Its limits count over all archives laid over each other.
+pub(super) struct Unpacking<'r> {
     root: &'r Rootfs,
     entries: u64,
     bytes: u64,
-    skipped: Skipped,
+    pub(super) skipped: Skipped,
+    /// It goes over others: what is there is replaced, and marks of removal are not files.
+    is_layer: bool,
+}
+
+impl<'r> Unpacking<'r> {
+    fn new(root: &'r Rootfs) -> Self {
+        Self { root, entries: 0, bytes: 0, skipped: Skipped::default(), is_layer: false }
+    }
+
+    /// For layers of an image.
+    pub(super) fn layers(root: &'r Rootfs) -> Self {
+        Self { is_layer: true, ..Self::new(root) }
+    }
+
+    /// Writes every entry of an archive.
+    pub(super) fn all(
+        &mut self,
+        reader: impl Read,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), ImportError> {
+        self.each(reader, |this, entry, records| {
+            this.entry(entry, records)?;
+            progress(this.bytes);
+            Ok(())
+        })
+    }
+
+    /// Finds the marks of removal in an archive and writes nothing.
+    pub(super) fn marks(&mut self, reader: impl Read) -> Result<Marks, ImportError> {
+        let mut marks = Marks::default();
+        // They are counted when they are written.
+        let entries = self.entries;
+        self.each(reader, |_, entry, records| {
+            let raw = records.path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
+            marks.add(&raw)
+        })?;
+        self.entries = entries;
+        Ok(marks)
+    }
+
+    fn each<R: Read>(
+        &mut self,
+        reader: R,
+        mut work: impl FnMut(&mut Self, &mut Entry<'_, R>, Records) -> Result<(), ImportError>,
+    ) -> Result<(), ImportError> {
+        let mut archive = Archive::new(reader);
+        let entries = archive.entries().map_err(|source| self.damaged(source))?;
+        let mut records = Records::default();
+        for entry in entries.raw(true) {
+            let mut entry = entry.map_err(|source| self.damaged(source))?;
+            self.entries += 1;
+            if self.entries > IMPORT_ENTRIES {
+                return Err(ImportError::Large { what: "entries", limit: IMPORT_ENTRIES });
+            }
+            if !self.record(&mut entry, &mut records)? {
+                work(self, &mut entry, std::mem::take(&mut records))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a layer removes of those below it.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// Files, or directories with all in them.
+    pub(super) removed: Vec<PathBuf>,
+    /// Directories whose former content goes.
+    pub(super) emptied: Vec<PathBuf>,
+}
+
+impl Marks {
+    /// Notes an entry if it is a mark, whatever kind of file it is.
+    fn add(&mut self, raw: &[u8]) -> Result<(), ImportError> {
+        let shown = || String::from_utf8_lossy(raw).chars().take(200).collect::<String>();
+        let path = checked_path(raw, &shown())?;
+        let Some(name) = mark(&path) else { return Ok(()) };
+        let parent = path.parent().map(PathBuf::from).unwrap_or_default();
+        if name == OPAQUE {
+            self.emptied.push(parent);
+        } else if !name.starts_with(OTHER_MARK) {
+            // What is left may be nothing or dots, which would be the directory itself or the one above.
+            if matches!(name, b"" | b"." | b"..") {
+                return Err(ImportError::Escape { path: shown() });
+            }
+            self.removed.push(parent.join(OsStr::from_bytes(name)));
+        }
+        if self.removed.len() + self.emptied.len() > MARKS {
+            return Err(ImportError::Large { what: "removed files", limit: MARKS as u64 });
+        }
+        Ok(())
+    }
+}
+
+/// The rest of the name of a mark of removal.
+fn mark(path: &Path) -> Option<&[u8]> {
+    path.file_name()?.as_bytes().strip_prefix(MARK)
 }
 
 impl Unpacking<'_> {
@@ -269,6 +361,14 @@ impl Unpacking<'_> {
         if path.as_os_str().is_empty() {
             return Ok(());
         }
+        if self.is_layer {
+            if mark(&path).is_some() {
+                return Ok(());
+            }
+            if !matches!(kind, EntryType::Directory | EntryType::Link) {
+                self.root.remove_all(&path).map_err(|source| refused(&shown, source))?;
+            }
+        }
         let link = records.link.or_else(|| entry.header().link_name_bytes().map(Into::into));
         let link = link.unwrap_or_default();
         let written = match kind {
@@ -297,6 +397,9 @@ impl Unpacking<'_> {
             }
             EntryType::Link => {
                 let target = checked_path(&link, &String::from_utf8_lossy(&link))?;
+                if self.is_layer && target != path {
+                    self.root.remove_all(&path).map_err(|source| refused(&shown, source))?;
+                }
                 self.root.hard_link(&path, &target)
             }
             EntryType::Fifo => self.root.fifo(&path, &attributes),
@@ -308,10 +411,16 @@ impl Unpacking<'_> {
                 return Err(other(&format!("of type {:?}", char::from(unknown.as_byte())), ""));
             }
         };
-        written.map_err(|source| match rustix::io::Errno::from_io_error(&source) {
-            Some(rustix::io::Errno::LOOP) => ImportError::Symlink { path: shown },
-            _ => ImportError::Write { path: shown, source },
-        })
+        written.map_err(|source| refused(&shown, source))
+    }
+}
+
+/// Why an entry could not be written or removed.
+pub(super) fn refused(shown: &str, source: io::Error) -> ImportError {
+    let path = shown.to_owned();
+    match rustix::io::Errno::from_io_error(&source) {
+        Some(rustix::io::Errno::LOOP) => ImportError::Symlink { path },
+        _ => ImportError::Write { path, source },
     }
 }
 

@@ -32,3 +32,17 @@ pub(super) const SOURCES_BYTES: u64 = 1 << 20;
 pub(super) const JSON_BYTES: u64 = 1 << 20;
 /// Bytes copied at once.
 pub(super) const COPY_BYTES: usize = 128 * 1024;
+/// Removals that one layer of an image may name.
+pub(super) const MARKS: usize = 100_000;
+/// Bytes of one JSON document of an image.
+pub(super) const DOCUMENT_BYTES: u64 = 4 << 20;
+/// Layers of an image.
+pub(super) const LAYERS: usize = 256;
+/// Indexes within each other until there is an image.
+pub(super) const INDEX_DEPTH: usize = 4;
+/// Bytes of all parts of an image as they are stored and sent.
+pub(super) const IMAGE_BYTES: u64 = 16 << 30;
+/// Files of an image layout.
+pub(super) const LAYOUT_FILES: usize = 4_096;
+/// Bytes of what an image says of its process, all together.
+pub(super) const PROCESS_BYTES: usize = 128 * 1024;

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -13,6 +13,8 @@ use rustix::fs::{
     XattrFlags,
 };
 use rustix::io::Errno;
+
+use crate::container::tree;
 
 /// A root file system's top directory.
 #[derive(Debug)]
@@ -147,6 +149,52 @@ impl Rootfs {
         }
     }
 
+    /// Removes whatever is at `path`, a directory with all in it; nothing there is fine.
+    pub(super) fn remove_all(&self, path: &Path) -> io::Result<()> {
+        let Some((parent, name)) = self.existing_parent(path)? else { return Ok(()) };
+        match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if FileType::from_raw_mode(there.st_mode) == FileType::Directory => {
+                tree::remove(&open_path(&parent).join(name))
+            }
+            Ok(_) => Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?),
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Removes all that is in the directory at `path`, if there is one; the empty path is the root itself.
+    pub(super) fn empty(&self, path: &Path) -> io::Result<()> {
+        let dir = if path.as_os_str().is_empty() {
+            self.top.try_clone()?
+        } else {
+            match self.open_dir(path) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        };
+        let names = std::fs::read_dir(open_path(&dir))?.map(|entry| Ok(entry?.file_name()));
+        for name in names.collect::<io::Result<Vec<_>>>()? {
+            self.remove_all(&path.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// The directory that `path` lies in and its last component; `None` if there is no such directory.
+    fn existing_parent<'path>(
+        &self,
+        path: &'path Path,
+    ) -> io::Result<Option<(OwnedFd, &'path OsStr)>> {
+        let Some(name) = path.file_name() else { return Ok(None) };
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let Some(above) = above else { return Ok(Some((self.top.try_clone()?, name))) };
+        match self.open_dir(above) {
+            Ok(dir) => Ok(Some((dir, name))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// The directory `path` lies in, opened without following any link and made if missing, and its last component.
     fn parent<'path>(&self, path: &'path Path) -> io::Result<(OwnedFd, &'path OsStr)> {
         let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a path inside the root");
@@ -185,6 +233,11 @@ impl Rootfs {
         }
         Ok(())
     }
+}
+
+/// A path to an open directory.
+fn open_path(dir: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()))
 }
 
 /// Sets owner, mode, attributes and time of an open file, in the order in which none undoes another.

@@ -9,19 +9,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::MainProcess;
+
 use super::build::{self, Site};
 use super::elf::{self, Program};
 use super::import::unpack;
 use super::limits::{JSON_BYTES, TEXT_BYTES};
 use super::manifest::manifest;
 use super::name::{Digest, Holder, TemplateName};
+use super::oci::{self, Layout};
 use super::recipe::{self, Recipe};
 use super::rootfs::Rootfs;
 use building::Building;
 use files::{list_dir, open_lock, remove_tree, rename, sync_dir, write_json};
 
 use super::{
-    ImportOptions, Imported, Progress, Step, Template, TemplateError, TemplateInfo, TemplateState,
+    Image, ImportOptions, Imported, Progress, Step, Template, TemplateError, TemplateInfo,
+    TemplateState,
 };
 
 mod building;
@@ -45,6 +49,8 @@ struct Named {
     label: String,
     description: String,
     boot: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    main: Option<MainProcess>,
     built_at: u64,
     recipe: Option<String>,
     bytes: u64,
@@ -57,6 +63,7 @@ struct Described<'d> {
     label: String,
     description: String,
     boot: Option<Vec<String>>,
+    main: Option<MainProcess>,
     recipe: Option<String>,
 }
 
@@ -153,6 +160,7 @@ impl TemplateStore {
             label: recipe.label,
             description: recipe.description,
             boot: None,
+            main: None,
             recipe: Some(recipe.sum),
         };
         self.keep(building, described, progress)
@@ -189,9 +197,51 @@ impl TemplateStore {
             label: cut(label),
             description: cut(options.description),
             boot: options.boot,
+            main: None,
             recipe: None,
         };
         Ok(Imported { template: self.keep(building, described, progress)?, skipped })
+    }
+
+    pub(super) fn import_oci(
+        &self,
+        name: &TemplateName,
+        image: Image<'_>,
+        options: ImportOptions,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Imported, TemplateError> {
+        if recipe::find(name.as_str()).is_some() {
+            return Err(TemplateError::Shipped { name: name.clone() });
+        }
+        let _lock = self.lock_name(name, progress)?;
+        let building = Building::begin(self)?;
+        let path = building.rootfs();
+        let root = fs::create_dir(&path).and_then(|()| Rootfs::open(&path));
+        let root = root.map_err(|source| TemplateError::Write { path, source })?;
+        let failed = |source| TemplateError::Image { name: name.clone(), source };
+        let mut tell = |message| progress(Progress { step: Step::Import, percent: None, message });
+        let taken = match image {
+            Image::Parts(source) => oci::take(source, &root, &building.scratch, &mut tell),
+            Image::Layout(reader) => {
+                let dir = building.scratch.join("layout");
+                let made = fs::create_dir(&dir);
+                made.map_err(|source| TemplateError::Write { path: dir.clone(), source })?;
+                let mut layout = Layout::read(reader, &dir).map_err(failed)?;
+                oci::take(&mut layout, &root, &building.scratch, &mut tell)
+            }
+        };
+        let taken = taken.map_err(failed)?;
+        let label = if options.label.is_empty() { name.to_string() } else { options.label };
+        let described = Described {
+            name,
+            label: cut(label),
+            description: cut(options.description),
+            boot: Some(Vec::new()),
+            main: Some(taken.main),
+            recipe: None,
+        };
+        let template = self.keep(building, described, progress)?;
+        Ok(Imported { template, skipped: taken.skipped })
     }
 
     /// Takes a name away; its files go with the last name and pin. Of a shipped one the recipe stays.
@@ -322,7 +372,7 @@ impl TemplateStore {
         described: Described<'_>,
         progress: &dyn Fn(Progress),
     ) -> Result<Template, TemplateError> {
-        let Described { name, label, description, boot, recipe } = described;
+        let Described { name, label, description, boot, main, recipe } = described;
         let report = |step, percent, message: &str| {
             progress(Progress { step, percent: Some(percent), message: message.to_owned() });
         };
@@ -330,7 +380,10 @@ impl TemplateStore {
         let rootfs = building.rootfs();
         let root = Rootfs::open(&rootfs)
             .map_err(|source| TemplateError::Read { path: rootfs.clone(), source })?;
-        check_shell(&root, name)?;
+        // An image may hold nothing but its program.
+        if main.is_none() {
+            check_shell(&root, name)?;
+        }
         let has_boot = root.resolve(BOOT).is_ok();
         let manifest = manifest(&rootfs, recipe.as_deref())
             .map_err(|source| TemplateError::Sum { name: name.clone(), source })?;
@@ -343,6 +396,7 @@ impl TemplateStore {
             label,
             description,
             boot,
+            main,
             built_at: now(),
             recipe,
             bytes: manifest.bytes,
@@ -385,8 +439,18 @@ impl TemplateStore {
 
     fn template_of(&self, named: Named) -> Template {
         let rootfs = self.blob(&named.digest).join("rootfs");
-        let Named { name, digest, label, description, boot, built_at, recipe, bytes, entries } =
-            named;
+        let Named {
+            name,
+            digest,
+            label,
+            description,
+            boot,
+            main,
+            built_at,
+            recipe,
+            bytes,
+            entries,
+        } = named;
         Template {
             name,
             digest,
@@ -394,6 +458,7 @@ impl TemplateStore {
             description,
             rootfs,
             boot,
+            main,
             built_at,
             recipe,
             bytes,

@@ -193,18 +193,24 @@ async fn console_is_a_terminal() {
     use std::io::{Read, Write};
     let world = World::new();
     let id = world.started(1).await.id;
-    let (process, master) = world
-        .containers
-        .console(&id, spawn("read x; echo got $x; test -t 0"))
-        .await
-        .expect("opened");
-    let mut master = fs::File::from(master);
+    let script = "read x; echo got $x; test -t 0";
+    let opened = world.containers.console(&id, spawn(script)).await.expect("opened");
+    assert!(opened.is_new);
+    // Whoever opened it is gone; the next one finds the same.
+    drop(opened.master);
+    let again = world.containers.console(&id, spawn(script)).await.expect("opened again");
+    assert_eq!((again.process, again.is_new), (opened.process, false));
+    let process = again.process;
+    let mut master = fs::File::from(again.master);
     master.write_all(b"hello\n").expect("typed");
     let ended = world.containers.wait(&id, process, Duration::from_secs(10)).await.expect("asked");
     assert_eq!(ended, ProcessState::Exited(0));
     let mut seen = [0u8; 256];
     let n = master.read(&mut seen).expect("read");
     assert!(String::from_utf8_lossy(&seen[..n]).contains("hello"));
+    let next = world.containers.console(&id, spawn(script)).await.expect("opened anew");
+    assert!(next.is_new, "its process has ended");
+    assert_eq!(world.containers.plugged(&id).await.expect("asked"), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod archive;
 mod bench;
 mod bounds;
+mod hostile;
 mod life;
 mod network;
 mod world;

@@ -60,6 +60,7 @@ impl World {
             disk_bytes: 1 << 30,
             pids_max: 64,
             boot: Vec::new(),
+            main: None,
         }
     }
 

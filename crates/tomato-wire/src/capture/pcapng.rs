@@ -16,6 +16,7 @@ const OPT_USER_APPL: u16 = 4;
 const OPT_IF_NAME: u16 = 2;
 const OPT_IF_TSRESOL: u16 = 9;
 const OPT_EPB_FLAGS: u16 = 2;
+const OPT_EPB_DROPCOUNT: u16 = 4;
 /// Bytes of a packet block beside the padded data.
 const PACKET_OVERHEAD: usize = 8 + 20 + 12 + 4;
 
@@ -61,8 +62,8 @@ pub(super) fn header(names: &[String; 2], snaplen: u32) -> Vec<u8> {
     out
 }
 
-/// Appends a packet block.
-pub(super) fn packet(out: &mut Vec<u8>, record: &Record) {
+/// Appends a packet block; `lost` packets are missing before it.
+pub(super) fn packet(out: &mut Vec<u8>, record: &Record, lost: u64) {
     let stamp = record.at_ns.to_le_bytes();
     block(out, PACKET, |body| {
         body.extend(length(record.side).to_le_bytes());
@@ -75,6 +76,9 @@ pub(super) fn packet(out: &mut Vec<u8>, record: &Record) {
         // seen from ends[0]: forward leaves (2), backward arrives (1)
         let flags: u32 = if record.side == 0 { 2 } else { 1 };
         option(body, OPT_EPB_FLAGS, &flags.to_le_bytes());
+        if lost > 0 {
+            option(body, OPT_EPB_DROPCOUNT, &lost.to_le_bytes());
+        }
         option(body, 0, b"");
     });
 }

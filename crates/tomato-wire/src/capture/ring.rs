@@ -66,7 +66,7 @@ impl RingWriter {
         if self.file.is_none() {
             self.begin()?;
         }
-        pcapng::packet(&mut self.buffer, record);
+        pcapng::packet(&mut self.buffer, record, 0);
         self.file_bytes += cost;
         if self.buffer.len() >= limits::CAPTURE_BUFFER_BYTES {
             self.flush()?;

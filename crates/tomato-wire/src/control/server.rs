@@ -78,6 +78,7 @@ fn answer(
     let topology = match &request {
         Request::Apply { topology, .. }
         | Request::Attach { topology, .. }
+        | Request::Tap { topology, .. }
         | Request::Remove { topology } => Some(topology),
         Request::Status { topology } => topology.as_ref(),
         Request::Hello { .. } | Request::List | Request::Ping => None,

@@ -33,6 +33,7 @@ impl Service for Fake {
             Request::Apply { .. } => Ok(Answer::Applied { unattached: vec!["a".into()] }),
             Request::Status { .. } => Ok(Answer::Status(BTreeMap::new())),
             Request::Remove { .. } => Ok(Answer::Removed),
+            Request::Tap { .. } => Ok(Answer::Tapped),
             Request::Hello { .. } => unreachable!("the server answers it"),
         }
     }

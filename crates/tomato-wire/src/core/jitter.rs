@@ -7,24 +7,75 @@
 //! instead of looking it up, and keep the cap because it is part of the meaning: it shifts the mean of pareto
 //! by -0.033 sigma and makes its standard deviation 0.821 sigma.
 
-use crate::config::Distribution;
+use crate::config::{Distribution, LinkParams, Ratio};
 
 /// The tables' largest value: `32767 / 8192` sigma.
 const CAP: f64 = 32_767.0 / 8192.0;
 
-/// The delay of a frame: `delay_ns` and the deviation that `draw` stands for, never below zero.
+/// What the jitter of one packet means for the next, if they are correlated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JitterState {
+    /// The Gaussian rank of the last packet.
+    rank: Option<f64>,
+}
+
+/// The delay of a packet: the delay and the deviation that `draw` stands for, never below zero.
 #[must_use]
-pub fn delay(delay_ns: u64, jitter_ns: u64, distribution: Distribution, draw: u64) -> u64 {
-    if jitter_ns == 0 {
-        return delay_ns;
+pub fn delay(params: &LinkParams, state: &mut JitterState, draw: u64) -> u64 {
+    if params.jitter_ns == 0 {
+        return params.delay_ns;
     }
-    let offset = scaled(deviation(distribution, draw), jitter_ns);
-    delay_ns.saturating_add_signed(offset)
+    let quantile = state.quantile(quantile(draw), params.jitter_correlation);
+    let deviation = if params.jitter_table.is_empty() {
+        deviation(params.distribution, quantile)
+    } else {
+        tabled(&params.jitter_table, quantile)
+    };
+    params.delay_ns.saturating_add_signed(scaled(deviation, params.jitter_ns))
+}
+
+impl JitterState {
+    /// Correlates neighbours by an autoregressive process of their Gaussian ranks, which leaves the distribution of
+    /// each as it is (a Gaussian copula; netem's weighted average narrows it instead).
+    fn quantile(&mut self, fresh: f64, correlation: Ratio) -> f64 {
+        if correlation == Ratio::NEVER {
+            return fresh;
+        }
+        let share = correlation.fraction();
+        let rank = match self.rank {
+            None => normal(fresh),
+            Some(last) => share * last + (1.0 - share * share).sqrt() * normal(fresh),
+        };
+        self.rank = Some(rank);
+        rank_share(rank)
+    }
+}
+
+/// The distribution function of the standard normal law: 1 - phi(x) P(t) with Hart's polynomial (Abramowitz and
+/// Stegun 26.2.17), absolute error below 7.5e-8.
+fn rank_share(rank: f64) -> f64 {
+    let t = (1.0 + 0.231_641_9 * rank.abs()).recip();
+    const B: [f64; 6] =
+        [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530, 0.0];
+    let tail = (-0.5 * rank * rank).exp() / (2.0 * std::f64::consts::PI).sqrt() * horner(&B, t);
+    let share = if rank > 0.0 { 1.0 - tail } else { tail };
+    share.clamp(1e-12, 1.0 - 1e-12)
+}
+
+/// The entry of a table of equally likely deviations.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tables are short and the quantile is below one"
+)]
+fn tabled(table: &[i16], quantile: f64) -> f64 {
+    let at = (quantile * table.len() as f64) as usize;
+    table.get(at).map_or(0.0, |value| f64::from(*value) / 8192.0)
 }
 
 /// The deviation in units of the jitter.
-fn deviation(distribution: Distribution, draw: u64) -> f64 {
-    let quantile = quantile(draw);
+fn deviation(distribution: Distribution, quantile: f64) -> f64 {
     match distribution {
         Distribution::Uniform => 2.0 * quantile - 1.0,
         Distribution::Normal => normal(quantile).clamp(-CAP, CAP),

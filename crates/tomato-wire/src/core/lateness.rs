@@ -20,6 +20,13 @@ impl Lateness {
         self.buckets[bucket] += times;
     }
 
+    /// The buckets up to the last that holds anything.
+    #[must_use]
+    pub fn buckets(&self) -> Vec<u64> {
+        let used = self.buckets.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        self.buckets[..used].to_vec()
+    }
+
     /// The upper bound of the bucket in which the given permille of values is reached; 0 without values.
     #[must_use]
     pub fn permille(&self, permille: u64) -> u64 {

@@ -83,6 +83,8 @@ struct Link {
     ends: [Place; 2],
     directions: [Direction; 2],
     is_scheduled: [bool; 2],
+    /// Its packets are wanted besides by its capture.
+    is_tapped: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +101,20 @@ struct Event {
     serial: u64,
 }
 
+impl Link {
+    fn is_recorded(&self) -> bool {
+        self.is_tapped || self.config.capture.is_some()
+    }
+}
+
 impl Network {
+    /// Whether the packets of a link are told to [`Sink::record`] even without a capture.
+    pub fn set_tapped(&mut self, link: usize, is_tapped: bool) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.is_tapped = is_tapped;
+        }
+    }
+
     /// An empty network that takes its frames from `pool`.
     #[must_use]
     pub fn new(pool: FramePool) -> Self {
@@ -140,7 +155,7 @@ impl Network {
         for (key, wanted) in &config.links {
             match self.links.position(key) {
                 Some(link) => self.change_link(now_ns, key, link, wanted, is_reseeded),
-                None => self.add_link(key, wanted),
+                None => self.add_link(now_ns, key, wanted),
             }
         }
         Ok(removed)
@@ -190,6 +205,19 @@ impl Network {
             Err(Unfit::Exhausted) => direction.refuse(DropCause::Overload, 1),
             Ok(_) if !link.config.connected => direction.refuse(DropCause::Disconnected, packets),
             Ok(frame) => self.enter(now_ns, end, &frame.into()),
+        }
+    }
+
+    /// What a port knows of frames that did not reach it in time: how many were lost, and whether some wait too long.
+    pub fn input_trouble(&mut self, now_ns: u64, port: PortId, lost: u64, waits: bool) {
+        let Some(end) = self.ports.get(port).and_then(|port| port.end) else { return };
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let direction = &mut link.directions[end.side];
+        if lost > 0 {
+            direction.lost_before(now_ns, lost);
+        }
+        if waits {
+            direction.input_waits(now_ns);
         }
     }
 
@@ -269,7 +297,7 @@ impl Network {
         sink: &mut impl Sink,
     ) -> usize {
         let Some(link) = self.links.get_mut(end.link) else { return 0 };
-        let is_captured = link.config.capture.is_some();
+        let is_captured = link.is_recorded();
         let direction = &mut link.directions[end.side];
         for moved in 0..budget {
             let Some(train) = direction.pop_bundle(now_ns) else { return moved };
@@ -306,7 +334,7 @@ impl Network {
             let popped = if is_next { direction.pop_due(now_ns) } else { None };
             let Some((train, due_ns)) = popped else { return moved };
             direction.passed(train.count.into(), train.bytes());
-            if link.config.capture.is_some() {
+            if link.is_recorded() {
                 sink.record(end.link, end.side, &train);
             }
             let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
@@ -378,7 +406,7 @@ impl Network {
         }
     }
 
-    fn add_link(&mut self, key: &str, wanted: &LinkConfig) {
+    fn add_link(&mut self, now_ns: u64, key: &str, wanted: &LinkConfig) {
         let ends = wanted.ends.each_ref().map(|end| match end {
             End::Port(key) => Place::Port(self.ports.position(key).expect("check() found it")),
             End::Bridge { bridge, .. } => {
@@ -387,7 +415,7 @@ impl Network {
         });
         self.sequence += 1;
         let directions = [0, 1].map(|side| {
-            Direction::new(Streams::new(self.seed, key, side), behaviour(wanted, side))
+            Direction::new(now_ns, Streams::new(self.seed, key, side), behaviour(wanted, side))
         });
         let link = Link {
             serial: self.sequence,
@@ -395,6 +423,7 @@ impl Network {
             ends,
             directions,
             is_scheduled: [false; 2],
+            is_tapped: false,
         };
         let link = self.links.insert(key, link);
         for (side, place) in ends.into_iter().enumerate() {
@@ -431,7 +460,7 @@ impl Network {
         for side in [0, 1] {
             let new = behaviour(wanted, side);
             if new != behaviour(&link.config, side) || is_reseeded {
-                link.directions[side].change(Streams::new(seed, key, side), new);
+                link.directions[side].change(now_ns, Streams::new(seed, key, side), new);
             }
             if is_cut {
                 link.directions[side].cut();

@@ -24,6 +24,22 @@ pub enum Stage {
     CopyCorruptBit,
     /// [`Stage::Jitter`] for the copy.
     CopyJitter,
+    /// The verdict of a loss model.
+    LossModel,
+    /// Its change of state.
+    LossState,
+    /// The verdict of a queue discipline.
+    Queue,
+    /// Whether a frame overtakes others.
+    Reorder,
+    /// Which bits are flipped by bit errors.
+    BitError,
+    /// [`Stage::Queue`] for the copy.
+    CopyQueue,
+    /// [`Stage::Reorder`] for the copy.
+    CopyReorder,
+    /// [`Stage::BitError`] for the copy.
+    CopyBitError,
 }
 
 impl Stage {
@@ -37,6 +53,14 @@ impl Stage {
             Stage::CopyCorrupt => 6,
             Stage::CopyCorruptBit => 7,
             Stage::CopyJitter => 8,
+            Stage::LossModel => 9,
+            Stage::LossState => 10,
+            Stage::Queue => 11,
+            Stage::Reorder => 12,
+            Stage::BitError => 13,
+            Stage::CopyQueue => 14,
+            Stage::CopyReorder => 15,
+            Stage::CopyBitError => 16,
         }
     }
 }

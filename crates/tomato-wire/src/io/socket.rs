@@ -1,4 +1,7 @@
-//! A sequenced-packet unix socket, one frame per message: for programs that speak Ethernet themselves.
+//! A socket that keeps messages apart, one frame per message: unix sequenced-packet or datagram, or connected UDP. For
+//! programs that speak Ethernet themselves, virtual machines and other hosts.
+//!
+//! Such ends verify checksums, so packets are written one by one and complete.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +19,8 @@ use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received};
 #[derive(Debug)]
 pub struct SocketPort {
     descriptor: OwnedFd,
+    /// A message of no bytes means that the other end is closed.
+    has_end: bool,
     /// A packet that is being written.
     room: Vec<u8>,
 }
@@ -24,15 +29,16 @@ impl SocketPort {
     /// Takes a socket over.
     ///
     /// # Errors
-    /// If it is of another type.
+    /// If it is a stream.
     pub fn open(descriptor: OwnedFd) -> Result<Self, OpenError> {
         let kind = sockopt::socket_type(&descriptor)
             .map_err(|error| OpenError::CheckSocket(error.into()))?;
-        if kind != SocketType::SEQPACKET {
+        if kind != SocketType::SEQPACKET && kind != SocketType::DGRAM {
             let error = io::Error::other("it is a socket of another type");
             return Err(OpenError::CheckSocket(error));
         }
-        Ok(Self { descriptor, room: Vec::new() })
+        let has_end = kind == SocketType::SEQPACKET;
+        Ok(Self { descriptor, has_end, room: Vec::new() })
     }
 }
 
@@ -51,10 +57,13 @@ impl Port for SocketPort {
         let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
         loop {
             let (kept, len) = match recv(&self.descriptor, scratch.bytes(), flags) {
-                Ok((0, 0)) => return Err(PortError::Gone(io::ErrorKind::UnexpectedEof.into())),
+                Ok((0, 0)) if self.has_end => {
+                    return Err(PortError::Gone(io::ErrorKind::UnexpectedEof.into()));
+                }
                 Ok(lengths) => lengths,
                 Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR) => continue,
+                // refused: what an earlier datagram met
+                Err(Errno::INTR | Errno::CONNREFUSED) => continue,
                 Err(error) => return Err(PortError::Gone(error.into())),
             };
             let frame = if kept == len {

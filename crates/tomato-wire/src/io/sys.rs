@@ -51,6 +51,119 @@ fn set_int(descriptor: BorrowedFd<'_>, request: libc::Ioctl, value: libc::c_int)
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// A frame read from a packet socket.
+pub(super) struct Packet {
+    /// Bytes read, with the virtio network header.
+    pub(super) bytes: usize,
+    /// It was longer than the room.
+    pub(super) is_cut: bool,
+    /// Protocol and content of the VLAN tag that was taken off.
+    pub(super) tag: Option<(u16, u16)>,
+    /// Arrival on the monotonic clock.
+    pub(super) stamp_ns: Option<u64>,
+}
+
+// linux/if_packet.h
+const PACKET_STATISTICS: libc::c_int = 6;
+const PACKET_AUXDATA: libc::c_int = 8;
+const PACKET_VNET_HDR: libc::c_int = 15;
+const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
+const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
+
+/// Asks a packet socket for offload headers, tags, arrival times and only what others send.
+pub(super) fn set_packet_options(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let options = [
+        (libc::SOL_PACKET, PACKET_VNET_HDR),
+        (libc::SOL_PACKET, PACKET_AUXDATA),
+        (libc::SOL_PACKET, PACKET_IGNORE_OUTGOING),
+        (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
+    ];
+    for (level, name) in options {
+        let one: libc::c_int = 1;
+        let size = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
+        // SAFETY: the descriptor is open while borrowed; each option is one int, which the pointer refers to.
+        let result = unsafe {
+            let value = ptr::from_ref(&one).cast();
+            libc::setsockopt(descriptor.as_raw_fd(), level, name, value, size)
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Frames that the kernel dropped in front of a packet socket since the last call.
+pub(super) fn packet_drops(descriptor: BorrowedFd<'_>) -> io::Result<u64> {
+    // struct tpacket_stats: packets, drops
+    let mut counters = [0u32; 2];
+    let mut size = libc::socklen_t::try_from(size_of_val(&counters)).unwrap_or(0);
+    // SAFETY: the descriptor is open while borrowed; the kernel writes at most `size` bytes to the pointer.
+    let result = unsafe {
+        let value = counters.as_mut_ptr().cast();
+        let fd = descriptor.as_raw_fd();
+        libc::getsockopt(fd, libc::SOL_PACKET, PACKET_STATISTICS, value, &raw mut size)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(counters[1].into()) }
+}
+
+/// Reads one frame behind its header without waiting.
+pub(super) fn recv_packet(descriptor: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Packet> {
+    let mut control = [0u64; 16];
+    let mut part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+    // SAFETY: all-zero bytes are a valid msghdr.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    // SAFETY: the descriptor is open while borrowed; the message points to one part and to control space, both of
+    // which live to the end of this function.
+    let read =
+        unsafe { libc::recvmsg(descriptor.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    let Ok(bytes) = usize::try_from(read) else { return Err(io::Error::last_os_error()) };
+    let is_cut = message.msg_flags & libc::MSG_TRUNC != 0;
+    let mut packet = Packet { bytes, is_cut, tag: None, stamp_ns: None };
+    // SAFETY: the kernel filled the control space that the message still points to; CMSG_NXTHDR stays inside, and
+    // the two kinds that are read have these layouts.
+    unsafe {
+        let mut head = libc::CMSG_FIRSTHDR(&raw const message);
+        while !head.is_null() {
+            let data = libc::CMSG_DATA(head);
+            match ((*head).cmsg_level, (*head).cmsg_type) {
+                (libc::SOL_PACKET, PACKET_AUXDATA) => {
+                    packet.tag = tag_of(data.cast::<libc::tpacket_auxdata>().read_unaligned());
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    packet.stamp_ns = monotonic(data.cast::<libc::timespec>().read_unaligned());
+                }
+                _ => {}
+            }
+            head = libc::CMSG_NXTHDR(&raw const message, head);
+        }
+    }
+    Ok(packet)
+}
+
+fn tag_of(aux: libc::tpacket_auxdata) -> Option<(u16, u16)> {
+    if aux.tp_status & TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    let has_protocol = aux.tp_status & TP_STATUS_VLAN_TPID_VALID != 0;
+    Some((if has_protocol { aux.tp_vlan_tpid } else { 0x8100 }, aux.tp_vlan_tci))
+}
+
+/// A time of the wall clock on the monotonic one.
+fn monotonic(stamp: libc::timespec) -> Option<u64> {
+    use rustix::time::{ClockId, clock_gettime};
+    let ns = |s: i64, ns: i64| s.checked_mul(1_000_000_000)?.checked_add(ns);
+    let now = clock_gettime(ClockId::Realtime);
+    let age_ns = ns(now.tv_sec, now.tv_nsec)?.checked_sub(ns(stamp.tv_sec, stamp.tv_nsec)?)?;
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(ns(now.tv_sec, now.tv_nsec)?.checked_sub(age_ns.max(0))?).ok()
+}
+
 /// What is ready on an epoll descriptor.
 pub(super) struct Events {
     events: Vec<libc::epoll_event>,

@@ -23,6 +23,8 @@ pub(super) struct Topology {
     pub(super) ports: Vec<Slot>,
     /// By link.
     pub(super) recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
+    /// Live captures by link.
+    pub(super) taps: BTreeMap<usize, Recorder>,
     /// A packet on its way to a capture.
     pub(super) room: Vec<u8>,
 }
@@ -36,14 +38,16 @@ pub(super) struct Slot {
     pub(super) gone: Option<PortError>,
     pub(super) error: Option<String>,
     pub(super) refused_frames: u64,
+    /// Since when every look found more frames than were taken.
+    pub(super) behind_since_ns: Option<u64>,
 }
 
 impl Topology {
     /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
     pub(super) fn advance(&mut self) -> bool {
-        let Topology { network, ports, recorders, room, .. } = self;
+        let Topology { network, ports, recorders, taps, room, .. } = self;
         let mut has_gone = false;
-        let mut sink = Outlets { ports, recorders, room, has_gone: &mut has_gone };
+        let mut sink = Outlets { ports, recorders, taps, room, has_gone: &mut has_gone };
         for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
             let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
             if moved < limits::ADVANCE_BATCH {
@@ -71,6 +75,26 @@ impl Topology {
         }
     }
 
+    /// Begins a live capture, in place of the one that was there; false if there is no such link.
+    pub(super) fn tap(&mut self, link: &str, open: impl FnOnce() -> Recorder) -> bool {
+        let found = self.network.links().find(|(key, ..)| *key == link).map(|(_, id, _)| id);
+        let Some(id) = found else { return false };
+        self.taps.insert(id, open());
+        self.network.set_tapped(id, true);
+        true
+    }
+
+    /// Ends the live captures that nobody reads any more.
+    fn end_taps(&mut self) {
+        let Topology { network, taps, .. } = self;
+        taps.retain(|link, tap| {
+            if tap.is_over() {
+                network.set_tapped(*link, false);
+            }
+            !tap.is_over()
+        });
+    }
+
     pub(super) fn sync_carriers(&mut self) {
         for (id, slot) in self.ports.iter_mut().enumerate() {
             let Some(port) = &mut slot.port else { continue };
@@ -89,6 +113,7 @@ impl Topology {
     }
 
     pub(super) fn status(&mut self, now_ns: u64) -> TopologyStatus {
+        self.end_taps();
         let mut status = self.network.status(now_ns);
         for (key, id, _) in self.network.ports() {
             let slot = &self.ports[id];
@@ -113,6 +138,7 @@ impl Topology {
 struct Outlets<'a> {
     ports: &'a mut [Slot],
     recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
+    taps: &'a BTreeMap<usize, Recorder>,
     room: &'a mut Vec<u8>,
     has_gone: &'a mut bool,
 }
@@ -137,10 +163,15 @@ impl Sink for Outlets<'_> {
     }
 
     fn record(&mut self, link: usize, side: usize, train: &Train) {
-        if let Some((_, recorder)) = self.recorders.get(&link) {
-            let at_ns = clock_ns(ClockId::Realtime);
-            for index in train.first..train.end() {
-                train.packet(index, self.room);
+        let capture = self.recorders.get(&link).map(|(_, recorder)| recorder);
+        let tap = self.taps.get(&link).filter(|tap| !tap.is_over());
+        if capture.is_none() && tap.is_none() {
+            return;
+        }
+        let at_ns = clock_ns(ClockId::Realtime);
+        for index in train.first..train.end() {
+            train.packet(index, self.room);
+            for recorder in [capture, tap].into_iter().flatten() {
                 recorder.record(side, at_ns, self.room);
             }
         }

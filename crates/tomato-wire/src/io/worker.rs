@@ -16,10 +16,11 @@ use crate::config::{ConfigError, PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
 use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
+use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
 use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
-use crate::io::{OpenError, Port, PortError, sys};
+use crate::io::{OpenError, Port, PortError, sys, wake};
 use crate::limits;
 use crate::status::{TopologyStatus, chain};
 
@@ -61,6 +62,11 @@ struct Running {
     topologies: Vec<Option<Topology>>,
     scratch: Scratch,
     spin: Spin,
+    /// How long after a frame a sleeping thread wakes up.
+    wake_ns: u64,
+    /// When the frames that ended the last sleep came.
+    woken_ns: Option<u64>,
+    checked_ns: u64,
 }
 
 impl WorkerHandle {
@@ -134,6 +140,9 @@ impl Worker {
             scratch: pool.scratch(),
             pool,
             spin: Spin::for_cores(cores),
+            wake_ns: wake::measure(),
+            woken_ns: None,
+            checked_ns: 0,
         };
         running.run()
     }
@@ -144,8 +153,12 @@ impl Running {
         let mut events = sys::Events::with_room(limits::EPOLL_EVENTS);
         loop {
             let next_due = self.advance_all();
-            let timeout_ns = self.spin.timeout_ns(monotonic_ns(), next_due);
+            let asleep_ns = monotonic_ns();
+            let timeout_ns = self.spin.timeout_ns(asleep_ns, next_due);
             events.wait(self.epoll.as_fd(), timeout_ns)?;
+            // a thread that slept is told of a frame some time after it came
+            let came_ns = monotonic_ns().saturating_sub(self.wake_ns);
+            self.woken_ns = (came_ns > asleep_ns).then_some(came_ns);
             let mut is_woken = false;
             for (data, flags) in events.iter() {
                 match place_of(data) {
@@ -185,6 +198,7 @@ impl Running {
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
             Request::Apply { topology, config } => self.apply(&topology, &config),
             Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
+            Request::Tap { topology, link } => self.tap(&topology, &link, descriptor),
             Request::Remove { topology } => {
                 self.remove(&topology);
                 Ok(Answer::Removed)
@@ -209,6 +223,7 @@ impl Running {
         }
         for link in removed.links {
             topology.recorders.remove(&link);
+            topology.taps.remove(&link);
         }
         topology.sync_captures(&mut self.captures);
         let ports = topology.network.ports().map(|(_, id, _)| id + 1).max().unwrap_or(0);
@@ -235,6 +250,7 @@ impl Running {
             network: Network::new(self.pool.clone()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
+            taps: BTreeMap::new(),
             room: Vec::new(),
         };
         match self.topologies.get_mut(place) {
@@ -286,6 +302,27 @@ impl Running {
         Ok(Answer::Attached)
     }
 
+    fn tap(&mut self, key: &str, link: &str, socket: Option<OwnedFd>) -> Result<Answer, Refusal> {
+        let missing = |what: &str, key: &str| {
+            Refusal::new(ErrorCode::NotFound, format!("no {what} {key:?} here; apply it first"))
+        };
+        let socket = socket.filter(|fd| {
+            rustix::net::sockopt::socket_type(fd) == Ok(rustix::net::SocketType::SEQPACKET)
+        });
+        let socket = socket.ok_or_else(|| {
+            let message = "no packet socket came with the request".to_owned();
+            Refusal::new(ErrorCode::BadDescriptor, message)
+        })?;
+        let place = *self.by_key.get(key).ok_or_else(|| missing("topology", key))?;
+        let topology = self.topologies[place].as_mut().expect("every key has its place");
+        let captures = &mut self.captures;
+        if topology.tap(link, || captures.open_live(socket)) {
+            Ok(Answer::Tapped)
+        } else {
+            Err(missing("link", link))
+        }
+    }
+
     fn status(&mut self, only: Option<&str>) -> Result<BTreeMap<String, TopologyStatus>, Refusal> {
         let now_ns = monotonic_ns();
         let mut all = BTreeMap::new();
@@ -304,17 +341,35 @@ impl Running {
         }
     }
 
+    /// Asks all ports for frames that were lost in front of them, every [`limits::PORT_CHECK_NS`].
+    fn check_ports(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.checked_ns) < limits::PORT_CHECK_NS {
+            return;
+        }
+        self.checked_ns = now_ns;
+        for topology in self.topologies.iter_mut().flatten() {
+            for (id, slot) in topology.ports.iter_mut().enumerate() {
+                let lost = slot.port.as_mut().map_or(0, |port| port.lost_before());
+                if lost > 0 {
+                    topology.network.input_trouble(now_ns, id, lost, false);
+                }
+            }
+        }
+    }
+
     fn read_port(&mut self, topology: usize, port: PortId, flags: u32) {
         let Some(Some(topology)) = self.topologies.get_mut(topology) else { return };
         let Topology { network, ports, .. } = &mut *topology;
         let Some(slot) = ports.get_mut(port) else { return };
         let Some(open) = &mut slot.port else { return };
         let mut bytes = 0;
+        let mut is_empty = false;
         for n in 0..limits::READ_BATCH {
             match open.recv(&self.pool, &mut self.scratch) {
                 Ok(Some(received)) => {
                     slot.refused_frames += u64::from(received.frame.is_err());
-                    let now_ns = received.stamp_ns.unwrap_or_else(monotonic_ns);
+                    let came_ns = received.stamp_ns.or_else(|| self.woken_ns.filter(|_| n == 0));
+                    let now_ns = came_ns.unwrap_or_else(monotonic_ns);
                     network.ingress(now_ns, port, received.frame);
                     bytes += received.bytes;
                     if bytes >= limits::READ_BYTES {
@@ -325,11 +380,23 @@ impl Running {
                     slot.gone = Some(PortError::Gone(io::ErrorKind::BrokenPipe.into()));
                     break;
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    is_empty = true;
+                    break;
+                }
                 Err(error) => {
                     slot.gone = Some(error);
                     break;
                 }
+            }
+        }
+        let now_ns = monotonic_ns();
+        if is_empty {
+            slot.behind_since_ns = None;
+        } else {
+            let since_ns = *slot.behind_since_ns.get_or_insert(now_ns);
+            if now_ns - since_ns > limits::LATE_NS {
+                network.input_trouble(now_ns, port, 0, true);
             }
         }
         let has_gone = slot.gone.is_some();
@@ -340,6 +407,7 @@ impl Running {
 
     /// Moves what is due everywhere; returns when to look again.
     fn advance_all(&mut self) -> Option<u64> {
+        self.check_ports(monotonic_ns());
         let mut has_gone = false;
         let mut next_due: Option<u64> = None;
         for topology in self.topologies.iter_mut().flatten() {
@@ -408,6 +476,7 @@ fn open(kind: PortKind, descriptor: OwnedFd) -> Result<Box<dyn Port>, OpenError>
     Ok(match kind {
         PortKind::Tap => Box::new(TapPort::open(descriptor)?),
         PortKind::Socket => Box::new(SocketPort::open(descriptor)?),
+        PortKind::Packet => Box::new(PacketPort::open(descriptor)?),
     })
 }
 

@@ -159,6 +159,26 @@ fn frames_pass_with_their_delay_and_controllers_may_leave() {
     assert!(status.ports["a"].attached && status.ports["a"].carrier);
 }
 
+/// Datagram sockets, unix and UDP, are ports as well; their ends get one complete packet per message.
+#[test]
+fn datagram_sockets_are_ports() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let config = pair();
+    client.apply("t", config).expect("applied");
+    let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().expect("a pair");
+    client.attach("t", "a", theirs.as_fd()).expect("attached");
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let far = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    udp.connect(far.local_addr().expect("bound")).expect("connected");
+    far.connect(udp.local_addr().expect("bound")).expect("connected");
+    client.attach("t", "b", udp.as_fd()).expect("attached");
+    ours.send(&frame(2, 1)).expect("sent");
+    assert_eq!(recv(&far.into(), DEADLINE), Some(frame(2, 1)));
+    let (stream, _other) = UnixStream::pair().expect("a pair");
+    client.attach("t", "a", stream.as_fd()).expect_err("a stream keeps no messages apart");
+}
+
 #[test]
 fn a_patch_keeps_the_other_links_and_loss_is_total() {
     let wire = Running::start();

@@ -220,6 +220,37 @@ fn a_plain_wire_carries_tcp() {
     until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
     let goodput = hosts[0].tcp_bit_s(&hosts[1], 2);
     assert!(goodput > 100e6, "{goodput} bit/s");
+    // offloads are on, and still everything is counted as a cable would carry it
+    let forward = status(&mut client).links["l"].forward.clone();
+    let mean = forward.bytes / forward.frames;
+    assert!((1000..=1514).contains(&mean), "{mean} bytes per frame");
+    wire.stop();
+}
+
+/// Super-frames of veth pairs, cut and put together by the model on the way, come through packet sockets.
+#[test]
+fn packet_sockets_carry_tcp_and_keep_the_delay() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts: Vec<Host> = (1..=2).map(Host::cabled).collect();
+    let mut config = pair(&delayed(10));
+    for port in config.ports.values_mut() {
+        port.kind = PortKind::Packet;
+    }
+    let forward = &mut config.links.get_mut("l").expect("it is there").forward;
+    forward.loss = Ratio(u64::MAX / 1000);
+    forward.bandwidth_bit_s = Some(200_000_000);
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    let mut times = hosts[0].ping(&hosts[1], 9);
+    times.sort_by(f64::total_cmp);
+    assert!(times.len() == 9 && times[0] >= 19.5 && times[4] < 40.0, "{times:?}");
+    let goodput = hosts[0].tcp_bit_s(&hosts[1], 2);
+    assert!((1e6..200e6).contains(&goodput), "{goodput} bit/s");
+    let forward = status(&mut client).links["l"].forward.clone();
+    assert!(forward.bytes / forward.frames <= 1514, "{forward:?}");
+    assert_eq!(forward.drops.malformed, 0);
     wire.stop();
 }
 

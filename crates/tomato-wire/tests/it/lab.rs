@@ -58,6 +58,20 @@ pub(crate) struct Host {
     pub(crate) address: String,
     /// What the keeper of an element would keep.
     pub(crate) tap: OwnedFd,
+    /// Where the other end of its cable is, if it has no TAP.
+    far: Option<String>,
+}
+
+/// Opens something in a namespace.
+fn open_in(namespace: &str, open: fn() -> std::io::Result<OwnedFd>) -> OwnedFd {
+    let path = format!("/run/netns/{namespace}");
+    let opener = std::thread::spawn(move || {
+        let namespace = File::open(path).expect("the namespace was just made");
+        let kind = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind).expect("root");
+        open().expect("it opens")
+    });
+    opener.join().expect("the thread ends in order")
 }
 
 impl Host {
@@ -66,15 +80,26 @@ impl Host {
         let unique = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("wiretest-{}-{unique}", std::process::id());
         run(&format!("ip netns add {name}"));
-        let path = format!("/run/netns/{name}");
-        let tap = std::thread::spawn(move || {
-            let namespace = File::open(path).expect("the namespace was just made");
-            let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind).expect("root");
-            sys::open_tap().expect("a TAP")
-        });
-        let tap = tap.join().expect("the thread ends in order");
-        let host = Self { name, address: format!("10.0.0.{number}"), tap };
+        let tap = open_in(&name, sys::open_tap);
+        Self { name, address: format!("10.0.0.{number}"), tap, far: None }.configured()
+    }
+
+    /// With a veth pair in place of the TAP, and a packet socket on the far end of it.
+    pub(crate) fn cabled(number: u32) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let unique = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("wirecable-{}-{unique}", std::process::id());
+        let far = format!("{name}-far");
+        run(&format!("ip netns add {name}"));
+        run(&format!("ip netns add {far}"));
+        run(&format!("ip link add eth0 netns {name} type veth peer name eth0 netns {far}"));
+        run(&format!("ip netns exec {far} ip link set eth0 up promisc on"));
+        let tap = open_in(&far, sys::open_packet);
+        Self { name, address: format!("10.0.0.{number}"), tap, far: Some(far) }.configured()
+    }
+
+    fn configured(self) -> Self {
+        let host = self;
         // one address family is enough, and nothing is sent unasked
         host.run("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1");
         host.run(&format!("ip address add {}/24 dev eth0", host.address));
@@ -125,6 +150,9 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         output(&format!("ip netns del {}", self.name));
+        if let Some(far) = &self.far {
+            output(&format!("ip netns del {far}"));
+        }
     }
 }
 

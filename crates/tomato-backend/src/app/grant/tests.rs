@@ -6,7 +6,7 @@ use super::*;
 use crate::hostlink::HostLink;
 
 fn caller(name: &str) -> Caller {
-    Caller { account: name.to_owned(), admin: false }
+    Caller { account: name.to_owned(), ..Caller::default() }
 }
 
 fn body(text: &'static [u8]) -> ByteStream {

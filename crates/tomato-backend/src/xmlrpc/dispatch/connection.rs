@@ -26,11 +26,7 @@ impl Session<'_> {
                     self.call("connection_remove", &[id(args, "id")?], json!({})).await?;
                 Ok(Json::Null)
             }
-            "usage" => {
-                let _exists: Connection =
-                    self.call("connection_info", &[id(args, "id")?], json!({})).await?;
-                Ok(super::server::no_usage())
-            }
+            "usage" => self.connection_usage(args).await,
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }
@@ -40,7 +36,27 @@ impl Session<'_> {
         let graph = bridge::graph_of(self.app, self.caller, id).await?;
         let mut shown = view::connection(&graph, &connection);
         self.place_on_host(&mut shown);
+        let entry = self.app.net_capture(self.caller, &connection).await?;
+        shown["capture_port"] = json!(entry.as_ref().map(|entry| entry.port));
+        shown["capture_token"] = json!(entry.map(|entry| entry.token));
         Ok(shown)
+    }
+
+    /// Refuses a filter that cannot be understood.
+    async fn check_filter(&self, attrs: &Map<String, Json>) -> Result<(), ApiError> {
+        let Some(filter) =
+            attrs.get("capture_filter").filter(|f| f.as_str().is_some_and(|f| !f.is_empty()))
+        else {
+            return Ok(());
+        };
+        let checked =
+            self.call::<Json>("capture_filter_check", &[], json!({"filter": filter})).await;
+        match checked {
+            // Without a host nobody can tell; then it is refused when it is used.
+            Err(error) if error.code == ErrorCode::HostError => Ok(()),
+            Err(error) => Err(super::invalid("capture_filter", filter, error.message)),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Emulation is on and 10 Mbit/s both ways unless the attributes say otherwise, as in the original.
@@ -71,6 +87,7 @@ impl Session<'_> {
         }
         let attrs = if fixed { attrs.clone() } else { link::defaults(attrs) };
         refuse_emulation(fixed, &attrs)?;
+        self.check_filter(&attrs).await?;
         let mut body = link::patch(&std::collections::BTreeMap::new(), &attrs).map_err(refused)?;
         body.insert("topology".to_owned(), json!(topologies.first()));
         body.insert("ends".to_owned(), json!(ends));
@@ -89,6 +106,7 @@ impl Session<'_> {
         let ports = current.interfaces.iter().filter_map(|end| graph.interface(end));
         let fixed = ports.into_iter().any(|(_, port)| link::is_fixed_end(port));
         refuse_emulation(fixed, attrs)?;
+        self.check_filter(attrs).await?;
         let patch = link::patch(&current.client, attrs).map_err(refused)?;
         let _changed: Connection =
             self.call("connection_modify", &[id], Json::Object(patch)).await?;

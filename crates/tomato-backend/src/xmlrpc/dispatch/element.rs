@@ -39,10 +39,7 @@ impl Session<'_> {
                 self.call::<Json>(operation, &[id], json!({})).await?;
                 Ok(Json::Null)
             }
-            "usage" => {
-                self.find(id(args, "id")?).await?;
-                Ok(super::server::no_usage())
-            }
+            "usage" => self.element_usage(args).await,
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }

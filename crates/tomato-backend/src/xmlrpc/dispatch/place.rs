@@ -96,7 +96,10 @@ impl Session<'_> {
             "host_list" => self.host_list(args),
             "host_info" => self.host_named(args),
             "host_users" => self.host_users(args).await,
-            "host_usage" => self.host_named(args).map(|_known| super::server::no_usage()),
+            "host_usage" => {
+                self.host_named(args)?;
+                self.usage_of(|_anybody| true).await
+            }
             "host_action" => {
                 self.caller.need_admin()?;
                 self.host_named(args)?;

@@ -205,9 +205,10 @@ fn profile_patch(attrs: &Map<String, Json>) -> Result<Map<String, Json>, ApiErro
             "cpus" => ("cpu_milli", json!(thousandths(amount(key, value, CPUS_MAX)?))),
             // What only sorts and explains in the original's own pages.
             "preference" | "description" => continue,
-            "restricted" if tomato_model::original::flag(value) == Some(false) => continue,
             "restricted" => {
-                return Err(invalid(key, value, "must be false: every account may use a profile"));
+                let flag = tomato_model::original::flag(value);
+                let flag = flag.ok_or_else(|| invalid(key, value, "must be true or false"))?;
+                ("restricted", json!(flag))
             }
             _ => return Err(refused(tomato_model::original::unknown(key))),
         };
@@ -274,7 +275,7 @@ fn profile(profile: &Profile) -> Json {
         "label": profile.label,
         "description": "",
         "preference": 0,
-        "restricted": false,
+        "restricted": profile.restricted,
         "cpus": f64::from(profile.cpu_milli) / 1000.0,
         "ram": mega(profile.memory_bytes),
         "diskspace": mega(profile.disk_bytes),

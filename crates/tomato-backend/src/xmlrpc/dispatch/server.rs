@@ -15,7 +15,19 @@ use crate::xmlrpc::capability;
 const API_VERSION: [u32; 3] = [4, 1, 0];
 
 /// `server_info`.
-pub(super) fn info(app: &App) -> Json {
+pub(super) fn info(app: &App, settings: &Json) -> Json {
+    let timeouts = &settings["timeouts"];
+    let timeout = if timeouts["enabled"] == true {
+        json!({
+            "initial": timeouts["initial_s"],
+            "maximum": timeouts["maximum_s"],
+            "default": timeouts["default_s"],
+            "warning": timeouts["warning_s"],
+            "options": timeouts["options_s"],
+        })
+    } else {
+        json!({"initial": null, "maximum": null, "default": null, "warning": null, "options": []})
+    };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "api_version": API_VERSION,
@@ -23,18 +35,14 @@ pub(super) fn info(app: &App) -> Json {
         "web_url": null,
         "fileserver_port": place::port(app),
         "external_urls": {},
-        "topology_timeout": {"initial": null, "maximum": null, "default": null, "warning": null, "options": []},
+        "topology_timeout": timeout,
     })
 }
 
-/// When a topology ends; never by itself.
-pub(super) fn timeout(_topology: &Topology) -> Json {
-    Json::Null
-}
-
-/// A usage record of something of which nothing was measured.
-pub(super) fn no_usage() -> Json {
-    json!({"5minutes": [], "hour": [], "day": [], "month": [], "year": []})
+/// When a topology is stopped by itself, in seconds since the Unix epoch; null for never.
+#[allow(clippy::cast_precision_loss, reason = "microseconds of this century are exact in a double")]
+pub(super) fn timeout(topology: &Topology) -> Json {
+    topology.timeout.map_or(Json::Null, |timeout| json!(timeout.at as f64 / 1e6))
 }
 
 /// `statistics`.
@@ -50,7 +58,7 @@ pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
         }
     }
     let hosts = usize::from(app.host().is_connected());
-    let users = app.account_count().await?;
+    let users = app.account_count();
     Ok(json!({
         "usage": {
             "topologies": topologies,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::ImportAnswer;
+use tomato_model::flag::Flag;
 use tomato_model::graph::Graph;
 use tomato_model::lifecycle::State;
 use tomato_model::original::{self, view};
@@ -39,10 +40,7 @@ impl Session<'_> {
                 self.ask(Ask { operation, path: &path, query: "format=original", body }).await
             }
             "import" => self.import(args.get("data").unwrap_or(&Json::Null)).await,
-            "usage" => {
-                self.graph(id(args, "id")?).await?;
-                Ok(super::server::no_usage())
-            }
+            "usage" => self.topology_usage(args).await,
             _ => Err(no_action(verb, "see _listMethods")),
         }
     }
@@ -66,7 +64,8 @@ impl Session<'_> {
 
     async fn topology_list(&self, args: &Args) -> Result<Json, ApiError> {
         let all = is_true(args, "showAll");
-        if all && !self.caller.admin {
+        let sees_all = |flag: &Flag| flag.global_role().is_some();
+        if all && !self.caller.admin && !self.caller.flags.iter().any(sees_all) {
             let text = "showAll needs a flag for topologies of others; leave it out";
             return Err(ApiError::new(ErrorCode::Denied, text));
         }
@@ -109,13 +108,18 @@ impl Session<'_> {
         }
     }
 
-    /// Topologies do not end by themselves, so that there is nothing to put off but they must exist.
+    /// Puts off the end of a topology; where none ends by itself, it must only exist.
     async fn renew(&self, id: &str, params: &Map<String, Json>) -> Result<Json, ApiError> {
         let value = params.get("timeout").unwrap_or(&Json::Null);
-        if value.as_f64().is_none_or(|seconds| seconds <= 0.0) {
+        let seconds = value.as_f64().filter(|seconds| (1.0..1e12).contains(seconds));
+        let Some(seconds) = seconds else {
             return Err(invalid("timeout", value, "must be seconds from now, for example 86400"));
+        };
+        if super::server::timeout(&self.graph(id).await?.topology).is_null() {
+            return Ok(Json::Null);
         }
-        self.graph(id).await?;
+        let body = json!({"timeout_s": whole(seconds)});
+        self.call::<Topology>("topology_renew", &[id], body).await?;
         Ok(Json::Null)
     }
 
@@ -170,6 +174,15 @@ impl Session<'_> {
             .collect();
         Ok(json!([made.topology, report.elements, report.connections, errors]))
     }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the caller bounds the value far below 2^53"
+)]
+fn whole(seconds: f64) -> u64 {
+    seconds.round() as u64
 }
 
 /// What each role may do.

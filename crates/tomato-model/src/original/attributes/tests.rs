@@ -16,6 +16,7 @@ fn container() -> Element {
         revision: 1,
         seed: 1,
         roles: BTreeMap::new(),
+        timeout: None,
         client: BTreeMap::new(),
     };
     let mut graph = Graph::new(topology);

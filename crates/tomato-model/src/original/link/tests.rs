@@ -12,7 +12,7 @@ fn refused(attrs: &Json) -> OriginalError {
 
 fn direction_of(patch: &Map<String, Json>, name: &str) -> LinkParams {
     let patch: LinkPatch = serde_json::from_value(patch[name].clone()).expect("a native patch");
-    patch.applied(LinkParams::default())
+    patch.applied(&LinkParams::default())
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn spec() -> ContainerSpec {
         disk_bytes: 1 << 30,
         pids_max: 100,
         boot: vec!["/bin/sh".to_owned(), "/etc/tomato/boot".to_owned()],
+        main: None,
     }
 }
 
@@ -28,7 +29,7 @@ fn limits_and_namespaces_are_those_of_the_spec() {
     assert_eq!(linux["uidMappings"][0]["hostID"], 0x2000_0000);
     let group = linux["cgroupsPath"].as_str().expect("text");
     assert_eq!(group, format!("/tomato/{}/{}", host.lab, spec.id));
-    assert_eq!(config["process"]["args"][2], "/etc/tomato/boot");
+    assert_eq!(config["process"]["args"][4], "/etc/tomato/boot");
     assert_eq!(config["process"]["rlimits"][1]["hard"], 1024);
     // What the runtime's own types refuse would only be seen at start.
     serde_json::from_value::<oci_spec::runtime::Spec>(config).expect("a valid configuration");

@@ -12,6 +12,7 @@ fn spec(id: &ElementId) -> ContainerSpec {
         disk_bytes: 1,
         pids_max: 1,
         boot: Vec::new(),
+        main: None,
     }
 }
 

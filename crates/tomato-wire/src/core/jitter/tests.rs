@@ -5,12 +5,17 @@ const N: u32 = 200_000;
 const DELAY: u64 = 100_000_000;
 const JITTER: u64 = 10_000_000;
 
+fn jittered(distribution: Distribution) -> LinkParams {
+    LinkParams { delay_ns: DELAY, jitter_ns: JITTER, distribution, ..LinkParams::default() }
+}
+
 /// Mean and standard deviation of the deviation in units of the jitter, and the extremes.
 fn sample(distribution: Distribution) -> (f64, f64, f64, f64) {
     let streams = Streams::new(11, "jitter", 0);
     let values: Vec<f64> = (0..u64::from(N))
         .map(|i| {
-            let ns = delay(DELAY, JITTER, distribution, streams.draw(Stage::Jitter, i));
+            let draw = streams.draw(Stage::Jitter, i);
+            let ns = delay(&jittered(distribution), &mut JitterState::default(), draw);
             (ns as f64 - DELAY as f64) / JITTER as f64
         })
         .collect();
@@ -81,6 +86,55 @@ fn normal_quantiles_are_right() {
 
 #[test]
 fn delay_never_goes_below_zero_and_no_jitter_is_exact() {
-    assert_eq!(delay(5, 1_000_000, Distribution::Uniform, 0), 0);
-    assert_eq!(delay(DELAY, 0, Distribution::Normal, 77), DELAY);
+    let mut params = jittered(Distribution::Uniform);
+    params.delay_ns = 5;
+    assert_eq!(delay(&params, &mut JitterState::default(), 0), 0);
+    params.jitter_ns = 0;
+    assert_eq!(delay(&params, &mut JitterState::default(), 77), 5);
+}
+
+/// Neighbours correlate as asked and the distribution stays; bounds are four standard errors, widened for the
+/// dependence of the samples.
+#[test]
+fn correlation_keeps_the_distribution() {
+    let mut params = jittered(Distribution::Normal);
+    params.jitter_correlation = Ratio(u64::MAX / 10 * 8);
+    let streams = Streams::new(5, "jitter", 0);
+    let mut state = JitterState::default();
+    let values: Vec<f64> = (0..u64::from(N))
+        .map(|n| {
+            let ns = delay(&params, &mut state, streams.draw(Stage::Jitter, n));
+            (ns as f64 - DELAY as f64) / JITTER as f64
+        })
+        .collect();
+    let mean = values.iter().sum::<f64>() / f64::from(N);
+    let variance = values.iter().map(|v| v * v).sum::<f64>() / f64::from(N);
+    let product = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / f64::from(N);
+    let error = 4.0 * 3.0 / f64::from(N).sqrt();
+    assert!(mean.abs() < error, "{mean}");
+    assert!((variance.sqrt() - 1.0).abs() < 2.0 * error, "{variance}");
+    assert!((product / variance - 0.8).abs() < error, "{product}");
+}
+
+#[test]
+fn a_table_gives_its_entries_evenly() {
+    let mut params = jittered(Distribution::Uniform);
+    params.jitter_table = vec![-8192, 0, 0, 16_384];
+    let streams = Streams::new(5, "jitter", 0);
+    let mut counts = std::collections::BTreeMap::new();
+    for n in 0..u64::from(N) {
+        let draw = streams.draw(Stage::Jitter, n);
+        *counts.entry(delay(&params, &mut JitterState::default(), draw)).or_insert(0u32) += 1;
+    }
+    let keys: Vec<u64> = counts.keys().copied().collect();
+    assert_eq!(keys, [DELAY - JITTER, DELAY, DELAY + 2 * JITTER]);
+    let share = f64::from(counts[&DELAY]) / f64::from(N);
+    assert!((share - 0.5).abs() < 4.0 * 0.5 / f64::from(N).sqrt(), "{share}");
+}
+
+#[test]
+fn shares_undo_quantiles() {
+    for p in [0.001, 0.2, 0.5, 0.9, 0.9999] {
+        assert!((rank_share(normal(p)) - p).abs() < 1e-7, "{p}");
+    }
 }

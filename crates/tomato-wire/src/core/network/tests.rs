@@ -39,6 +39,10 @@ fn ingress(network: &mut Network, now_ns: u64, port: PortId, bytes: &[u8]) {
     network.ingress(now_ns, port, frame);
 }
 
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap()
+}
+
 fn frame(to: u64, from: u64) -> Vec<u8> {
     [&to.to_be_bytes()[2..], &from.to_be_bytes()[2..], &[8, 0, 1, 2, 3, 4]].concat()
 }
@@ -111,20 +115,20 @@ fn a_chain_of_50_switches_passes_every_frame_on_time() {
     let mut network = network(&chain());
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
     let mut ends = Ends::default();
-    const FRAMES: u64 = 2000; // times 51 links: 10^5 moves
+    const FRAMES: u64 = 20_000; // times 51 links: 10^6 moves
     for n in 0..FRAMES {
         run(&mut network, &mut ends, n * 10_000);
         ingress(&mut network, n * 10_000, a, &frame(2, 1));
     }
     run(&mut network, &mut ends, u64::MAX);
-    assert_eq!(ends.seen.len(), 2000);
+    assert_eq!(count(ends.seen.len()), FRAMES);
     for (n, (at, to, _)) in (0..).zip(&ends.seen) {
         assert_eq!((*at, *to), (n * 10_000 + 51 * MS, b));
     }
     assert_eq!(network.pool.used_bytes(), 0);
-    let status = network.status(100 * MS);
+    let status = network.status(300 * MS);
     assert_eq!(status.bridges["s049"].mac_entries, 1);
-    assert_eq!(status.links["l049"].forward.frames, 2000);
+    assert_eq!(status.links["l049"].forward.frames, FRAMES);
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! What elements and connections use, as it is measured on the host.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What passes one direction of a connection.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Rates {
+    /// Bits of delivered frames, from the Ethernet header on.
+    pub bits_per_second: u64,
+    /// Delivered frames.
+    pub packets_per_second: u64,
+    /// Dropped frames, whatever the cause.
+    pub drops_per_second: u64,
+}
+
+/// What passes a connection.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct ConnectionRates {
+    /// From its first end to its second.
+    pub forward: Rates,
+    /// From its second end to its first.
+    pub backward: Rates,
+}
+
+/// What passes the connections of a topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Traffic {
+    /// When it was measured (RFC 3339).
+    pub time: String,
+    /// By connection; those that are as they were told last may be missing.
+    pub connections: BTreeMap<String, ConnectionRates>,
+}
+
+/// What an element used at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ElementPoint {
+    /// When (RFC 3339).
+    pub time: String,
+    /// Thousandths of a processor, since the point before.
+    pub cpu_milli: u64,
+    /// Memory, page cache included, in bytes.
+    pub memory_bytes: u64,
+    /// What its own layer takes on disk, in bytes, as measured last.
+    pub disk_bytes: u64,
+    /// What left it through its connections.
+    pub sent_bits_per_second: u64,
+    /// What reached it through its connections.
+    pub received_bits_per_second: u64,
+}
+
+/// What passed a connection at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConnectionPoint {
+    /// When (RFC 3339).
+    pub time: String,
+    /// Since the point before.
+    #[serde(flatten)]
+    pub rates: ConnectionRates,
+}
+
+/// What an element used in the last hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ElementUsage {
+    /// Between two points, in seconds.
+    pub period_s: u64,
+    /// The oldest first; none while it does not run.
+    pub points: Vec<ElementPoint>,
+}
+
+/// What passed a connection in the last hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConnectionUsage {
+    /// Between two points, in seconds.
+    pub period_s: u64,
+    /// The oldest first; none while it passes no frames.
+    pub points: Vec<ConnectionPoint>,
+}
+
+/// One line of a host's stream about a topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// What passes now.
+    Traffic(Traffic),
+    /// The newest points of its elements.
+    Usage(BTreeMap<String, ElementPoint>),
+}
+
+/// A time in seconds and milliseconds since 1970 as RFC 3339, in UTC.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that a leap day is the last of its year; eras have 400 years.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let date = day_of_year - (153 * month + 2) / 5 + 1;
+    let is_next = month >= 10;
+    let month = if is_next { month - 9 } else { month + 3 };
+    let year = era * 400 + year + u64::from(is_next);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Images from a registry, by the OCI distribution specification 1.1: manifests and blobs by GET, with an anonymous token where one is asked for.
+//!
+//! Nothing a registry says is trusted: `tomato_virt::template` checks every part against its digest and bounds it. Plain HTTP is spoken with
+//! this machine only.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyDataStream, BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use tokio::runtime::Handle;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+use tomato_api::error::{ApiError, ErrorCode};
+use tomato_virt::template::{Blob, BlobDigest, ImageSource};
+
+use crate::error::{chain, of_host};
+use crate::limits::{REGISTRY_CALL, REGISTRY_REDIRECTS, REGISTRY_SILENCE, REGISTRY_TEXT_BYTES};
+
+/// Kinds of documents that are understood.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// An image in a registry: `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    host: String,
+    repository: String,
+    tag: String,
+    digest: Option<BlobDigest>,
+}
+
+impl FromStr for Reference {
+    type Err = ApiError;
+
+    fn from_str(text: &str) -> Result<Self, ApiError> {
+        let wrong = || {
+            let message = format!(
+                "reference {text:?} is not an image; write HOST/REPOSITORY:TAG with the registry's host name, \
+                 or HOST/REPOSITORY@sha256:DIGEST"
+            );
+            ApiError::new(ErrorCode::InvalidValue, message)
+        };
+        let (rest, digest) = text.split_once('@').map_or((text, None), |(r, d)| (r, Some(d)));
+        let digest = digest.map(str::parse).transpose().ok().ok_or_else(wrong)?;
+        let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
+        let (repository, tag) = path.split_once(':').unwrap_or((path, "latest"));
+        let of = |text: &str, more: &str| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b);
+            !text.is_empty() && text.len() <= 255 && text.bytes().all(plain)
+        };
+        let is_host = of(host, ".:-[]") && (host.contains(['.', ':']) || host == "localhost");
+        let parts_fine =
+            repository.split('/').all(|part| of(part, "._-") && !part.starts_with('.'));
+        if !is_host || !parts_fine || repository.len() > 255 || !of(tag, "._-") {
+            return Err(wrong());
+        }
+        let (host, repository) = (host.to_owned(), repository.to_owned());
+        Ok(Self { host, repository, tag: tag.to_owned(), digest })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}:{}", self.host, self.repository, self.tag)?;
+        self.digest.iter().try_for_each(|digest| write!(f, "@{digest}"))
+    }
+}
+
+/// Whether a host, with or without a port, is this machine.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// One image of a registry.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    image: Reference,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    runtime: Handle,
+    token: Option<String>,
+}
+
+impl Registry {
+    /// Must be called inside a tokio runtime; its answers are read outside of it.
+    pub(crate) fn new(image: Reference) -> Result<Self, ApiError> {
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|e| of_host("read this machine's certificates of authorities", &e))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { image, client, runtime: Handle::current(), token: None })
+    }
+
+    fn get(&mut self, path: &str) -> io::Result<Box<dyn Read + Send>> {
+        let runtime = self.runtime.clone();
+        let response = runtime.block_on(self.answer(path))?;
+        let chunks = BodyDataStream::new(response.into_body());
+        let chunks = chunks.map_err(io::Error::other);
+        let chunks = tokio_stream::StreamExt::timeout(chunks, REGISTRY_SILENCE);
+        let chunks =
+            chunks.map(|chunk| chunk.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())));
+        let _inside = runtime.enter();
+        Ok(Box::new(SyncIoBridge::new_with_handle(
+            StreamReader::new(Box::pin(chunks)),
+            runtime.clone(),
+        )))
+    }
+
+    /// The answer to a path of the repository, redirects followed and a token got where one is asked for.
+    async fn answer(&mut self, path: &str) -> io::Result<Response<Incoming>> {
+        let scheme = if is_local(&self.image.host) { "http" } else { "https" };
+        let first = format!("{scheme}://{}/v2/{}/{path}", self.image.host, self.image.repository);
+        let mut uri: Uri = first.parse().map_err(io::Error::other)?;
+        for _ in 0..REGISTRY_REDIRECTS {
+            // A token is for the registry and not for where it sends us.
+            let is_registry = uri.host() == first.parse::<Uri>().map_err(io::Error::other)?.host();
+            let token = self.token.clone().filter(|_| is_registry);
+            let response = self.send(&uri, token.as_deref()).await?;
+            match response.status() {
+                StatusCode::OK => return Ok(response),
+                StatusCode::UNAUTHORIZED if is_registry && self.token.is_none() => {
+                    self.token = Some(self.token_for(response.headers()).await?);
+                }
+                status if status.is_redirection() => uri = redirected(&uri, response.headers())?,
+                _ => return Err(refused(response).await),
+            }
+        }
+        Err(io::Error::other("the registry redirects for ever"))
+    }
+
+    async fn send(&self, uri: &Uri, token: Option<&str>) -> io::Result<Response<Incoming>> {
+        check(uri)?;
+        let mut request = Request::get(uri).header(header::ACCEPT, ACCEPT);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Empty::new()).map_err(io::Error::other)?;
+        let host = uri.authority().map_or("", http::uri::Authority::as_str);
+        match tokio::time::timeout(REGISTRY_CALL, self.client.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(io::Error::other(format!("ask {host}: {}", chain(&error)))),
+            Err(_) => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("{host} gives no answer")))
+            }
+        }
+    }
+
+    /// An anonymous token, from where the registry's refusal says.
+    async fn token_for(&self, headers: &HeaderMap) -> io::Result<String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            token: Option<String>,
+            access_token: Option<String>,
+        }
+        let private = || io::Error::other("the registry wants a login, which is not supported");
+        let asked = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        let asked = asked.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(private)?;
+        let field = |name: &str| {
+            let (_, rest) = asked.split_once(&format!("{name}=\""))?;
+            Some(rest.split_once('"')?.0)
+        };
+        let realm = field("realm").ok_or_else(private)?;
+        let escaped = |text: &str| text.bytes().map(escape).collect::<String>();
+        let service = field("service").map(|s| format!("service={}&", escaped(s)));
+        let scope = escaped(&format!("repository:{}:pull", self.image.repository));
+        let uri = format!("{realm}?{}scope={scope}", service.unwrap_or_default());
+        let response = self.send(&uri.parse().map_err(io::Error::other)?, None).await?;
+        if response.status() != StatusCode::OK {
+            return Err(private());
+        }
+        let body = Limited::new(response.into_body(), REGISTRY_TEXT_BYTES).collect().await;
+        let body = body.map_err(io::Error::other)?.to_bytes();
+        let answer: Answer = serde_json::from_slice(&body).map_err(io::Error::other)?;
+        answer.token.or(answer.access_token).ok_or_else(private)
+    }
+}
+
+/// Without encryption only with this machine.
+fn check(uri: &Uri) -> io::Result<()> {
+    let is_local = uri.authority().is_some_and(|authority| is_local(authority.as_str()));
+    match uri.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if is_local => Ok(()),
+        _ => Err(io::Error::other(format!("refuse to ask {uri} without encryption"))),
+    }
+}
+
+fn redirected(from: &Uri, headers: &HeaderMap) -> io::Result<Uri> {
+    let wrong = || io::Error::other("the registry redirects to nowhere");
+    let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).ok_or_else(wrong)?;
+    let to: Uri = to.parse().map_err(io::Error::other)?;
+    let mut parts = to.into_parts();
+    parts.scheme = parts.scheme.or_else(|| from.scheme().cloned());
+    parts.authority = parts.authority.or_else(|| from.authority().cloned());
+    Uri::from_parts(parts).map_err(io::Error::other)
+}
+
+/// A refusal in the registry's words.
+async fn refused(response: Response<Incoming>) -> io::Error {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), REGISTRY_TEXT_BYTES).collect().await;
+    let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+    let text: String = text.unwrap_or_default().chars().take(300).collect();
+    let kind = match status {
+        StatusCode::NOT_FOUND => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, format!("the registry answers {status} {}", text.trim()))
+}
+
+fn escape(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+impl ImageSource for Registry {
+    fn root(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        let Some(digest) = self.image.digest.clone() else {
+            return self.get(&format!("manifests/{}", self.image.tag)).map(|read| read as _);
+        };
+        let mut text = Vec::new();
+        let limit = u64::try_from(crate::limits::BODY_BYTES).unwrap_or(u64::MAX);
+        self.get(&format!("manifests/{digest}"))?.take(limit).read_to_end(&mut text)?;
+        if BlobDigest::of(&text) != digest {
+            return Err(io::Error::other(format!("the registry has something else as {digest}")));
+        }
+        Ok(Box::new(io::Cursor::new(text)))
+    }
+
+    fn blob(&mut self, blob: &Blob) -> io::Result<Box<dyn Read + '_>> {
+        let is_document = ["manifest", "index"].iter().any(|kind| blob.media_type.contains(kind));
+        let what = if is_document { "manifests" } else { "blobs" };
+        self.get(&format!("{what}/{}", blob.digest)).map(|read| read as _)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use super::*;
+
+#[test]
+fn parameters_with_several_values_are_read_and_written() {
+    for text in [
+        "drop-tail",
+        "red min=30KiB max=90KiB probability=10%",
+        "codel target=5ms interval=100ms",
+        "fq-codel target=5ms interval=100ms flows=1024 quantum=1514B",
+        "pie target=15ms update=15ms",
+    ] {
+        let value: Discipline = text.parse().expect("a discipline");
+        assert_eq!(value.to_string().parse(), Ok(value), "{text}");
+    }
+    assert_eq!(
+        "codel".parse::<Discipline>().expect("defaults").to_string(),
+        "codel target=5ms interval=100ms"
+    );
+    for text in ["", "cake", "codel 5ms", "codel target=5", "pie limit=3"] {
+        let error = text.parse::<Discipline>().expect_err("it is wrong").to_string();
+        assert!(error.contains("write it like"), "{error}");
+    }
+    for text in [
+        "gilbert-elliott to_bad=1% to_good=10% loss_good=0% loss_bad=100%",
+        "markov p13=1% p31=20% p32=5% p23=30% p14=0.5%",
+        "every 100",
+        "trace 0010",
+    ] {
+        let value: LossModel = text.parse().expect("a loss model");
+        assert_eq!(value.to_string(), text);
+    }
+    for text in ["gilbert-elliott", "every", "every x", "trace 1 0", "markov p13=1%"] {
+        text.parse::<LossModel>().expect_err("it is wrong");
+    }
+}
+
+#[test]
+fn patches_name_what_they_change() {
+    let params = LinkParams {
+        loss: "1%".parse().expect("a ratio"),
+        mtu: Some(1400),
+        ..LinkParams::default()
+    };
+    let patch: LinkPatch = serde_json::from_str(
+        r#"{"mtu": null, "delay": "5ms", "discipline": "codel", "ecn": true}"#,
+    )
+    .expect("a patch");
+    let after = patch.applied(&params);
+    assert_eq!(
+        (after.mtu, after.delay.0, after.loss, after.ecn),
+        (None, 5_000_000, params.loss, true)
+    );
+    assert_eq!(LinkPatch::default().applied(&params), params);
+    let json = serde_json::to_string(&params).expect("JSON");
+    assert_eq!(json, r#"{"mtu":1400,"loss":"1%"}"#);
+}
+
+#[test]
+fn bounds_are_told_with_a_remedy() {
+    let problems = |json: &str| {
+        let params: LinkParams = serde_json::from_str(json).expect("parameters");
+        params.problems().into_iter().map(|(name, ..)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(problems("{}"), Vec::<&str>::new());
+    assert_eq!(problems(r#"{"bandwidth": "0bit/s", "delay": "11min"}"#), ["bandwidth", "delay"]);
+    assert_eq!(problems(r#"{"mtu": 10, "loss_model": "every 0"}"#), ["mtu", "loss_model"]);
+    assert_eq!(problems(r#"{"loss_model": "markov p13=60% p31=1% p14=50%"}"#), ["loss_model"]);
+    assert_eq!(problems(r#"{"discipline": "red min=9KiB max=8KiB"}"#), ["discipline"]);
+    assert_eq!(problems(r#"{"timeline": {}}"#), ["timeline"]);
+}
+
+fn curve(json: &str) -> Result<(Vec<Step>, Option<Span>), String> {
+    let params: LinkParams = serde_json::from_str(json).expect("parameters");
+    params.curve().expect("a timeline")
+}
+
+#[test]
+fn ramps_become_even_steps() {
+    let (points, repeat) = curve(
+        r#"{"delay": "10ms", "timeline": {"repeat": "1s", "steps":
+            [{"at": "100ms", "loss": "1%"}, {"at": "200ms", "delay": "20ms", "ramp": true}]}}"#,
+    )
+    .expect("a curve");
+    assert_eq!(repeat, Some(Span(1_000_000_000)));
+    let delays: Vec<(u64, Option<u64>)> = points
+        .iter()
+        .map(|point| (point.at.0 / 1_000_000, point.delay.map(|d| d.0 / 1000)))
+        .collect();
+    let ramp = [(120, 12_000), (140, 14_000), (160, 16_000), (180, 18_000), (200, 20_000)];
+    assert_eq!(delays[0], (100, None));
+    assert_eq!(delays[1..], ramp.map(|(at, delay)| (at, Some(delay))));
+    let error = curve(r#"{"timeline": {"steps": [{"at": "2s"}, {"at": "1s"}]}}"#);
+    assert!(error.expect_err("not in order").contains("order them by at"));
+}
+
+#[test]
+fn traces_become_rates() {
+    // 20 packets in the first 20 ms, none in the next, 10 after that
+    let mut lines: Vec<String> = (1..=20).map(|ms| ms.to_string()).collect();
+    lines.extend((0..10).map(|n| (41 + n).to_string()));
+    let json = serde_json::json!({"timeline": {"mahimahi": lines.join("\n")}}).to_string();
+    let (points, repeat) = curve(&json).expect("a curve");
+    let rates: Vec<(u64, u64)> = points
+        .iter()
+        .map(|point| (point.at.0 / 1_000_000, point.bandwidth.expect("a rate").0))
+        .collect();
+    assert_eq!(rates, [(0, 12_032_000), (20, 100), (40, 6_016_000)]);
+    assert_eq!(repeat, Some(Span(60_000_000)));
+    let (points, _) = curve(
+        &serde_json::json!({"timeline": {"csv": "at,bandwidth,loss\n0s,1Mbit/s,\n2s,,5%\n"}})
+            .to_string(),
+    )
+    .expect("a curve");
+    assert_eq!(points[0].bandwidth, Some(Bandwidth(1_000_000)));
+    assert_eq!(
+        (points[1].bandwidth, points[1].loss.map(|l| l.to_string())),
+        (None, Some("5%".into()))
+    );
+    for wrong in [
+        r#"{"mahimahi": "3\n2"}"#,
+        r#"{"csv": "time\n1"}"#,
+        r#"{"csv": "at\nx"}"#,
+        r#"{"mahimahi": ""}"#,
+    ] {
+        curve(&format!(r#"{{"timeline": {wrong}}}"#)).expect_err("it is wrong");
+    }
+}
+
+#[test]
+fn presets_are_known_by_direction() {
+    for known in PRESETS {
+        for direction in ["up", "down"] {
+            let params = preset(&format!("{}-{direction}", known.name)).expect("known");
+            assert_eq!(params.problems(), Vec::new());
+        }
+    }
+    assert_eq!(preset("lte-up").expect("known").delay, Span(35_000_000));
+    assert_eq!(preset("lte"), None);
+}

@@ -1,0 +1,201 @@
+//! Parameters that change over time: steps and ramps, or a trace of rates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Bandwidth, Ratio, Span};
+
+/// Changes over time. Give `steps`, `csv` or `mahimahi`; `csv` and `mahimahi` hold the text of such a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeline {
+    /// By rising time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// The period after which it begins anew; none: the last values stay, and a Mahimahi trace begins anew at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Span>,
+    /// Lines of values with units under a line of names: `at` first, then any of a step's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<String>,
+    /// Mahimahi's packet delivery trace: a line per chance to send 1504 bytes, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mahimahi: Option<String>,
+}
+
+/// What holds from a time on; unnamed values stay as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Step {
+    /// Time since the beginning.
+    pub at: Span,
+    /// Reach these values evenly from those before, instead of at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ramp: bool,
+    /// Bandwidth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// Delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
+    /// Jitter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Span>,
+    /// Loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Ratio>,
+    /// Duplication.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<Ratio>,
+    /// Corruption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<Ratio>,
+}
+
+/// A point of the curve that a timeline means: these values from then on, without ramps.
+pub type Point = Step;
+
+/// Length of the steps that a ramp and a Mahimahi trace are made of, in nanoseconds.
+const GRAIN_NS: u64 = 20_000_000;
+/// Most steps of one ramp.
+const RAMP_STEPS: u64 = 500;
+/// Bytes per line of a Mahimahi trace.
+const MAHIMAHI_BYTES: u64 = 1504;
+/// What stands for a pause of a Mahimahi trace: the smallest bandwidth.
+const PAUSE: Bandwidth = Bandwidth(100);
+
+impl Timeline {
+    /// The curve: points by rising time, and the period after which it begins anew. `start` holds the values before
+    /// the first step.
+    ///
+    /// # Errors
+    /// What is wrong and what to do.
+    pub fn curve(&self, start: &Step) -> Result<(Vec<Point>, Option<Span>), String> {
+        let given = [!self.steps.is_empty(), self.csv.is_some(), self.mahimahi.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err("holds no or several kinds of changes; give steps, csv or mahimahi".into());
+        }
+        if let Some(trace) = &self.mahimahi {
+            return mahimahi(trace, self.repeat);
+        }
+        let read;
+        let steps = match &self.csv {
+            Some(text) => {
+                read = csv(text)?;
+                &read
+            }
+            None => &self.steps,
+        };
+        if let Some(pair) = steps.windows(2).find(|pair| pair[0].at >= pair[1].at) {
+            let at = pair[1].at;
+            return Err(format!("the step at {at} is not after the one before; order them by at"));
+        }
+        if let (Some(repeat), Some(last)) = (self.repeat, steps.last())
+            && repeat <= last.at
+        {
+            let message = format!("repeat {repeat} is not after the last step; make it longer");
+            return Err(message);
+        }
+        Ok((points(start, steps), self.repeat))
+    }
+}
+
+/// Cuts ramps into steps.
+fn points(start: &Step, steps: &[Step]) -> Vec<Point> {
+    let mut before = Step { at: Span(0), ..start.clone() };
+    let mut points = Vec::new();
+    for step in steps {
+        if step.ramp {
+            let span_ns = step.at.0 - before.at.0;
+            let count = (span_ns / GRAIN_NS).clamp(1, RAMP_STEPS);
+            for n in 1..count {
+                points.push(between(&before, step, n, count));
+            }
+        }
+        points.push(Step { ramp: false, ..step.clone() });
+        before = merged(&before, step);
+    }
+    points
+}
+
+fn merged(before: &Step, step: &Step) -> Step {
+    Step {
+        at: step.at,
+        ramp: false,
+        bandwidth: step.bandwidth.or(before.bandwidth),
+        delay: step.delay.or(before.delay),
+        jitter: step.jitter.or(before.jitter),
+        loss: step.loss.or(before.loss),
+        duplicate: step.duplicate.or(before.duplicate),
+        corrupt: step.corrupt.or(before.corrupt),
+    }
+}
+
+/// The values after `n` of `count` parts of the way; a value that has no beginning comes at the end.
+fn between(from: &Step, to: &Step, n: u64, count: u64) -> Point {
+    let mix = |a: u64, b: u64| -> u64 {
+        let sum = u128::from(a) * u128::from(count - n) + u128::from(b) * u128::from(n);
+        u64::try_from(sum / u128::from(count)).unwrap_or(u64::MAX)
+    };
+    let span = |a: Option<Span>, b: Option<Span>| Some(Span(mix(a?.0, b?.0)));
+    let ratio = |a: Option<Ratio>, b: Option<Ratio>| Some(Ratio(mix(a?.0, b?.0)));
+    let rate = |a: Option<Bandwidth>, b: Option<Bandwidth>| Some(Bandwidth(mix(a?.0, b?.0)));
+    Step {
+        at: Span(mix(from.at.0, to.at.0)),
+        ramp: false,
+        bandwidth: rate(from.bandwidth, to.bandwidth),
+        delay: span(from.delay, to.delay),
+        jitter: span(from.jitter, to.jitter),
+        loss: ratio(from.loss, to.loss),
+        duplicate: ratio(from.duplicate, to.duplicate),
+        corrupt: ratio(from.corrupt, to.corrupt),
+    }
+}
+
+fn csv(text: &str) -> Result<Vec<Step>, String> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
+    if names.first() != Some(&"at") {
+        return Err("the csv does not begin with names; write at,bandwidth,delay first".into());
+    }
+    let step = |(n, line): (usize, &str)| {
+        let mut fields = serde_json::Map::new();
+        for (name, value) in names.iter().zip(line.split(',').map(str::trim)) {
+            if !value.is_empty() {
+                fields.insert((*name).to_owned(), value.into());
+            }
+        }
+        serde_json::from_value(fields.into())
+            .map_err(|error| format!("csv line {}: {error}", n + 2))
+    };
+    lines.enumerate().map(step).collect()
+}
+
+fn mahimahi(trace: &str, repeat: Option<Span>) -> Result<(Vec<Point>, Option<Span>), String> {
+    let mut counts: Vec<u64> = Vec::new();
+    let mut last_ms = 0;
+    for (n, line) in trace.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+        let wrong = || format!("mahimahi line {} is no rising number of milliseconds", n + 1);
+        let ms: u64 = line.parse().ok().filter(|ms| *ms >= last_ms).ok_or_else(wrong)?;
+        last_ms = ms;
+        let place = ms.saturating_sub(1).saturating_mul(1_000_000) / GRAIN_NS;
+        let place = usize::try_from(place).ok().filter(|place| *place < crate::limits::STEPS_MAX);
+        let place = place.ok_or_else(|| "the mahimahi trace is too long; cut it".to_owned())?;
+        if counts.len() <= place {
+            counts.resize(place + 1, 0);
+        }
+        counts[place] += 1;
+    }
+    if last_ms == 0 {
+        return Err("the mahimahi trace is empty; give a line per chance to send".into());
+    }
+    let mut points: Vec<Point> = Vec::new();
+    for (place, count) in (0u64..).zip(counts) {
+        let rate = Bandwidth(count * MAHIMAHI_BYTES * 8 * 1_000_000_000 / GRAIN_NS).max(PAUSE);
+        if points.last().is_none_or(|point| point.bandwidth != Some(rate)) {
+            let at = Span(place * GRAIN_NS);
+            points.push(Step { at, bandwidth: Some(rate), ..Step::default() });
+        }
+    }
+    let end = Span((last_ms * 1_000_000).next_multiple_of(GRAIN_NS));
+    Ok((points, Some(repeat.unwrap_or(end).max(end))))
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::core::random::{Stage, Streams};
+
+const MS: u64 = 1_000_000;
+
+/// Offers packets of 1000 bytes each `step_ns` at 10 Mbit/s; the share dropped early, the share of full, and the
+/// mean wait of those taken in the second half.
+fn run(params: &LinkParams, n: u64, step_ns: u64, may_mark: bool) -> (f64, f64, f64) {
+    let mut line = Line::default();
+    line.change(params);
+    let streams = Streams::new(3, "l", 0);
+    let (mut early, mut full, mut wait, mut taken) = (0u64, 0u64, 0u64, 0u64);
+    for i in 0..n {
+        let now = i * step_ns;
+        match line.offer(now, 1000, params, None, (streams.draw(Stage::Queue, i), may_mark)) {
+            Admission::Departs(at) => {
+                if i > n / 2 {
+                    wait += at - now;
+                    taken += 1;
+                }
+            }
+            Admission::Marked(_) | Admission::Early => early += 1,
+            Admission::Full => full += 1,
+        }
+    }
+    (float(early) / float(n), float(full) / float(n), float(wait) / float(taken.max(1)))
+}
+
+fn params(discipline: Discipline) -> LinkParams {
+    LinkParams {
+        bandwidth_bit_s: Some(10_000_000),
+        framing_bytes: 0,
+        queue_bytes: Some(500_000),
+        discipline,
+        ..LinkParams::default()
+    }
+}
+
+#[test]
+fn a_burst_leaves_at_once_after_a_pause_and_the_rate_holds_over_time() {
+    let params = LinkParams { burst_bytes: 3000, ..params(Discipline::DropTail) };
+    let mut line = Line::default();
+    line.change(&params);
+    let departs = |line: &mut Line, now| match line.offer(now, 1000, &params, None, (0, false)) {
+        Admission::Departs(at) => at,
+        other => panic!("{other:?}"),
+    };
+    let start = 100 * MS;
+    let out: Vec<u64> = (0..5).map(|_| departs(&mut line, start) - start).collect();
+    assert_eq!(out, [0, 0, 0, 800_000, 1_600_000]);
+    // the tokens come back with the rate
+    let later: Vec<u64> =
+        (0..2).map(|_| departs(&mut line, start + 2 * MS) - start - 2 * MS).collect();
+    assert_eq!(later, [400_000, 1_200_000]);
+}
+
+#[test]
+fn queues_are_bounded_by_packets_and_by_time() {
+    let accepted = |params: LinkParams| {
+        let mut line = Line::default();
+        line.change(&params);
+        (0..1000)
+            .filter(|_| line.offer(0, 1000, &params, None, (0, false)) != Admission::Full)
+            .count()
+    };
+    let base = params(Discipline::DropTail);
+    assert_eq!(accepted(LinkParams { queue_packets: Some(7), ..base.clone() }), 7);
+    // 0.8 ms each: the one that would wait longer than 8 ms is not taken
+    assert_eq!(accepted(LinkParams { queue_ns: Some(8 * MS), ..base.clone() }), 11);
+    assert_eq!(accepted(base), 500);
+}
+
+/// Twice the rate is offered: half of it must go. RED does it early, with the average inside its bounds.
+#[test]
+fn red_drops_early_and_marks_instead_if_it_may() {
+    let red = Discipline::Red {
+        min_bytes: Some(20_000),
+        max_bytes: Some(60_000),
+        probability: Ratio(u64::MAX / 10),
+    };
+    let (early, full, wait) = run(&params(red), 40_000, 400_000, false);
+    assert!((0.47..0.53).contains(&early) && full < 0.01, "{early} {full}");
+    assert!((16.0..100.0).contains(&(wait / 1e6)), "{wait}");
+    // below the rate nothing is dropped
+    assert_eq!(run(&params(red), 10_000, 900_000, false).0, 0.0);
+    // who only marks keeps the queue full
+    let (marked, full, _) = run(&params(red), 40_000, 400_000, true);
+    assert!(marked > 0.4 && full > 0.4, "{marked} {full}");
+}
+
+/// PIE holds the wait at its target under a steady overload.
+#[test]
+fn pie_holds_its_target() {
+    let pie = Discipline::Pie { target_ns: 15 * MS, update_ns: 15 * MS };
+    let (early, full, wait) = run(&params(pie), 100_000, 400_000, false);
+    assert!((0.47..0.53).contains(&early) && full < 0.02, "{early} {full}");
+    assert!((10.0..20.0).contains(&(wait / 1e6)), "{wait}");
+    assert_eq!(run(&params(pie), 10_000, 900_000, false).0, 0.0);
+}
+
+/// 1000 bytes at 8 Mbit/s take 1 ms; the rate halves in the middle of the third packet.
+#[test]
+fn a_changing_rate_counts_while_a_packet_is_sent() {
+    use crate::config::{Step, Timeline};
+    let mut params =
+        LinkParams { bandwidth_bit_s: Some(8_000_000), ..params(Discipline::DropTail) };
+    let step = Step { at_ns: 2_500_000, bandwidth_bit_s: Some(4_000_000), ..Step::default() };
+    params.timeline = Some(Timeline { steps: vec![step], repeat_ns: Some(6 * MS) });
+    let course = Course::new(0, &params, params.timeline.as_ref().expect("just set"));
+    let mut line = Line::default();
+    line.change(&params);
+    let out: Vec<u64> = (0..6).map(|_| line.send(0, 1000, &params, Some(&course))).collect();
+    // 3 ms: half at each rate; then 2 ms each until the round ends at 6 ms
+    assert_eq!(out, [MS, 2 * MS, 3_500_000, 5_500_000, 6_750_000, 7_750_000]);
+}

@@ -1,0 +1,73 @@
+// Who is logged in. The session is a cookie that scripts cannot read.
+import { create } from "zustand";
+
+import type { Account } from "../model/types";
+
+interface Session {
+  /** Undefined until the server was asked, null when nobody is logged in. */
+  account: Account | null | undefined;
+  /** Why the login failed last. */
+  error: string | null;
+}
+
+export const useSession = create<Session>(() => ({ account: undefined, error: null }));
+
+/** Says that there may be a session; without it the server need not be asked. */
+const HINT = "tomato-session";
+
+/** The server no longer knows us. */
+export function loggedOut(): void {
+  localStorage.removeItem(HINT);
+  useSession.setState({ account: null });
+}
+
+/** Asks the server who we are. */
+export async function whoAmI(): Promise<void> {
+  if (localStorage.getItem(HINT) === null) {
+    useSession.setState({ account: null });
+    return;
+  }
+  try {
+    const response = await fetch("/api/v1/account");
+    if (response.ok) useSession.setState({ account: (await response.json()) as Account, error: null });
+    else loggedOut();
+  } catch {
+    useSession.setState({ account: null, error: "The server cannot be reached." });
+  }
+}
+
+/** Logs in; false with a reason in the store. */
+export async function login(account: string, password: string): Promise<boolean> {
+  const body = JSON.stringify({ account, password });
+  let response: Response;
+  try {
+    response = await fetch("/api/v1/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body,
+    });
+  } catch {
+    useSession.setState({ error: "The server cannot be reached." });
+    return false;
+  }
+  if (response.ok) {
+    localStorage.setItem(HINT, "1");
+    await whoAmI();
+    return true;
+  }
+  const problem = (await response.json().catch(() => null)) as { detail?: string } | null;
+  const reason =
+    response.status === 429
+      ? "Too many attempts: wait a minute and try again."
+      : response.status === 401
+        ? "Name or password is wrong."
+        : (problem?.detail ?? `The server answered ${response.status}.`);
+  useSession.setState({ error: reason, account: null });
+  return false;
+}
+
+/** Ends the session. */
+export async function logout(): Promise<void> {
+  await fetch("/api/v1/session", { method: "DELETE" }).catch(() => null);
+  loggedOut();
+}

@@ -1,0 +1,145 @@
+// The terminal of an element. Bytes go both ways in binary frames, sizes and ends in text frames.
+import "@xterm/xterm/css/xterm.css";
+
+import { Button, useComputedColorScheme } from "@mantine/core";
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal } from "@xterm/xterm";
+import { useEffect, useRef, useState } from "react";
+
+import { useTopology } from "../store/topology";
+
+interface Told {
+  type: string;
+  message?: string;
+  code?: number | null;
+  detail?: string;
+}
+
+const DARK = { background: "#14171b", foreground: "#e6e9ed", cursor: "#f3b8ad", selectionBackground: "#4a5563" };
+const LIGHT = { background: "#ffffff", foreground: "#1b2026", cursor: "#b93520", selectionBackground: "#c8d6ea", black: "#1b2026", white: "#5c6570", brightWhite: "#3a4048", yellow: "#7a5c00", green: "#1d7037", cyan: "#0f6a7a" };
+const RETRY_MS = [400, 800, 1500, 3000];
+
+interface Line {
+  up: boolean;
+  note: string | null;
+}
+
+export default function Console({ id, active }: { id: string; active: boolean }) {
+  const box = useRef<HTMLDivElement>(null);
+  const term = useRef<{ terminal: Terminal; fit: FitAddon } | null>(null);
+  const [line, setLine] = useState<Line>({ up: false, note: null });
+  const [round, setRound] = useState(0);
+  const scheme = useComputedColorScheme("light");
+  const state = useTopology((topology) => topology.elements.get(id)?.state);
+  const name = useTopology((topology) => topology.elements.get(id)?.name ?? "");
+  const running = state === "started";
+
+  useEffect(() => {
+    const terminal = new Terminal({
+      fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, monospace", fontSize: 13, cursorBlink: true, scrollback: 5000, screenReaderMode: true,
+    });
+    const fit = new FitAddon();
+    terminal.loadAddon(fit);
+    terminal.open(box.current!);
+    term.current = { terminal, fit };
+    const observer = new ResizeObserver(() => {
+      if (box.current && box.current.clientWidth > 40 && box.current.clientHeight > 20) fit.fit();
+    });
+    observer.observe(box.current!);
+    return () => {
+      observer.disconnect();
+      terminal.dispose();
+      term.current = null;
+    };
+  }, []);
+
+  useEffect(() => {
+    if (term.current) term.current.terminal.options.theme = scheme === "dark" ? DARK : LIGHT;
+  }, [scheme]);
+
+  useEffect(() => {
+    if (active) term.current?.terminal.focus();
+  }, [active]);
+
+  useEffect(() => {
+    if (!running || !term.current) return;
+    return attach(id, term.current.terminal, setLine);
+  }, [id, running, round]);
+
+  const note = running ? line.note : "It is not running. The console comes back when it runs.";
+  return (
+    <div className="console" data-connected={line.up}>
+      <div ref={box} className="console-box" role="group" aria-label={`Console of ${name}`} />
+      {note && (
+        <div className="console-note" role="status">
+          <span className="name">{note}</span>
+          {running && !line.up && <Button size="compact-xs" variant="default" onClick={() => setRound(round + 1)}>Connect again</Button>}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Joins a terminal to an element's console until the returned function is called; goes on after a break. */
+function attach(id: string, terminal: Terminal, tell: (line: Line) => void): () => void {
+  let over = false;
+  let socket: WebSocket | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let tries = 0;
+  const encoder = new TextEncoder();
+  const send = (data: string | Uint8Array<ArrayBuffer>) => {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(data);
+  };
+  const size = () => send(JSON.stringify({ type: "resize", columns: terminal.cols, rows: terminal.rows }));
+  const open = () => {
+    const url = new URL(`/api/v1/elements/${id}/console`, window.location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const line = new WebSocket(url);
+    socket = line;
+    line.binaryType = "arraybuffer";
+    let ended = false;
+    let wasOpen = false;
+    line.onopen = () => {
+      wasOpen = true;
+      tries = 0;
+      tell({ up: true, note: null });
+      size();
+    };
+    line.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      if (typeof data !== "string") {
+        terminal.write(new Uint8Array(data));
+        return;
+      }
+      const told = JSON.parse(data) as Told;
+      if (told.type === "exit") {
+        ended = true;
+        tell({ up: false, note: "The shell ended." });
+      } else if (told.type === "error") {
+        ended = true;
+        tell({ up: false, note: told.message ?? told.detail ?? "The console failed." });
+      }
+    };
+    line.onclose = () => {
+      if (over || ended) return;
+      const wait = RETRY_MS[tries];
+      tries += 1;
+      if (wait === undefined) {
+        tell({ up: false, note: wasOpen ? "The line broke." : "There is no console here now." });
+        return;
+      }
+      tell({ up: false, note: "The line broke; trying again…" });
+      timer = setTimeout(open, wait);
+    };
+  };
+  open();
+  const data = terminal.onData((text) => send(encoder.encode(text)));
+  const binary = terminal.onBinary((text) => send(Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255)));
+  const resized = terminal.onResize(size);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+    for (const one of [data, binary, resized]) one.dispose();
+    socket?.close();
+    tell({ up: false, note: null });
+  };
+}

@@ -1,0 +1,27 @@
+// Where new things go.
+import { placeOf, type Point, SNAP, snapped } from "../model/place";
+import { current } from "../store/topology";
+
+/** The places of all elements. */
+export function placesNow(): Point[] {
+  let index = 0;
+  return [...current().elements.values()].map((element) => placeOf(element, index++));
+}
+
+const ROOM = 110;
+
+/** The free place nearest to `wanted`, going round it. */
+export function freePlace(wanted: Point): Point {
+  const taken = placesNow();
+  const isFree = (point: Point) => taken.every((other) => Math.hypot(other.x - point.x, other.y - point.y) > ROOM);
+  const start = snapped(wanted);
+  for (let ring = 0; ring < 40; ring += 1) {
+    const steps = Math.max(1, ring * 6);
+    for (let step = 0; step < steps; step += 1) {
+      const angle = (step / steps) * 2 * Math.PI;
+      const point = snapped({ x: start.x + Math.cos(angle) * ring * SNAP * 3.5, y: start.y + Math.sin(angle) * ring * SNAP * 2.6 });
+      if (isFree(point)) return point;
+    }
+  }
+  return start;
+}

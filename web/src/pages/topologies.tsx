@@ -1,0 +1,225 @@
+// The start page: the topologies, and ways to new ones.
+import {
+  ActionIcon, Alert, Badge, Button, Group, Loader, Menu, Modal, SegmentedControl, Stack, Text, TextInput, Title,
+} from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import {
+  IconCopy, IconDotsVertical, IconDownload, IconFileImport, IconPlus, IconSearch, IconTrash,
+} from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useRef, useState } from "react";
+
+import { answer, api, words } from "../api/client";
+import { useSession } from "../api/session";
+import { EXAMPLES } from "../model/examples";
+import type { Graph, Topology } from "../model/types";
+import { go, onLink } from "../route";
+import { clone, exportText, fileName, importText, save } from "../store/files";
+import { complain } from "../store/send";
+import { queries, useTopologies } from "../store/server";
+import { CreateDialog } from "./create";
+import { type Failure, ImportFailure } from "./import-failure";
+import { type Drawn, Picture } from "./picture";
+
+const PICTURES_MAX = 60;
+
+function drawn(graph: Graph): Drawn {
+  const owner = new Map(graph.elements.flatMap((e) => e.interfaces.map((i) => [i.id, e.id] as const)));
+  return {
+    elements: graph.elements.map((element) => ({
+      id: element.id,
+      kind: element.kind,
+      forwarding: element.forwarding ?? false,
+      pos: (element.client?.["_pos"] as { x: number; y: number } | undefined) ?? null,
+    })),
+    links: graph.connections.map((item) => [owner.get(item.interfaces[0]!) ?? "", owner.get(item.interfaces[1]!) ?? ""]),
+  };
+}
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
+
+const STATES = ["created", "prepared", "started"] as const;
+
+function stateOf(graph: Graph | undefined): string {
+  const all = graph?.elements.map((element) => STATES.indexOf(element.state as (typeof STATES)[number])) ?? [];
+  return STATES[Math.max(0, ...all)]!;
+}
+
+function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
+  const me = useSession((session) => session.account);
+  const graph = useQuery({
+    queryKey: ["graph", topology.id, topology.revision],
+    queryFn: () => answer<Graph>(api.GET("/api/v1/topologies/{id}", { params: { path: { id: topology.id } } })),
+    enabled: picture,
+  });
+  const state = stateOf(graph.data);
+  const owners = Object.entries(topology.roles).filter(([, role]) => role === "owner").map(([name]) => name);
+  const role = topology.roles[me?.name ?? ""];
+  return (
+    <article className="card" aria-label={topology.name.slice(0, 80)}>
+      <span className="card-picture">{graph.data && graph.data.elements.length > 0 && <Picture drawn={drawn(graph.data)} />}</span>
+      <div className="card-menu">
+        <CardMenu topology={topology} running={state !== "created"} mayRemove={(me?.admin ?? false) || role === "owner"} />
+      </div>
+      <div className="card-body">
+        <Group gap={8} wrap="nowrap">
+          <span className={`dot dot-${state}`} aria-hidden />
+          <a className="card-link" dir="auto" href={`/topologies/${topology.id}`} onClick={onLink} title={topology.name.slice(0, 300)}>
+            {topology.name}
+          </a>
+        </Group>
+        <Text fz="sm" c="dimmed">
+          {state === "created" ? "stopped" : state}
+          {graph.data && ` · ${count(graph.data.elements.length, "element")}, ${count(graph.data.connections.length, "connection")}`}
+        </Text>
+        <Group gap={6}>
+          {!owners.includes(me?.name ?? "") && <Badge size="sm" variant="light" color="gray" tt="none">{owners[0] ?? "no owner"}</Badge>}
+          {role && role !== "owner" && <Badge size="sm" variant="light" color="blue" tt="none">you: {role}</Badge>}
+        </Group>
+      </div>
+    </article>
+  );
+}
+
+function CardMenu({ topology, running, mayRemove }: { topology: Topology; running: boolean; mayRemove: boolean }) {
+  const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const refresh = () => queries.invalidateQueries({ queryKey: ["topologies"] });
+  const run = async (work: () => Promise<void>) => {
+    setBusy(true);
+    try {
+      await work();
+      await refresh();
+    } catch (error) {
+      complain(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const remove = () =>
+    run(async () => {
+      setAsking(false);
+      const params = { path: { id: topology.id } };
+      if (running) {
+        const job = await answer(api.POST("/api/v1/topologies/{id}/actions/{action}", { params: { path: { id: topology.id, action: "destroy" } } }));
+        const { untilOver } = await import("../store/edits");
+        await untilOver(job);
+      }
+      await answer(api.DELETE("/api/v1/topologies/{id}", { params }));
+      notifications.show({ message: `${topology.name.slice(0, 60)} was removed` });
+    });
+  const download = (format: "yaml" | "json") =>
+    run(async () => save(await exportText(topology.id, format), `${fileName(topology.name)}.${format}`));
+  return (
+    <>
+      <Menu position="bottom-end" width={190}>
+        <Menu.Target>
+          <ActionIcon aria-label={`Actions for ${topology.name.slice(0, 60)}`} loading={busy}><IconDotsVertical size={18} /></ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item leftSection={<IconCopy size={16} />} onClick={() => void run(async () => void (await clone(topology.id, `${topology.name.slice(0, 110)} copy`)))}>Clone</Menu.Item>
+          <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => void download("yaml")}>Export as YAML</Menu.Item>
+          <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => void download("json")}>Export as JSON</Menu.Item>
+          <Menu.Divider />
+          <Menu.Item color="red" disabled={!mayRemove} leftSection={<IconTrash size={16} />} onClick={() => setAsking(true)}>
+            Delete…{mayRemove ? "" : " (owners only)"}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Modal opened={asking} onClose={() => setAsking(false)} title="Delete this topology?">
+        <Stack>
+          <Text className="name" lineClamp={3}>
+            <b dir="auto">{topology.name}</b> and everything in it will be gone{running ? "; what runs is stopped first" : ""}.
+          </Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => setAsking(false)}>Keep it</Button>
+            <Button color="red" onClick={() => void remove()}>Delete</Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </>
+  );
+}
+
+type Order = "newest" | "name";
+
+export function Topologies() {
+  const list = useTopologies();
+  const [search, setSearch] = useState("");
+  const [order, setOrder] = useState<Order>("newest");
+  const [creating, setCreating] = useState(false);
+  const [over, setOver] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const load = async (file: File) => {
+    try {
+      go(`/topologies/${await importText(await file.text())}`);
+    } catch (error) {
+      setFailure({ file: file.name, error });
+    }
+  };
+  const wanted = search.trim().toLowerCase();
+  const shown = (list.data ?? [])
+    .filter((topology) => topology.name.toLowerCase().includes(wanted))
+    .sort((a, b) => (order === "name" ? a.name.localeCompare(b.name) : b.id.localeCompare(a.id)));
+  return (
+    <div
+      className={`page${over ? " drop-here" : ""}`}
+      onDragOver={(event) => { event.preventDefault(); setOver(true); }}
+      onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        const file = event.dataTransfer.files[0];
+        if (file) void load(file);
+      }}
+    >
+      <Group justify="space-between" mb="lg">
+        <Title order={1} fz="h2">Topologies</Title>
+        <Group gap="sm">
+          <Button variant="default" leftSection={<IconFileImport size={18} />} onClick={() => input.current?.click()}>Import file</Button>
+          <Button leftSection={<IconPlus size={18} />} onClick={() => setCreating(true)}>New topology</Button>
+        </Group>
+      </Group>
+      <input
+        ref={input} type="file" hidden accept=".yaml,.yml,.json,.tomato4,.tomato3,.tomato,text/*"
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          event.currentTarget.value = "";
+          if (file) void load(file);
+        }}
+      />
+      {list.data && list.data.length > 0 && (
+        <Group mb="md" gap="sm">
+          <TextInput
+            aria-label="Search topologies" placeholder="Search" leftSection={<IconSearch size={16} />} w={260}
+            value={search} onChange={(event) => setSearch(event.currentTarget.value)}
+          />
+          <SegmentedControl
+            size="sm" aria-label="Order" value={order} onChange={(value) => setOrder(value as Order)}
+            data={[{ value: "newest", label: "Newest" }, { value: "name", label: "Name" }]}
+          />
+        </Group>
+      )}
+      {list.isPending && <Loader aria-label="Loading" />}
+      {list.error && <Alert color="red" title="The topologies cannot be listed">{words(list.error)}</Alert>}
+      {list.data?.length === 0 && <Welcome onCreate={() => setCreating(true)} />}
+      <div className="cards">
+        {shown.map((topology, index) => <Card key={topology.id} topology={topology} picture={index < PICTURES_MAX} />)}
+      </div>
+      {list.data && list.data.length > 0 && shown.length === 0 && <Text c="dimmed">No topology has “{search.slice(0, 60)}” in its name.</Text>}
+      <CreateDialog opened={creating} onClose={() => setCreating(false)} onFailure={setFailure} />
+      <ImportFailure failure={failure} onClose={() => setFailure(null)} />
+    </div>
+  );
+}
+
+function Welcome({ onCreate }: { onCreate: () => void }) {
+  return (
+    <div className="empty">
+      <Title order={2} fz="h3" mb={6}>Draw your first network</Title>
+      <Text c="dimmed" mb="lg">Place two machines, join them, press start. Or begin with one of {EXAMPLES.length} examples, or drop a file here.</Text>
+      <Button size="md" leftSection={<IconPlus size={18} />} onClick={onCreate}>New topology</Button>
+    </div>
+  );
+}

@@ -1,0 +1,163 @@
+// The panel of a connection: what each direction does, set live, beside what was measured.
+import { ActionIcon, Badge, Button, Group, Menu, Select, Stack, Switch, Text, Tooltip } from "@mantine/core";
+import { IconArrowRight, IconChevronDown, IconLock, IconLockOpen, IconPlug, IconPlugOff, IconTrash } from "@tabler/icons-react";
+import { useState } from "react";
+
+import { full } from "../model/link";
+import { type Preset, PRESETS } from "../model/presets";
+import type { Connection, Direction, LinkPatch } from "../model/types";
+import { readBandwidth, readBytes, readRatio, readSpan, writeBandwidth, writeBytes, writeRatio, writeSpan } from "../model/units";
+import { change, changeLink } from "../store/edits";
+import { complain } from "../store/send";
+import { current } from "../store/topology";
+import { removeSelected } from "../editor/actions";
+import { CaptureBox } from "./capture-box";
+import { Measured } from "./measured";
+import { logScale, ParamField, powerScale, type Scale } from "./param-field";
+import { DelayPicture } from "./delay-picture";
+import { Section } from "./section";
+
+interface Spec {
+  name: keyof LinkPatch;
+  label: string;
+  scale: Scale;
+  read(text: string): number | null;
+  write(value: number): string;
+  empty?: string;
+  example: string;
+}
+
+const SPECS: Spec[] = [
+  { name: "bandwidth", label: "Bandwidth", scale: logScale(1e4, 1e10), read: readBandwidth, write: writeBandwidth, empty: "unlimited", example: "10Mbit/s" },
+  { name: "delay", label: "Delay", scale: powerScale(1000), read: readSpan, write: writeSpan, example: "20ms" },
+  { name: "jitter", label: "Jitter", scale: powerScale(500), read: readSpan, write: writeSpan, example: "2ms" },
+];
+const MORE: Spec[] = [
+  { name: "loss", label: "Loss", scale: powerScale(100), read: readRatio, write: writeRatio, example: "1%" },
+  { name: "duplicate", label: "Duplication", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
+  { name: "corrupt", label: "Corruption", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
+  { name: "queue", label: "Queue", scale: logScale(1e3, 1e9), read: readBytes, write: writeBytes, empty: "by rate", example: "64KiB" },
+];
+
+const SHAPES = [
+  { value: "uniform", label: "uniform" },
+  { value: "normal", label: "normal" },
+  { value: "pareto", label: "Pareto" },
+  { value: "paretonormal", label: "Pareto-normal" },
+];
+
+const same = (connection: Connection): boolean =>
+  JSON.stringify(full(connection.forward)) === JSON.stringify(full(connection.backward));
+
+export function ConnectionPanel({ connection, editable }: { connection: Connection; editable: boolean }) {
+  const [locked, setLocked] = useState(() => same(connection));
+  const { owners, elements } = current();
+  const [a, b] = connection.interfaces.map((end) => elements.get(owners.get(end) ?? ""));
+  const [portA, portB] = [a, b].map((element, index) => element?.interfaces.find((item) => item.id === connection.interfaces[index])?.name);
+  const set = (patch: Record<string, unknown>, label: string) => void change("connection", connection.id, patch, label).catch(complain);
+  const directions: Direction[] = locked ? ["forward"] : ["forward", "backward"];
+  const apply = (direction: Direction, patch: LinkPatch) =>
+    void changeLink(connection.id, locked ? ["forward", "backward"] : [direction], patch).catch(complain);
+  const lock = () => {
+    if (!locked) {
+      const { forward, backward } = connection;
+      if (!same(connection)) set({ forward: full(forward), backward: full(forward) }, "symmetric link");
+      void backward;
+    }
+    setLocked(!locked);
+  };
+  const preset = (chosen: Preset) => {
+    setLocked(JSON.stringify(chosen.forward) === JSON.stringify(chosen.backward));
+    set({ emulation: true, forward: chosen.forward, backward: chosen.backward }, `preset ${chosen.name}`);
+  };
+  const off = !editable || !connection.emulation;
+  const head = (direction: Direction) => {
+    const [from, to] = direction === "forward" ? [a, b] : [b, a];
+    return (
+      <Group gap={4} wrap="nowrap" className="direction-head">
+        <span className="clip" dir="auto">{from?.name}</span><IconArrowRight size={13} aria-label="to" /><span className="clip" dir="auto">{to?.name}</span>
+      </Group>
+    );
+  };
+  const field = (spec: Spec) => (
+    <div className="param-row" key={spec.name}>
+      {directions.map((direction) => {
+        const raw = full(connection[direction])[spec.name];
+        const value = raw === null || raw === undefined ? null : spec.read(String(raw));
+        return (
+          <ParamField
+            key={direction} label={directions.length > 1 ? `${spec.label}${direction === "backward" ? " back" : ""}` : spec.label} value={value} scale={spec.scale} read={spec.read}
+            write={spec.write} empty={spec.empty} example={spec.example} disabled={off}
+            onChange={(next) => apply(direction, { [spec.name]: next === null ? (spec.empty === undefined ? spec.write(0) : null) : spec.write(next) })}
+          />
+        );
+      })}
+    </div>
+  );
+  return (
+    <>
+      <div className="panel-head">
+        <div className="panel-title">
+          <Text component="h2" className="clip" dir="auto" title={connection.name}>{connection.name}</Text>
+          <Text fz="xs" c="dimmed" className="clip">
+            <span dir="auto">{a?.name}</span>:{portA} ↔ <span dir="auto">{b?.name}</span>:{portB}
+          </Text>
+        </div>
+        <Tooltip label="Delete (Del)">
+          <ActionIcon color="red" aria-label="Delete the connection" disabled={!editable} onClick={() => removeSelected([connection.id])}><IconTrash size={18} /></ActionIcon>
+        </Tooltip>
+      </div>
+      <Group gap={6} className="panel-badges">
+        <Badge variant="light" color={connection.started ? "leaf" : "gray"} tt="none">{connection.started ? "passes frames" : "not running"}</Badge>
+        {!connection.connected && <Badge variant="light" color="orange" tt="none">unplugged</Badge>}
+        <Button
+          size="compact-xs" variant="default" disabled={!editable} leftSection={connection.connected ? <IconPlugOff size={14} /> : <IconPlug size={14} />}
+          onClick={() => set({ connected: !connection.connected }, connection.connected ? "unplugging" : "plugging in")}
+        >
+          {connection.connected ? "Unplug" : "Plug in"}
+        </Button>
+      </Group>
+      <Section title="Link emulation" id="emulation" tour="emulation">
+        <Stack gap={10}>
+          <Group justify="space-between" wrap="nowrap">
+            <Switch size="sm" label="On" checked={connection.emulation} disabled={!editable} onChange={() => set({ emulation: !connection.emulation }, "emulation")} />
+            <Group gap={6} wrap="nowrap">
+              <Tooltip label={locked ? "Both directions are the same; unlock to set them apart" : "Each direction on its own; lock to make both like the first"}>
+                <Button size="compact-xs" variant={locked ? "light" : "default"} disabled={!editable} leftSection={locked ? <IconLock size={13} /> : <IconLockOpen size={13} />} aria-pressed={locked} onClick={lock}>
+                  Symmetric
+                </Button>
+              </Tooltip>
+              <Menu position="bottom-end" width={300}>
+                <Menu.Target><Button size="compact-xs" variant="default" disabled={!editable} rightSection={<IconChevronDown size={13} />}>Preset</Button></Menu.Target>
+                <Menu.Dropdown mah={420} className="scroll">
+                  {PRESETS.map((item) => (
+                    <Menu.Item key={item.name} onClick={() => preset(item)}>
+                      {item.name}<Text component="span" fz="xs" c="dimmed" display="block">{item.hint}</Text>
+                    </Menu.Item>
+                  ))}
+                </Menu.Dropdown>
+              </Menu>
+            </Group>
+          </Group>
+          {!locked && <div className="param-row">{head("forward")}{head("backward")}</div>}
+          {SPECS.map(field)}
+          <div className="param-row">
+            {directions.map((direction) => (
+              <div key={direction}>
+                <Select
+                  size="xs" label={direction === "backward" ? "Shape of the jitter back" : "Shape of the jitter"} data={SHAPES} allowDeselect={false} disabled={off}
+                  value={String(full(connection[direction]).distribution)} comboboxProps={{ withinPortal: true }}
+                  onChange={(value) => { if (value) apply(direction, { distribution: value as never }); }}
+                />
+                <DelayPicture link={connection[direction]} />
+              </div>
+            ))}
+          </div>
+          {MORE.map(field)}
+        </Stack>
+      </Section>
+      <Section title="Measured" id="measured"><Measured connection={connection} names={[a?.name ?? "", b?.name ?? ""]} /></Section>
+      <Section title="Capture" id="capture" tour="capture"><CaptureBox connection={connection} editable={editable} /></Section>
+    </>
+  );
+}

@@ -1,0 +1,143 @@
+// Beside the canvas: what is selected, else the topology.
+import { ActionIcon, Button, Group, NumberInput, Stack, Text, Tooltip } from "@mantine/core";
+import {
+  IconArrowsHorizontal, IconArrowsVertical, IconCircleDashed, IconCopy, IconFrame, IconLayoutAlignCenter, IconLayoutAlignMiddle, IconPlayerPlayFilled, IconPlayerStopFilled,
+  IconSitemap, IconTrash,
+} from "@tabler/icons-react";
+import { useEffect, useState } from "react";
+
+import { copySelection, removeSelected, run, whyNot } from "../editor/actions";
+import { addGroup } from "../editor/decorations";
+import { useEditable } from "../editor/editable";
+import { align, type Alignment, arrange } from "../editor/layout";
+import { PRESETS } from "../model/presets";
+import { act, change } from "../store/edits";
+import { useTopology } from "../store/topology";
+import { setView } from "../store/view";
+import { ConnectionPanel } from "./connection-panel";
+import { ElementPanel } from "./element-panel";
+import { Section } from "./section";
+
+export function Panel() {
+  const editable = useEditable();
+  const selection = useTopology((state) => state.selection);
+  const only = selection.size === 1 ? [...selection][0]! : "";
+  const element = useTopology((state) => state.elements.get(only));
+  const connection = useTopology((state) => state.connections.get(only));
+  return (
+    <aside className="panel" aria-label="Properties">
+      {element ? <ElementPanel key={element.id} element={element} editable={editable} />
+        : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
+        : selection.size > 1 ? <ManyPanel ids={[...selection]} editable={editable} />
+        : <TopologyPanel editable={editable} />}
+    </aside>
+  );
+}
+
+const ALIGNMENTS: [Alignment, string, typeof IconFrame][] = [
+  ["row", "In one row", IconLayoutAlignMiddle],
+  ["column", "In one column", IconLayoutAlignCenter],
+  ["spread-x", "Spread from left to right", IconArrowsHorizontal],
+  ["spread-y", "Spread from top to bottom", IconArrowsVertical],
+  ["circle", "In a circle", IconCircleDashed],
+];
+
+function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
+  const state = useTopology();
+  const elements = ids.filter((id) => state.elements.has(id));
+  const connections = ids.filter((id) => state.connections.has(id));
+  const start = whyNot("start", elements);
+  const stop = whyNot("stop", elements);
+  return (
+    <>
+      <div className="panel-head"><div className="panel-title">
+        <Text component="h2">{ids.length} selected</Text>
+        <Text fz="xs" c="dimmed">{elements.length} elements, {connections.length} connections</Text>
+      </div></div>
+      <Group gap={6} className="panel-badges">
+        <Button size="compact-sm" color="leaf.7" disabled={!editable || start !== null} leftSection={<IconPlayerPlayFilled size={13} />} onClick={() => run(() => act("start", elements))}>Start</Button>
+        <Button size="compact-sm" variant="default" disabled={!editable || stop !== null} leftSection={<IconPlayerStopFilled size={13} />} onClick={() => run(() => act("stop", elements))}>Stop</Button>
+        <Button size="compact-sm" variant="default" disabled={elements.length === 0} leftSection={<IconCopy size={14} />} onClick={copySelection}>Copy</Button>
+        <Button size="compact-sm" variant="default" c="var(--bad)" disabled={!editable} leftSection={<IconTrash size={14} />} onClick={() => removeSelected(ids)}>Delete</Button>
+      </Group>
+      {elements.length > 1 && (
+        <Section title="Arrange" id="arrange">
+          <Group gap={4}>
+            {ALIGNMENTS.map(([how, label, Icon]) => (
+              <Tooltip key={how} label={label}>
+                <ActionIcon size="lg" variant="default" aria-label={label} disabled={!editable} onClick={() => run(() => align(elements, how))}><Icon size={18} /></ActionIcon>
+              </Tooltip>
+            ))}
+            <Tooltip label="By their connections">
+              <ActionIcon size="lg" variant="default" aria-label="By their connections" disabled={!editable} onClick={() => run(() => arrange(elements))}><IconSitemap size={18} /></ActionIcon>
+            </Tooltip>
+            <Tooltip label="Put a frame round them">
+              <ActionIcon size="lg" variant="default" aria-label="Put a frame round them" disabled={!editable} onClick={() => run(() => addGroup(elements))}><IconFrame size={18} /></ActionIcon>
+            </Tooltip>
+          </Group>
+        </Section>
+      )}
+      {connections.length > 0 && (
+        <Section title="All these connections" id="many-links">
+          <Group gap={6}>
+            {PRESETS.map((preset) => (
+              <Button key={preset.name} size="compact-xs" variant="default" disabled={!editable} title={preset.hint}
+                onClick={() => run(() => Promise.all(connections.map((id) => change("connection", id, { emulation: true, forward: preset.forward, backward: preset.backward }, `preset ${preset.name}`))))}>
+                {preset.name}
+              </Button>
+            ))}
+          </Group>
+        </Section>
+      )}
+    </>
+  );
+}
+
+function TopologyPanel({ editable }: { editable: boolean }) {
+  const { topology, elements, connections } = useTopology();
+  const [seed, setSeed] = useState<number | string>("");
+  useEffect(() => setSeed(topology?.seed ?? ""), [topology?.seed]);
+  if (!topology) return null;
+  const running = [...elements.values()].filter((element) => element.state === "started").length;
+  const failing = [...elements.values()].filter((element) => element.error);
+  return (
+    <>
+      <div className="panel-head"><div className="panel-title">
+        <Text component="h2" className="clip" dir="auto">{topology.name}</Text>
+        <Text fz="xs" c="dimmed">{elements.size} elements ({running} running), {connections.size} connections</Text>
+      </div></div>
+      {elements.size === 0 && (
+        <div className="panel-hint">
+          <Text fw={600} fz="sm" mb={4}>Begin</Text>
+          <ol>
+            <li>Add two containers from the palette.</li>
+            <li>Drag from the round plug of one to the other.</li>
+            <li>Press Start, then double click one for its console.</li>
+          </ol>
+        </div>
+      )}
+      {failing.length > 0 && (
+        <Section title={`Failed (${failing.length})`} id="failed">
+          <Stack gap={6}>
+            {failing.slice(0, 20).map((element) => (
+              <Text key={element.id} fz="xs" className="name"><b dir="auto">{element.name}</b>: {element.error}</Text>
+            ))}
+          </Stack>
+        </Section>
+      )}
+      <Section title="Shared with" id="roles" right={<Button size="compact-xs" variant="default" onClick={() => setView({ dialog: { type: "share" } })}>Share…</Button>}>
+        <Stack gap={4}>
+          {Object.entries(topology.roles).map(([name, role]) => (
+            <Group key={name} justify="space-between" wrap="nowrap"><Text fz="sm" className="clip" dir="auto">{name}</Text><Text fz="xs" c="dimmed">{role}</Text></Group>
+          ))}
+        </Stack>
+      </Section>
+      <Section title="Randomness" id="seed">
+        <NumberInput
+          size="xs" label="Seed" description="The same seed gives the same losses and jitter again" value={seed} disabled={!editable} allowDecimal={false} allowNegative={false} hideControls
+          onChange={setSeed} onBlur={() => { if (typeof seed === "number" && seed !== topology.seed) run(() => change("topology", topology.id, { seed }, "seed")); }}
+        />
+      </Section>
+    </>
+  );
+}

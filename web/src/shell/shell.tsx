@@ -1,0 +1,54 @@
+// The frame around lists: header, navigation, content.
+import { Anchor, Group, NavLink } from "@mantine/core";
+import {
+  IconActivity, IconBox, IconServer, IconSitemap, IconStack2,
+} from "@tabler/icons-react";
+import type { ReactNode } from "react";
+
+import { useSession } from "../api/session";
+import { onLink, usePath } from "../route";
+import { AccountMenu, SchemeSwitch } from "./account";
+import { Logo } from "./logo";
+
+const PAGES = [
+  { path: "/", label: "Topologies", icon: IconSitemap, admin: false },
+  { path: "/templates", label: "Templates", icon: IconBox, admin: false },
+  { path: "/profiles", label: "Profiles", icon: IconStack2, admin: false },
+  { path: "/jobs", label: "Jobs", icon: IconActivity, admin: false },
+  { path: "/hosts", label: "Hosts", icon: IconServer, admin: false },
+];
+
+export function Shell({ children }: { children: ReactNode }) {
+  const path = usePath();
+  const admin = useSession((session) => session.account?.admin ?? false);
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">Skip to the content</a>
+      <header className="shell-header">
+        <Anchor href="/" onClick={onLink} underline="never" c="inherit" aria-label="ToMaTo, start page">
+          <Logo />
+        </Anchor>
+        <Group gap="xs">
+          <SchemeSwitch />
+          <AccountMenu />
+        </Group>
+      </header>
+      <nav className="shell-nav" aria-label="Pages">
+        {PAGES.filter((page) => admin || !page.admin).map((page) => (
+          <NavLink
+            key={page.path}
+            href={page.path}
+            label={page.label}
+            leftSection={<page.icon size={18} aria-hidden />}
+            active={path === page.path}
+            aria-current={path === page.path ? "page" : undefined}
+            onClick={onLink}
+          />
+        ))}
+      </nav>
+      <main className="shell-main" id="content" tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  );
+}

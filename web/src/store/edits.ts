@@ -1,0 +1,214 @@
+// Everything a user can change, each with its way back.
+import { answer, api, Refusal } from "../api/client";
+import { inverse } from "../model/link";
+import { kept, type Point } from "../model/place";
+import type { Connection, Direction, Element, Interface, Job, LinkPatch } from "../model/types";
+import { nowId, remember } from "./history";
+import { each, type ObjectKind, postConnection, postElement, refetchElement, send } from "./send";
+import { copyOf, restore } from "./snapshot";
+import { current, drop, overlayMany, type Patch, put, reload, select, settle } from "./topology";
+
+interface Object_ {
+  client?: Record<string, unknown>;
+}
+
+function lookup(kind: ObjectKind, id: string): Object_ | undefined {
+  const state = current();
+  if (kind === "element") return state.elements.get(id);
+  if (kind === "connection") return state.connections.get(id);
+  if (kind === "topology") return state.topology?.id === id ? state.topology : undefined;
+  return state.elements.get(state.owners.get(id) ?? "")?.interfaces.find((item) => item.id === id);
+}
+
+/** The patch that brings back what `patch` replaces. */
+function before(object: Object_, patch: Patch): Patch {
+  const back: Patch = {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (key.startsWith("_")) back[key] = object.client?.[key] ?? null;
+    else if (key === "forward" || key === "backward") {
+      back[key] = inverse((object as Connection)[key], value as LinkPatch);
+    } else back[key] = (object as Record<string, unknown>)[key] ?? null;
+  }
+  return back;
+}
+
+/** Changes an object; edits with the same `merge` key are one step of undo. */
+export async function change(kind: ObjectKind, id: string, patch: Patch, label: string, merge?: string): Promise<void> {
+  const object = lookup(kind, id);
+  if (!object) return;
+  const back = before(object, patch);
+  remember({
+    label,
+    merge,
+    undo: () => send(kind, nowId(id), back),
+    redo: () => send(kind, nowId(id), patch),
+  });
+  await send(kind, id, patch);
+}
+
+/** Changes the parameters of one direction, or of both. */
+export function changeLink(id: string, directions: Direction[], patch: LinkPatch): Promise<void> {
+  const body = Object.fromEntries(directions.map((direction) => [direction, patch]));
+  const key = `${id}:${directions.join()}:${Object.keys(patch).join()}`;
+  return change("connection", id, body, "change of the link", key);
+}
+
+/** Moves elements to places in pixels. */
+export async function move(places: ReadonlyMap<string, Point>): Promise<void> {
+  const state = current();
+  const back = new Map<string, Point | null>();
+  for (const id of places.keys()) back.set(id, (state.elements.get(id)?.client?.["_pos"] as Point | undefined) ?? null);
+  const to = new Map([...places].map(([id, point]) => [id, kept(point)]));
+  const run = (all: ReadonlyMap<string, Point | null>) => () => arrangeNow(new Map([...all].map(([id, pos]) => [nowId(id), pos])));
+  remember({ label: places.size === 1 ? "move" : `move of ${places.size} elements`, undo: run(back), redo: run(to) });
+  await run(to)();
+}
+
+/** Moves elements to places as the topology keeps them, in one call; shown at once. */
+async function arrangeNow(places: ReadonlyMap<string, Point | null>): Promise<void> {
+  const patches = new Map([...places].map(([id, pos]) => [id, { _pos: pos }]));
+  overlayMany(patches);
+  try {
+    const params = { path: { id: current().id! } };
+    await answer(api.PUT("/api/v1/topologies/{id}/places", { params, body: { places: Object.fromEntries(places) } }));
+    for (const [id, patch] of patches) settle(id, [patch]);
+  } catch (error) {
+    for (const [id, patch] of patches) settle(id, [patch]);
+    await reload();
+    throw error;
+  }
+}
+
+/** A name that no element has: `base`, else `base` with a number. */
+export function freeName(base: string, taken: ReadonlySet<string>): string {
+  const stem = base.replace(/-?[0-9]+$/, "") || base;
+  for (let number = 1; ; number += 1) {
+    const name = `${stem}${/[0-9]$/.test(stem) ? "-" : ""}${number}`;
+    if (!taken.has(name.toLowerCase())) return name;
+  }
+}
+
+/** Names of the elements, in lower case. */
+export function takenNames(): Set<string> {
+  return new Set([...current().elements.values()].map((element) => element.name.toLowerCase()));
+}
+
+/** Adds an element at a place. */
+export async function addElement(kind: string, point: Point, attributes: Patch): Promise<Element> {
+  const topology = current().id!;
+  const base = String(attributes["name"] ?? kind);
+  const names = takenNames();
+  const name = freeName(base, names);
+  const element = await postElement({ topology, kind, _pos: kept(point), ...attributes, name });
+  rememberMade([element.id], `adding ${element.name}`);
+  select([element.id]);
+  return element;
+}
+
+/** Objects that were just made: undo takes them away, redo makes them again. */
+export function rememberMade(ids: string[], label: string): void {
+  let copy = copyOf(ids);
+  remember({
+    label,
+    undo: async () => {
+      copy = copyOf(ids.map(nowId));
+      await removeNow(ids.map(nowId));
+    },
+    redo: () => restore(copy),
+  });
+}
+
+/** Joins two ends (ids of elements or interfaces). Interfaces and addresses appear by themselves. */
+export async function connect(a: string, b: string): Promise<Connection> {
+  const connection = await postConnection({ topology: current().id, ends: [a, b] });
+  await Promise.all(ownersOfEnds([a, b]).map(refetchElement));
+  rememberMade([connection.id], "connection");
+  return connection;
+}
+
+function ownersOfEnds(ends: string[]): string[] {
+  const { elements, owners } = current();
+  return ends.map((end) => (elements.has(end) ? end : (owners.get(end) ?? ""))).filter((id) => id !== "");
+}
+
+/** Connections that go away with these objects. */
+export function connectionsOf(ids: Iterable<string>): Connection[] {
+  const chosen = new Set(ids);
+  const { connections, owners } = current();
+  return [...connections.values()].filter(
+    (item) => chosen.has(item.id) || item.interfaces.some((end) => chosen.has(owners.get(end) ?? "")),
+  );
+}
+
+/** Removes elements and connections; elements that are on a host must be destroyed first. */
+export async function remove(ids: string[]): Promise<void> {
+  const all = [...ids, ...connectionsOf(ids).map((item) => item.id)];
+  const copy = copyOf([...new Set(all)]);
+  const label = ids.length === 1 ? "removal" : `removal of ${ids.length} objects`;
+  remember({ label, undo: () => restore(copy), redo: () => removeNow(ids.map(nowId)) });
+  await removeNow(ids);
+}
+
+async function removeNow(ids: string[]): Promise<void> {
+  const state = current();
+  const elements = ids.filter((id) => state.elements.has(id));
+  const connections = ids.filter((id) => state.connections.has(id));
+  const onHost = elements.filter((id) => state.elements.get(id)!.state !== "created");
+  await each(onHost, async (id) => {
+    const params = { path: { id, action: "destroy" } };
+    await untilOver(await answer<Job>(api.POST("/api/v1/elements/{id}/actions/{action}", { params })));
+  });
+  const known = (error: unknown) => {
+    if (!(error instanceof Refusal && error.status === 404)) throw error;
+  };
+  await each(connections, async (id) => {
+    await answer(api.DELETE("/api/v1/connections/{id}", { params: { path: { id } } })).catch(known);
+    drop([id]);
+  });
+  await each(elements, async (id) => {
+    await answer(api.DELETE("/api/v1/elements/{id}", { params: { path: { id } } })).catch(known);
+    drop([id, ...connectionsOf([id]).map((item) => item.id)]);
+  });
+}
+
+const POLL_MS = 400;
+
+/** The job when it is over. */
+export async function untilOver(job: Job): Promise<Job> {
+  let now = job;
+  while (now.state === "running") {
+    await new Promise((wake) => setTimeout(wake, POLL_MS));
+    now = await answer<Job>(api.GET("/api/v1/jobs/{id}", { params: { path: { id: now.id } } }));
+  }
+  return now;
+}
+
+/** Prepares, starts, stops or destroys the whole topology or some elements. */
+export async function act(action: string, ids?: string[]): Promise<void> {
+  const id = current().id!;
+  if (!ids) {
+    const params = { path: { id, action } };
+    put({ jobs: [await answer<Job>(api.POST("/api/v1/topologies/{id}/actions/{action}", { params }))] });
+    return;
+  }
+  await each(ids, async (element) => {
+    const params = { path: { id: element, action } };
+    put({ jobs: [await answer<Job>(api.POST("/api/v1/elements/{id}/actions/{action}", { params }))] });
+  });
+}
+
+/** Adds an interface to an element. */
+export async function addInterface(element: string): Promise<Interface> {
+  const params = { path: { id: element } };
+  const made = await answer<Interface>(
+    api.POST("/api/v1/elements/{id}/interfaces", { params, body: {} as never }),
+  );
+  await refetchElement(element);
+  return made;
+}
+
+/** Removes an interface with its connection. */
+export async function removeInterface(element: string, id: string): Promise<void> {
+  await answer(api.DELETE("/api/v1/interfaces/{id}", { params: { path: { id } } }));
+  await refetchElement(element);
+}

@@ -1,0 +1,60 @@
+// Topologies from and to files.
+import { answer, api, raw, Refusal } from "../api/client";
+
+/** Something wrong in a file. */
+export interface Diagnostic {
+  line?: number;
+  column?: number;
+  path?: string;
+  message: string;
+  remedy?: string;
+}
+
+/** Makes a topology from a file and answers its id. */
+export async function importText(text: string): Promise<string> {
+  const response = await raw("/api/v1/topologies/import", {
+    method: "POST",
+    headers: { "Content-Type": "text/plain" },
+    body: text,
+  });
+  const made = (await response.json()) as { topology: string };
+  return made.topology;
+}
+
+/** What a refused file's error says about each place. */
+export function diagnostics(error: unknown): Diagnostic[] {
+  if (!(error instanceof Refusal)) return [];
+  const data = error.data as { diagnostics?: Diagnostic[]; errors?: Diagnostic[] } | null | undefined;
+  return data?.diagnostics ?? data?.errors ?? [];
+}
+
+/** The topology as a file. */
+export async function exportText(id: string, format: "yaml" | "json"): Promise<string> {
+  const response = await raw(`/api/v1/topologies/${id}/export?format=${format}`);
+  return response.text();
+}
+
+/** Makes a second topology like this one and answers its id. */
+export async function clone(id: string, name: string): Promise<string> {
+  const file = JSON.parse(await exportText(id, "json")) as Record<string, unknown>;
+  return importText(JSON.stringify({ ...file, name }));
+}
+
+/** Makes an empty topology and answers its id. */
+export async function createEmpty(name: string): Promise<string> {
+  const made = await answer(api.POST("/api/v1/topologies", { body: name ? { name } : {} }));
+  return made.id;
+}
+
+/** Hands the browser a file to save. */
+export function save(content: Blob | string, name: string): void {
+  const blob = typeof content === "string" ? new Blob([content], { type: "text/plain" }) : content;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 30_000);
+}
+
+/** A name that files can have everywhere. */
+export const fileName = (name: string): string => name.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 80) || "topology";

@@ -1,0 +1,59 @@
+import { beforeEach, expect, test } from "vitest";
+
+import { Parser } from "../../src/api/stream";
+import { clearHistory, nowId, redo, remember, renamed, undo, useHistory } from "../../src/store/history";
+
+beforeEach(clearHistory);
+
+test("a stream's messages are found however it is cut", () => {
+  const text = ': beat\n\nid: 7\nevent: traffic\ndata: {"a":1}\n\ndata: one\ndata: two\n\n';
+  for (let cut = 0; cut <= text.length; cut += 1) {
+    const parser = new Parser();
+    const messages = [...parser.feed(text.slice(0, cut)), ...parser.feed(text.slice(cut))];
+    expect(messages).toEqual([
+      { event: "traffic", id: "7", data: '{"a":1}' },
+      { event: "message", id: null, data: "one\ntwo" },
+    ]);
+  }
+});
+
+test("undo and redo go back and forth", async () => {
+  const log: string[] = [];
+  const entry = (label: string) => remember({ label, undo: async () => void log.push(`-${label}`), redo: async () => void log.push(`+${label}`) });
+  entry("a");
+  entry("b");
+  expect(await undo()).toBe("b");
+  expect(await undo()).toBe("a");
+  expect(await undo()).toBeNull();
+  expect(await redo()).toBe("a");
+  entry("c");
+  expect(await redo()).toBeNull();
+  expect(log).toEqual(["-b", "-a", "+a"]);
+});
+
+test("steps of one drag are one entry, whose undo is the first's", async () => {
+  let value = 3;
+  for (const next of [4, 5, 6]) {
+    const before = value;
+    value = next;
+    remember({ label: "drag", merge: "k", undo: async () => void (value = before), redo: async () => void (value = next) });
+  }
+  expect(useHistory.getState().done).toHaveLength(1);
+  await undo();
+  expect(value).toBe(3);
+  await redo();
+  expect(value).toBe(6);
+});
+
+test("an entry that cannot be taken back does not block those before it", async () => {
+  remember({ label: "good", undo: async () => undefined, redo: async () => undefined });
+  remember({ label: "bad", undo: () => Promise.reject(new Error("no")), redo: async () => undefined });
+  await expect(undo()).rejects.toThrow("no");
+  expect(await undo()).toBe("good");
+});
+
+test("objects made again are found by their old ids", () => {
+  renamed("a", "b");
+  renamed("b", "c");
+  expect([nowId("a"), nowId("c"), nowId("z")]).toEqual(["c", "c", "z"]);
+});
