@@ -174,7 +174,8 @@ pub(crate) fn set_limits(path: &Path, limits: &Limits) -> Result<(), CgroupError
         // Version 1 keeps the sum of memory and swap above the memory: out of the way first.
         let sum = dir.join("memory.memsw.limit_in_bytes");
         if sum.exists() {
-            std::fs::write(&sum, "-1").map_err(|source| CgroupError::Write { path: sum, source })?;
+            std::fs::write(&sum, "-1")
+                .map_err(|source| CgroupError::Write { path: sum, source })?;
         }
         for (file, value) in files {
             let path = dir.join(file);

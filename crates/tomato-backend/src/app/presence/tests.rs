@@ -16,7 +16,7 @@ async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let store = tomato_store::SqliteStore::open(&dir.path().join("state")).await.unwrap();
     let app = App::open(store, crate::hostlink::HostLink::default()).await.unwrap();
-    let caller = Caller { account: "eve".into(), admin: false };
+    let caller = Caller { account: "eve".into(), ..Caller::default() };
     let id = app.topology_create(&caller, TopologyCreate::default()).await.unwrap().id;
     World { app, caller, id, _dir: dir }
 }
@@ -30,7 +30,7 @@ fn set(client: &str, selection: &[&str]) -> PresenceSet {
 async fn a_selection_is_told_to_those_who_see_the_topology_and_ask_for_it() {
     let World { app, caller, id, _dir } = world().await;
     let last = app.last_event().await.unwrap();
-    let stranger = Caller { account: "mallory".into(), admin: false };
+    let stranger = Caller { account: "mallory".into(), ..Caller::default() };
     let mut told = std::pin::pin!(app.event_list(caller.clone(), last, true));
     let mut silent = std::pin::pin!(app.event_list(caller.clone(), last, false));
     let mut blind = std::pin::pin!(app.event_list(stranger.clone(), last, true));
