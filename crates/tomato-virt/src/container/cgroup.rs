@@ -30,7 +30,7 @@ pub enum CgroupError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A limit could not be changed.
     #[error(

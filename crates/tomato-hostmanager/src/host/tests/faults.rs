@@ -69,6 +69,7 @@ async fn an_orphan_that_cannot_be_removed_does_not_hide_the_others() {
         digest: String::new(),
         rootfs: PathBuf::new(),
         boot: Vec::new(),
+        main: None,
     };
     for n in [77, 78] {
         let stray = crate::translate::container_spec(&container(n), &template).unwrap();
