@@ -21,6 +21,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the accounts, for administrators of an organization its own. */
+        get: operations["account_list"];
+        put?: never;
+        /** Make an account. */
+        post: operations["account_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an account. */
+        get: operations["account_show"];
+        put?: never;
+        post?: never;
+        /** Remove an account with its sessions, tokens and roles. */
+        delete: operations["account_remove"];
+        options?: never;
+        head?: never;
+        /** Change the own account, or as administrator another one. */
+        patch: operations["account_modify"];
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List who did what, the newest first. */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/capture/filter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say whether a filter of captures can be understood, and if not, why. */
+        post: operations["capture_filter_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections": {
         parameters: {
             query?: never;
@@ -66,6 +137,40 @@ export interface paths {
         };
         /** Download what was captured on a connection (pcapng). */
         get: operations["capture_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{id}/capture/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what passes a connection (pcapng); a reader that is too slow loses packets, which are counted. */
+        get: operations["capture_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what passed a connection in the last hour. */
+        get: operations["connection_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -162,6 +267,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/elements/{id}/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open the terminal of a started element: binary frames are its bytes, text frames control messages. */
+        get: operations["element_console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/elements/{id}/exec": {
         parameters: {
             query?: never;
@@ -173,6 +295,24 @@ export interface paths {
         put?: never;
         /** Run a command in a started element. */
         post: operations["element_exec"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/elements/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a file or folder of a prepared or started element (tar, under its own name). */
+        get: operations["file_download"];
+        /** Write files (tar, plain or compressed) into a prepared or started element. */
+        put: operations["file_upload"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -196,6 +336,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/elements/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what an element used in the last hour. */
+        get: operations["element_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -205,6 +362,23 @@ export interface paths {
         };
         /** Follow what changes, as server-sent events; Last-Event-ID continues. An event named reload says that events were missed: read the objects again. */
         get: operations["event_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the flags of accounts and what they mean. */
+        get: operations["flag_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,6 +457,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the own notifications, the newest first. */
+        get: operations["notification_list"];
+        put?: never;
+        /** Write to an account, an organization or everybody. */
+        post: operations["notification_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write to the administrators. */
+        post: operations["notification_contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark all own notifications as read. */
+        post: operations["notification_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Mark a notification as read or unread. */
+        patch: operations["notification_modify"];
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -298,6 +541,43 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the organizations. */
+        get: operations["organization_list"];
+        put?: never;
+        /** Make an organization. */
+        post: operations["organization_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an organization. */
+        get: operations["organization_info"];
+        put?: never;
+        post?: never;
+        /** Remove an organization without accounts. */
+        delete: operations["organization_remove"];
+        options?: never;
+        head?: never;
+        /** Change an organization. */
+        patch: operations["organization_modify"];
         trace?: never;
     };
     "/api/v1/profiles": {
@@ -336,6 +616,23 @@ export interface paths {
         patch: operations["profile_modify"];
         trace?: never;
     };
+    "/api/v1/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for an account; it can be used once an administrator has cleared its flag new_account. */
+        post: operations["account_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/server": {
         parameters: {
             query?: never;
@@ -371,6 +668,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the settings of the lab. */
+        get: operations["setting_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change the settings of the lab. */
+        patch: operations["setting_modify"];
+        trace?: never;
+    };
     "/api/v1/templates": {
         parameters: {
             query?: never;
@@ -396,7 +711,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Import a root file system (tar, plain or compressed) as a template. */
+        /** Import a root file system or an OCI image (tar, plain or compressed) as a template. */
         put: operations["template_upload"];
         post?: never;
         delete?: never;
@@ -416,6 +731,23 @@ export interface paths {
         put?: never;
         /** Build or fetch a template now. */
         post: operations["template_ensure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{name}/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import an OCI image from a registry as a template. */
+        post: operations["template_pull"];
         delete?: never;
         options?: never;
         head?: never;
@@ -613,16 +945,136 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/topologies/{id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the topology more time before it is stopped by itself. */
+        post: operations["topology_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/topologies/{id}/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what passes the connections (events `traffic`) and what elements use (events `usage`). */
+        get: operations["topology_traffic"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An account. */
+        /** @description An account. Ordinary accounts see of others the name and the real name only. */
         Account: {
             /** @description Whether it may do everything. */
             admin: boolean;
+            /** @description Data of clients, keys begin with `_`. */
+            client?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: uint64
+             * @description When it was made, microseconds since the Unix epoch.
+             */
+            created_at?: number | null;
+            /** @description Where mail goes. */
+            email?: string | null;
+            /** @description What it may and may not do. */
+            flags?: components["schemas"]["Flag"][] | null;
+            /**
+             * Format: uint64
+             * @description When its password was proved last, to the hour; microseconds since the Unix epoch.
+             */
+            last_login?: number | null;
             /** @description Its name. */
             name: string;
+            /**
+             * Format: uint64
+             * @description Notifications not yet read.
+             */
+            notifications?: number | null;
+            /** @description The organization it belongs to. */
+            organization?: string | null;
+            /**
+             * @description The person's name.
+             * @default
+             */
+            realname?: string;
+        };
+        /** @description A new account, made by an administrator. */
+        AccountCreate: {
+            /** @description The password so far, needed by those who change their own. */
+            current_password?: string | null;
+            /** @description Where mail goes. */
+            email?: string | null;
+            /** @description Flags to set (true) or clear (false). */
+            flags?: {
+                [key: string]: boolean;
+            };
+            /** @description Its name: letters, digits, `-`, `_`, `.` and `@`. */
+            name: string;
+            /** @description Another organization. */
+            organization?: string | null;
+            /** @description A new password; ends the sessions of the account. */
+            password: string | null;
+            /** @description The person's name. */
+            realname?: string | null;
+        } & {
+            [key: string]: unknown | unknown;
+        };
+        /** @description Changes to an account: unnamed values stay. */
+        AccountPatch: {
+            /** @description The password so far, needed by those who change their own. */
+            current_password?: string | null;
+            /** @description Where mail goes. */
+            email?: string | null;
+            /** @description Flags to set (true) or clear (false). */
+            flags?: {
+                [key: string]: boolean;
+            };
+            /** @description Another organization. */
+            organization?: string | null;
+            /** @description A new password; ends the sessions of the account. */
+            password?: string | null;
+            /** @description The person's name. */
+            realname?: string | null;
+        } & {
+            [key: string]: unknown | unknown;
+        };
+        /** @description An account that somebody asks for; an administrator must approve it. */
+        AccountRegister: {
+            /** @description Where mail goes. */
+            email: string;
+            /** @description Its name: letters, digits, `-`, `_`, `.` and `@`. */
+            name: string;
+            /** @description The organization it shall belong to. */
+            organization: string;
+            /** @description Its password. */
+            password: string;
+            /**
+             * @description The person's name.
+             * @default
+             */
+            realname?: string;
         };
         /** @description What can be asked of an element, or of all elements of a topology at once. */
         Action: "prepare" | "start" | "stop" | "destroy";
@@ -685,6 +1137,29 @@ export interface components {
             /** @description States of the element in which it can be changed. */
             writable: components["schemas"]["State"][];
         };
+        /** @description Something done by somebody. */
+        AuditEntry: {
+            /** @description Who; empty: nobody who was logged in. */
+            account: string;
+            /** @description Address of the client, where it is known. */
+            address?: string | null;
+            /**
+             * Format: uint64
+             * @description When, microseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description On what: the parameters of the path. */
+            object: string;
+            /** @description What was asked, the name of an operation. */
+            operation: string;
+            /** @description How it ended: `ok`, or the code of the error. */
+            outcome: string;
+            /**
+             * Format: uint64
+             * @description Its number; later entries have greater ones.
+             */
+            seq: number;
+        };
         /**
          * @description Bits per second.
          * @example 10Mbit/s
@@ -695,6 +1170,14 @@ export interface components {
          * @example 64KiB
          */
         ByteCount: string;
+        /** @description Which frames a live capture is about. */
+        CaptureFilter: {
+            /**
+             * @description In the language of `tcpdump`; empty: all.
+             * @default
+             */
+            filter?: string;
+        };
         /** @description A connection between two interfaces. */
         Connection: {
             /** @description From the second end to the first. */
@@ -768,12 +1251,54 @@ export interface components {
         } & {
             [key: string]: unknown | unknown;
         };
+        /** @description What passed a connection at a time. */
+        ConnectionPoint: {
+            /** @description From its second end to its first. */
+            backward: components["schemas"]["Rates"];
+            /** @description From its first end to its second. */
+            forward: components["schemas"]["Rates"];
+            /** @description When (RFC 3339). */
+            time: string;
+        };
+        /** @description What passed a connection in the last hour. */
+        ConnectionUsage: {
+            /**
+             * Format: uint64
+             * @description Between two points, in seconds.
+             */
+            period_s: number;
+            /** @description The oldest first; none while it passes no frames. */
+            points: components["schemas"]["ConnectionPoint"][];
+        };
         /** @description Counters of a topology's connections. */
         Counters: {
             /** @description Forward and backward of each connection. */
             connections: {
                 [key: string]: components["schemas"]["DirectionCounters"][];
             };
+        };
+        /** @description A time in which a connection was not what was asked for. */
+        DegradedInterval: {
+            /**
+             * Format: uint64
+             * @description Its beginning, in nanoseconds before the answer.
+             */
+            from_ago_ns: number;
+            /**
+             * Format: uint64
+             * @description Frames that left too late.
+             */
+            late_frames: number;
+            /**
+             * Format: uint64
+             * @description Frames lost outside of the model.
+             */
+            lost_frames: number;
+            /**
+             * Format: uint64
+             * @description Its end, in nanoseconds before the answer.
+             */
+            until_ago_ns: number;
         };
         /** @description Counters of one direction since the wire's start. */
         DirectionCounters: {
@@ -787,6 +1312,16 @@ export interface components {
              * @description Frames changed.
              */
             corrupted: number;
+            /**
+             * @description What the connection did in the last second is not to be trusted.
+             * @default false
+             */
+            degraded?: boolean;
+            /**
+             * @description When that was so, oldest first.
+             * @default []
+             */
+            degraded_intervals?: components["schemas"]["DegradedInterval"][];
             /** @description Frames dropped, by cause. */
             drops: {
                 [key: string]: number;
@@ -802,11 +1337,70 @@ export interface components {
              */
             frames: number;
             /**
+             * @description Frames by lateness: entry n counts those below 2^n nanoseconds.
+             * @default []
+             */
+            lateness?: number[];
+            /**
+             * Format: uint64
+             * @description Half of the frames left at most this long after they were due, in nanoseconds.
+             * @default 0
+             */
+            lateness_p50_ns?: number;
+            /**
+             * Format: uint64
+             * @description 99 of 100 frames left at most this long after they were due, in nanoseconds.
+             * @default 0
+             */
+            lateness_p99_ns?: number;
+            /**
+             * Format: uint64
+             * @description Frames that the kernel lost in front of the model, where it counts them.
+             * @default 0
+             */
+            lost_before?: number;
+            /**
+             * Format: uint64
+             * @description Frames marked as having met congestion.
+             * @default 0
+             */
+            marked?: number;
+            /**
              * Format: uint64
              * @description Frames offered to the model.
              */
             offered: number;
+            /**
+             * Format: uint64
+             * @description Bytes waiting for the line now, with framing.
+             * @default 0
+             */
+            queue_bytes?: number;
+            /**
+             * Format: uint64
+             * @description Frames waiting or under way now.
+             * @default 0
+             */
+            queue_frames?: number;
+            /**
+             * Format: uint64
+             * @description Frames put before earlier ones.
+             * @default 0
+             */
+            reordered?: number;
+            /**
+             * @description Hexadecimal digest of every random verdict so far: equal for equal seed and number of frames.
+             * @default
+             */
+            verdict_hash?: string;
         };
+        /**
+         * @description Which frames the queue drops; as text `drop-tail`, `red min=30KiB max=90KiB probability=10%`,
+         *     `codel target=5ms interval=100ms`, `fq-codel flows=1024 quantum=1514B`, `pie target=15ms update=15ms`.
+         * @example drop-tail
+         * @example codel target=5ms interval=100ms
+         */
+        Discipline: string;
         /** @description The distribution of the jitter around the delay. */
         Distribution: "uniform" | "normal" | "pareto" | "paretonormal";
         /** @description An element of a topology. */
@@ -918,8 +1512,48 @@ export interface components {
         } & {
             [key: string]: unknown | unknown;
         };
+        /** @description What an element used at a time. */
+        ElementPoint: {
+            /**
+             * Format: uint64
+             * @description Thousandths of a processor, since the point before.
+             */
+            cpu_milli: number;
+            /**
+             * Format: uint64
+             * @description What its own layer takes on disk, in bytes, as measured last.
+             */
+            disk_bytes: number;
+            /**
+             * Format: uint64
+             * @description Memory, page cache included, in bytes.
+             */
+            memory_bytes: number;
+            /**
+             * Format: uint64
+             * @description What reached it through its connections.
+             */
+            received_bits_per_second: number;
+            /**
+             * Format: uint64
+             * @description What left it through its connections.
+             */
+            sent_bits_per_second: number;
+            /** @description When (RFC 3339). */
+            time: string;
+        };
+        /** @description What an element used in the last hour. */
+        ElementUsage: {
+            /**
+             * Format: uint64
+             * @description Between two points, in seconds.
+             */
+            period_s: number;
+            /** @description The oldest first; none while it does not run. */
+            points: components["schemas"]["ElementPoint"][];
+        };
         /** @description Why a call was refused. */
-        ErrorCode: "entity_does_not_exist" | "unsupported_action" | "unsupported_attribute" | "invalid_state" | "entity_busy" | "unable_to_connect" | "already_connected" | "unsupported_type" | "invalid_configuration" | "invalid_value" | "no_data_available" | "command_failed" | "denied" | "not_logged_in" | "not_empty" | "timed_out" | "ambiguous" | "already_exists" | "conflict" | "no_resources" | "host_error" | "internal";
+        ErrorCode: "entity_does_not_exist" | "unsupported_action" | "unsupported_attribute" | "invalid_state" | "entity_busy" | "unable_to_connect" | "already_connected" | "unsupported_type" | "invalid_configuration" | "invalid_value" | "no_data_available" | "command_failed" | "denied" | "not_logged_in" | "not_empty" | "timed_out" | "ambiguous" | "already_exists" | "conflict" | "no_resources" | "rate_limited" | "host_error" | "internal";
         /** @description How a command ended. */
         ExecAnswer: {
             /**
@@ -968,6 +1602,19 @@ export interface components {
              * @default null
              */
             timeout_ms?: number | null;
+        };
+        /** @description A flag. */
+        Flag: "global_admin" | "global_topl_owner" | "global_topl_manager" | "global_topl_user" | "global_admin_contact" | "orga_admin" | "orga_topl_owner" | "orga_topl_manager" | "orga_topl_user" | "orga_admin_contact" | "global_host_manager" | "global_host_contact" | "orga_host_manager" | "orga_host_contact" | "debug" | "error_notify" | "no_topology_create" | "over_quota" | "restricted_profiles" | "restricted_templates" | "restricted_networks" | "new_account" | "nomails" | "disabled";
+        /** @description What flags are about. */
+        FlagCategory: "manager_user_global" | "manager_user_orga" | "manager_host_global" | "manager_host_orga" | "error_management" | "user";
+        /** @description A flag and what it means. */
+        FlagInfo: {
+            /** @description What it is about. */
+            category: components["schemas"]["FlagCategory"];
+            /** @description What it means. */
+            doc: string;
+            /** @description Its name. */
+            name: components["schemas"]["Flag"];
         };
         /** @description A topology, its elements and its connections. */
         Graph: {
@@ -1141,40 +1788,125 @@ export interface components {
         LinkParams: {
             /** @description Rate of the line, frames and their framing included; none means unlimited. */
             bandwidth?: components["schemas"]["Bandwidth"] | null;
+            /** @description Share of bits that arrive changed, each bit by itself. */
+            bit_error?: components["schemas"]["Ratio"];
+            /** @description What may leave at once after a pause: the depth of a token bucket; 0 means the line never bursts. */
+            burst?: components["schemas"]["ByteCount"];
             /** @description Share of frames that arrive with a changed bit. */
             corrupt?: components["schemas"]["Ratio"];
             /** @description Added to each frame's way. */
             delay?: components["schemas"]["Span"];
+            /** @description Which frames the queue drops. */
+            discipline?: components["schemas"]["Discipline"];
             /** @description Shape of the jitter. */
             distribution?: components["schemas"]["Distribution"];
             /** @description Share of frames that arrive twice. */
             duplicate?: components["schemas"]["Ratio"];
-            /** @description Variation of the delay; frames keep their order. */
+            /** @description Mark frames of ECN-capable flows where the discipline would drop them early. */
+            ecn?: boolean;
+            /** @description What the line spends on each frame beside its bytes; none means 24 B, as Ethernet does. */
+            framing?: components["schemas"]["ByteCount"] | null;
+            /** @description Variation of the delay; frames keep their order unless `jitter_reorders`. */
             jitter?: components["schemas"]["Span"];
+            /** @description Correlation of the jitter of neighbouring frames. */
+            jitter_correlation?: components["schemas"]["Ratio"];
+            /** @description Frames leave by their jittered times, even before earlier ones. */
+            jitter_reorders?: boolean;
+            /**
+             * @description Shape of the jitter as equally likely deviations in units of 1/8192 of the jitter (the format of netem's
+             *     tables); replaces `distribution` if it holds any.
+             */
+            jitter_table?: number[];
             /** @description Share of frames that vanish. */
             loss?: components["schemas"]["Ratio"];
+            /** @description Correlation of the losses of neighbouring frames; their share stays. */
+            loss_correlation?: components["schemas"]["Ratio"];
+            /** @description A further cause of loss, with memory. */
+            loss_model?: components["schemas"]["LossModel"] | null;
+            /**
+             * Format: uint32
+             * @description Longest packet behind the Ethernet header that passes, in bytes.
+             */
+            mtu?: number | null;
             /** @description Bytes that may wait for the line; none means max(rate × (2 × delay + 25 ms), 64 KiB). */
             queue?: components["schemas"]["ByteCount"] | null;
+            /**
+             * Format: uint64
+             * @description Frames that may wait for the line.
+             */
+            queue_packets?: number | null;
+            /** @description Longest wait for the line. */
+            queue_time?: components["schemas"]["Span"] | null;
+            /** @description Share of frames that are sent without delay and so overtake those on the way. */
+            reorder?: components["schemas"]["Ratio"];
+            /** @description Changes over time, from the start of the connection. */
+            timeline?: components["schemas"]["Timeline"] | null;
         };
-        /** @description Changes to one direction: unnamed values keep theirs. */
+        /** @description Changes to one direction: unnamed values keep theirs; JSON `null` takes a limit away. */
         LinkPatch: {
-            /** @description New bandwidth; JSON `null` lifts the limit. */
+            /** @description Rate of the line, frames and their framing included; none means unlimited. */
             bandwidth?: components["schemas"]["Bandwidth"] | null;
-            /** @description New corruption. */
+            /** @description Share of bits that arrive changed, each bit by itself. */
+            bit_error?: components["schemas"]["Ratio"] | null;
+            /** @description What may leave at once after a pause: the depth of a token bucket; 0 means the line never bursts. */
+            burst?: components["schemas"]["ByteCount"] | null;
+            /** @description Share of frames that arrive with a changed bit. */
             corrupt?: components["schemas"]["Ratio"] | null;
-            /** @description New delay. */
+            /** @description Added to each frame's way. */
             delay?: components["schemas"]["Span"] | null;
-            /** @description New distribution. */
+            /** @description Which frames the queue drops. */
+            discipline?: components["schemas"]["Discipline"] | null;
+            /** @description Shape of the jitter. */
             distribution?: components["schemas"]["Distribution"] | null;
-            /** @description New duplication. */
+            /** @description Share of frames that arrive twice. */
             duplicate?: components["schemas"]["Ratio"] | null;
-            /** @description New jitter. */
+            /** @description Mark frames of ECN-capable flows where the discipline would drop them early. */
+            ecn?: boolean | null;
+            /** @description What the line spends on each frame beside its bytes; none means 24 B, as Ethernet does. */
+            framing?: components["schemas"]["ByteCount"] | null;
+            /** @description Variation of the delay; frames keep their order unless `jitter_reorders`. */
             jitter?: components["schemas"]["Span"] | null;
-            /** @description New loss. */
+            /** @description Correlation of the jitter of neighbouring frames. */
+            jitter_correlation?: components["schemas"]["Ratio"] | null;
+            /** @description Frames leave by their jittered times, even before earlier ones. */
+            jitter_reorders?: boolean | null;
+            /**
+             * @description Shape of the jitter as equally likely deviations in units of 1/8192 of the jitter (the format of netem's
+             *     tables); replaces `distribution` if it holds any.
+             */
+            jitter_table?: number[] | null;
+            /** @description Share of frames that vanish. */
             loss?: components["schemas"]["Ratio"] | null;
-            /** @description New queue limit; JSON `null` means the default again. */
+            /** @description Correlation of the losses of neighbouring frames; their share stays. */
+            loss_correlation?: components["schemas"]["Ratio"] | null;
+            /** @description A further cause of loss, with memory. */
+            loss_model?: components["schemas"]["LossModel"] | null;
+            /**
+             * Format: uint32
+             * @description Longest packet behind the Ethernet header that passes, in bytes.
+             */
+            mtu?: number | null;
+            /** @description Bytes that may wait for the line; none means max(rate × (2 × delay + 25 ms), 64 KiB). */
             queue?: components["schemas"]["ByteCount"] | null;
+            /**
+             * Format: uint64
+             * @description Frames that may wait for the line.
+             */
+            queue_packets?: number | null;
+            /** @description Longest wait for the line. */
+            queue_time?: components["schemas"]["Span"] | null;
+            /** @description Share of frames that are sent without delay and so overtake those on the way. */
+            reorder?: components["schemas"]["Ratio"] | null;
+            /** @description Changes over time, from the start of the connection. */
+            timeline?: components["schemas"]["Timeline"] | null;
         };
+        /**
+         * @description Losses with memory; as text `gilbert-elliott to_bad=1% to_good=10% loss_good=0% loss_bad=100%`,
+         *     `markov p13=1% p31=20% p32=0% p23=0% p14=0%`, `every 100`, `trace 0010` (again and again; 1 is lost).
+         * @example gilbert-elliott to_bad=1% to_good=10%
+         * @example every 100
+         */
+        LossModel: string;
         /** @description An attribute that was not taken over as it stands. */
         NotTaken: {
             /** @description The attribute. */
@@ -1187,6 +1919,130 @@ export interface components {
             object: string;
             /** @description Its value in the file. */
             value: unknown;
+        };
+        /** @description A message to an account. */
+        Notification: {
+            /** @description The account it is for. */
+            account: string;
+            /**
+             * Format: uint64
+             * @description When, microseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description Its id. */
+            id: components["schemas"]["NotificationId"];
+            /** @description The message. */
+            message: string;
+            /** @description Whether it was read. */
+            read: boolean;
+            /** @description Kind and id of the object it is about, for example `["topology", "<id>"]`. */
+            ref?: string[] | null;
+            /** @description Who wrote it; none: the lab itself. */
+            sender?: string | null;
+            /** @description What it is about, in one line. */
+            title: string;
+        };
+        /** @description A message to the administrators: of the own organization, or of the lab if that has none. */
+        NotificationContact: {
+            /**
+             * @description To the administrators of the lab in any case.
+             * @default false
+             */
+            global?: boolean;
+            /** @description The message. */
+            message: string;
+            /** @description What it is about, in one line. */
+            title: string;
+        };
+        /** @description Id of a notification. */
+        NotificationId: string;
+        /** @description Marks a notification. */
+        NotificationPatch: {
+            /** @description Whether it was read. */
+            read: boolean;
+        };
+        /** @description A message to be sent. Names one account, or an organization, or neither: then it goes to everybody. */
+        NotificationSend: {
+            /**
+             * @description To this account.
+             * @default null
+             */
+            account?: string | null;
+            /** @description The message. */
+            message: string;
+            /**
+             * @description To every member of this organization.
+             * @default null
+             */
+            organization?: string | null;
+            /**
+             * @description Kind and id of the object it is about.
+             * @default null
+             */
+            ref?: string[] | null;
+            /** @description What it is about, in one line. */
+            title: string;
+        };
+        /** @description How many accounts a message went to. */
+        NotificationSent: {
+            /**
+             * Format: uint64
+             * @description Accounts that have it now.
+             */
+            accounts: number;
+        };
+        /** @description An organization: owner of accounts and sites. */
+        Organization: {
+            /** @description Data of clients, keys begin with `_`. */
+            client?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What it is, in words.
+             * @default
+             */
+            description?: string;
+            /** @description Its page. */
+            homepage_url?: string | null;
+            /** @description Its picture. */
+            image_url?: string | null;
+            /** @description A title. */
+            label: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: uint64
+             * @description Counts changes of this object.
+             */
+            revision: number;
+        };
+        /** @description A new organization. */
+        OrganizationCreate: {
+            /** @description What it is, in words. */
+            description?: string | null;
+            /** @description Its page; empty removes it. */
+            homepage_url?: string | null;
+            /** @description Its picture; empty removes it. */
+            image_url?: string | null;
+            /** @description A title. */
+            label?: string | null;
+            /** @description Its name: letters, digits, `-`, `_` and `.`. */
+            name: string;
+        } & {
+            [key: string]: unknown | unknown;
+        };
+        /** @description Changes to an organization: unnamed values stay. */
+        OrganizationPatch: {
+            /** @description What it is, in words. */
+            description?: string | null;
+            /** @description Its page; empty removes it. */
+            homepage_url?: string | null;
+            /** @description Its picture; empty removes it. */
+            image_url?: string | null;
+            /** @description A title. */
+            label?: string | null;
+        } & {
+            [key: string]: unknown | unknown;
         };
         /** @description A time in which frames did not pass although they should have. */
         Outage: {
@@ -1294,6 +2150,11 @@ export interface components {
              */
             pids_max: number;
             /**
+             * @description Only accounts with the flag `restricted_profiles` may use it.
+             * @default false
+             */
+            restricted?: boolean;
+            /**
              * Format: uint64
              * @description Counts changes of this object.
              */
@@ -1328,6 +2189,11 @@ export interface components {
              * @description Limit on processes and threads.
              */
             pids_max: number;
+            /**
+             * @description Only accounts with the flag `restricted_profiles` may use it.
+             * @default false
+             */
+            restricted?: boolean;
         };
         /** @description A resource profile. */
         ProfileId: string;
@@ -1362,6 +2228,11 @@ export interface components {
              * @default null
              */
             pids_max?: number | null;
+            /**
+             * @description Whether only accounts with the flag `restricted_profiles` may use it.
+             * @default null
+             */
+            restricted?: boolean | null;
         };
         /** @description How far a job is. */
         Progress: {
@@ -1375,6 +2246,24 @@ export interface components {
              * @description All parts.
              */
             total: number;
+        };
+        /** @description What passes one direction of a connection. */
+        Rates: {
+            /**
+             * Format: uint64
+             * @description Bits of delivered frames, from the Ethernet header on.
+             */
+            bits_per_second: number;
+            /**
+             * Format: uint64
+             * @description Dropped frames, whatever the cause.
+             */
+            drops_per_second: number;
+            /**
+             * Format: uint64
+             * @description Delivered frames.
+             */
+            packets_per_second: number;
         };
         /**
          * @description A probability as a fraction of 2^64; `u64::MAX` means always, exactly, and 0 never.
@@ -1427,6 +2316,48 @@ export interface components {
             /** @description Its password. */
             password: string;
         };
+        /** @description Settings of the lab. */
+        Settings: {
+            /**
+             * @description Whether people may register accounts, which an administrator approves.
+             * @default true
+             */
+            registration?: boolean;
+            /**
+             * @description Timeouts of topologies.
+             * @default {
+             *       "default_s": 259200,
+             *       "destroy_s": 1209600,
+             *       "enabled": false,
+             *       "initial_s": 3600,
+             *       "maximum_s": 2592000,
+             *       "options_s": [
+             *         86400,
+             *         259200,
+             *         1209600,
+             *         2592000
+             *       ],
+             *       "remove_s": 7776000,
+             *       "warning_s": 86400
+             *     }
+             */
+            timeouts?: components["schemas"]["TimeoutSettings"];
+        };
+        /** @description Changes to the settings: unnamed values stay. */
+        SettingsPatch: {
+            /**
+             * @description Whether people may register accounts.
+             * @default null
+             */
+            registration?: boolean | null;
+            /**
+             * @description Timeouts of topologies, by the names of [`TimeoutSettings`].
+             * @default null
+             */
+            timeouts?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /**
          * @description A span of time in nanoseconds.
          * @example 20ms
@@ -1434,6 +2365,28 @@ export interface components {
         Span: string;
         /** @description How much of an element exists on a host. */
         State: "created" | "prepared" | "started";
+        /** @description What holds from a time on; unnamed values stay as they were. */
+        Step: {
+            /**
+             * @description Time since the beginning.
+             * @default 0ns
+             */
+            at?: components["schemas"]["Span"];
+            /** @description Bandwidth. */
+            bandwidth?: components["schemas"]["Bandwidth"] | null;
+            /** @description Corruption. */
+            corrupt?: components["schemas"]["Ratio"] | null;
+            /** @description Delay. */
+            delay?: components["schemas"]["Span"] | null;
+            /** @description Duplication. */
+            duplicate?: components["schemas"]["Ratio"] | null;
+            /** @description Jitter. */
+            jitter?: components["schemas"]["Span"] | null;
+            /** @description Loss. */
+            loss?: components["schemas"]["Ratio"] | null;
+            /** @description Reach these values evenly from those before, instead of at once. */
+            ramp?: boolean;
+        };
         /** @description A template as a host has it. */
         TemplateInfo: {
             /** @description What is in it. */
@@ -1447,6 +2400,90 @@ export interface components {
             /** @description Whether it is built or imported already. */
             ready: boolean;
         };
+        /** @description An image to import as a template. */
+        TemplatePull: {
+            /** @description A title. */
+            label?: string | null;
+            /** @description `HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]`. */
+            reference: string;
+        };
+        /** @description Changes over time. Give `steps`, `csv` or `mahimahi`; `csv` and `mahimahi` hold the text of such a file. */
+        Timeline: {
+            /** @description Lines of values with units under a line of names: `at` first, then any of a step's. */
+            csv?: string | null;
+            /** @description Mahimahi's packet delivery trace: a line per chance to send 1504 bytes, in milliseconds. */
+            mahimahi?: string | null;
+            /** @description The period after which it begins anew; none: the last values stay, and a Mahimahi trace begins anew at its end. */
+            repeat?: components["schemas"]["Span"] | null;
+            /** @description By rising time. */
+            steps?: components["schemas"]["Step"][];
+        };
+        /** @description The end of a topology that nobody renews. */
+        Timeout: {
+            /**
+             * Format: uint64
+             * @description When it is stopped, microseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description What was done about it. */
+            step: components["schemas"]["TimeoutStep"];
+        };
+        /** @description Times after which topologies that nobody renews are warned of, stopped, destroyed and removed; all in seconds. */
+        TimeoutSettings: {
+            /**
+             * Format: uint64
+             * @description A renewed one has this long if nothing else is asked for.
+             * @default 259200
+             */
+            default_s?: number;
+            /**
+             * Format: uint64
+             * @description A stopped topology is destroyed after this long.
+             * @default 1209600
+             */
+            destroy_s?: number;
+            /**
+             * @description Whether topologies have a timeout at all.
+             * @default false
+             */
+            enabled?: boolean;
+            /**
+             * Format: uint64
+             * @description A new topology has this long.
+             * @default 3600
+             */
+            initial_s?: number;
+            /**
+             * Format: uint64
+             * @description The longest that can be asked for, but by administrators.
+             * @default 2592000
+             */
+            maximum_s?: number;
+            /**
+             * @description What to offer.
+             * @default [
+             *       86400,
+             *       259200,
+             *       1209600,
+             *       2592000
+             *     ]
+             */
+            options_s?: number[];
+            /**
+             * Format: uint64
+             * @description A destroyed topology is removed after this long.
+             * @default 7776000
+             */
+            remove_s?: number;
+            /**
+             * Format: uint64
+             * @description Managers are warned this long before the end.
+             * @default 86400
+             */
+            warning_s?: number;
+        };
+        /** @description Steps on the way to the end, in their order. */
+        TimeoutStep: "initial" | "renewed" | "warned" | "stopped" | "destroyed";
         /** @description An access token without its secret. */
         Token: {
             /** @description The account it stands for. */
@@ -1465,7 +2502,16 @@ export interface components {
             id: components["schemas"]["TokenId"];
             /** @description What it is for. */
             label: string;
+            /**
+             * @description What narrows it.
+             * @default {
+             *       "access": "full"
+             *     }
+             */
+            scope?: components["schemas"]["TokenScope"];
         };
+        /** @description What a token may be used for. */
+        TokenAccess: "read" | "use" | "full";
         /** @description A new access token. */
         TokenCreate: {
             /**
@@ -1479,6 +2525,13 @@ export interface components {
              * @default null
              */
             label?: string | null;
+            /**
+             * @description What narrows it; nothing by default.
+             * @default {
+             *       "access": "full"
+             *     }
+             */
+            scope?: components["schemas"]["TokenScope"];
         };
         /** @description A new token with its secret, which is shown this once. */
         TokenCreated: {
@@ -1489,6 +2542,16 @@ export interface components {
         };
         /** @description A login session or access token (the public handle, not the secret). */
         TokenId: string;
+        /** @description What narrows a token. */
+        TokenScope: {
+            /**
+             * @description What it may be used for.
+             * @default full
+             */
+            access?: components["schemas"]["TokenAccess"];
+            /** @description The only topologies it reaches; empty: all of the account. */
+            topologies?: components["schemas"]["TopologyId"][];
+        };
         /** @description A topology without its elements and connections. */
         Topology: {
             /**
@@ -1516,6 +2579,8 @@ export interface components {
              * @description Seed of every random draw on its connections.
              */
             seed: number;
+            /** @description When it is stopped by itself, unless somebody renews it; none: never. */
+            timeout?: components["schemas"]["Timeout"] | null;
         };
         /** @description A new topology. */
         TopologyCreate: {
@@ -1538,6 +2603,15 @@ export interface components {
             seed?: number | null;
         } & {
             [key: string]: unknown | unknown;
+        };
+        /** @description Asks for more time. */
+        TopologyRenew: {
+            /**
+             * Format: uint64
+             * @description Seconds from now; the default of the settings otherwise.
+             * @default null
+             */
+            timeout_s?: number | null;
         };
         /** @description The type of an attribute's value. */
         ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map";
@@ -1567,6 +2641,240 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Account"];
                 };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_list: {
+        parameters: {
+            query?: {
+                /** @description only members of this organization */
+                organization?: string;
+                /** @description only accounts with this flag */
+                flag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"][];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountCreate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_modify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                "If-Match"?: string;
+            };
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_list: {
+        parameters: {
+            query?: {
+                /** @description only what this account did */
+                account?: string;
+                /** @description only what was done to the object with this id or name */
+                object?: string;
+                /** @description only entries with a smaller number */
+                before?: string;
+                /** @description at most this many entries, 100 by default */
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntry"][];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_filter_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureFilter"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -1737,6 +3045,71 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_live: {
+        parameters: {
+            query?: {
+                /** @description which frames, in the language of tcpdump */
+                filter?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionUsage"];
                 };
             };
             /** @description A problem. */
@@ -2017,6 +3390,38 @@ export interface operations {
             };
         };
     };
+    element_console: {
+        parameters: {
+            query?: {
+                /** @description true: only look on */
+                view?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket begins. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     element_exec: {
         parameters: {
             query?: never;
@@ -2040,6 +3445,76 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ExecAnswer"];
                 };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    file_download: {
+        parameters: {
+            query: {
+                /** @description of a file or folder in the element */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    file_upload: {
+        parameters: {
+            query: {
+                /** @description of a folder in the element, or a new name for the one thing in the archive */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -2087,6 +3562,37 @@ export interface operations {
             };
         };
     };
+    element_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ElementUsage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     event_list: {
         parameters: {
             query?: {
@@ -2108,6 +3614,35 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    flag_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagInfo"][];
                 };
             };
             /** @description A problem. */
@@ -2317,6 +3852,169 @@ export interface operations {
             };
         };
     };
+    notification_list: {
+        parameters: {
+            query?: {
+                /** @description true: also those that were read */
+                include_read?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"][];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationSend"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSent"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationContact"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSent"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_modify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     openapi_info: {
         parameters: {
             query?: never;
@@ -2333,6 +4031,166 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"][];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationCreate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_modify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                "If-Match"?: string;
+            };
+            path: {
+                organization: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
                 };
             };
             /** @description A problem. */
@@ -2475,6 +4333,39 @@ export interface operations {
             };
         };
     };
+    account_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountRegister"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     server_info: {
         parameters: {
             query?: never;
@@ -2564,6 +4455,71 @@ export interface operations {
             };
         };
     };
+    setting_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setting_modify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     template_list: {
         parameters: {
             query?: never;
@@ -2598,6 +4554,8 @@ export interface operations {
             query?: {
                 /** @description a title */
                 label?: string;
+                /** @description `rootfs` (a root file system, the default) or `oci` (the layout of an OCI image) */
+                format?: string;
             };
             header?: never;
             path: {
@@ -2641,6 +4599,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description The job that does it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    template_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplatePull"];
+            };
+        };
         responses: {
             /** @description The job that does it. */
             200: {
@@ -3138,6 +5131,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    topology_renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopologyRenew"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topology"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    topology_traffic: {
+        parameters: {
+            query?: {
+                /** @description milliseconds between two messages, at least 100 (default 1000) */
+                interval?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
             };
             /** @description A problem. */
             default: {
