@@ -108,3 +108,6 @@ impl LiveWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
