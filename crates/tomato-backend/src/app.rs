@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) passwords: Mutex<PasswordCache>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
+    /// Held from looking for a topology of a file's name until it is made, so that two calls make one.
+    pub(crate) imports: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -88,6 +90,7 @@ impl App {
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
+            imports: tokio::sync::Mutex::default(),
         };
         Ok(App { inner: Arc::new(inner) })
     }

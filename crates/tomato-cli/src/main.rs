@@ -25,6 +25,7 @@ mod output;
 mod process;
 mod resolve;
 mod role;
+mod stopped;
 mod supervisor;
 mod topology;
 

@@ -38,6 +38,7 @@ pub use build::BuildError;
 pub use import::{ImportError, Skipped};
 pub use manifest::ReadError;
 pub use name::{Digest, Holder, NameError, TemplateName};
+pub use recipe::names as shipped_names;
 pub use store::TemplateStore;
 
 /// A template whose files are here.

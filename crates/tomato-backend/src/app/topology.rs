@@ -156,7 +156,8 @@ impl App {
     }
 }
 
-fn check_name(name: String) -> Answer<String> {
+/// The name, if a topology can have it.
+pub(crate) fn check_name(name: String) -> Answer<String> {
     if is_topology_name(&name) {
         return Ok(name);
     }

@@ -33,12 +33,30 @@ impl World {
         let listen = free.local_addr().expect("has an address").to_string();
         drop(free);
         let mut world = Self { dir, id: String::new(), listen };
-        let templates = world.file("templates");
-        world.tomato(&["up", "--detach", "--listen", &world.listen, "--template-dir", &templates]);
+        world.again();
         let lab = fs::read(world.data_dir().join("lab.json")).expect("kept");
         let lab: Value = serde_json::from_slice(&lab).expect("JSON");
         world.id = lab["id"].as_str().expect("has an id").to_owned();
         world
+    }
+
+    /// Starts the lab, after `down` again; gives what `up` says.
+    pub(crate) fn again(&self) -> String {
+        let templates = self.file("templates");
+        self.tomato(&["up", "--detach", "--listen", &self.listen, "--template-dir", &templates])
+    }
+
+    /// How the program ends with this text at its standard input.
+    pub(crate) fn typed(&self, input: &str, arguments: &[&str]) -> tomato_virt::cmd::Output {
+        Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+            .args(arguments)
+            .env("TOMATO_DATA_DIR", self.data_dir())
+            .env("TOMATO_URL", self.url())
+            .stdin(input)
+            .deadline(2 * DEADLINE)
+            .any_status()
+            .run()
+            .expect("runs")
     }
 
     /// The path of a file of the test.
