@@ -18,6 +18,10 @@ use crate::host::{ArchiveStatus, Counters, ExecAnswer, ExecCall, TemplateInfo};
 use crate::job::Job;
 use crate::request;
 
+mod fields;
+
+pub use fields::Field;
+
 /// Before every path of the table.
 pub const PREFIX: &str = "/api/v1";
 
@@ -171,6 +175,7 @@ const CORE: &[Operation] = &[
                 required: false,
                 doc: "true: change the topology of that name",
             },
+            Param { name: "name", required: false, doc: "Name for a file that gives none" },
         ],
         body: Body::Text,
         answer: Answer::Json(schema::<request::ImportAnswer>),

@@ -99,6 +99,8 @@ pub(crate) struct Inner {
     /// Places of those who wait for a check, and of those being checked.
     pub(crate) password_queue: Semaphore,
     pub(crate) login_limits: Mutex<LoginLimits>,
+    /// Held from looking for a topology of a file's name until it is made, so that two calls make one.
+    pub(crate) imports: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -144,6 +146,7 @@ impl App {
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
             login_limits: Mutex::default(),
+            imports: tokio::sync::Mutex::default(),
         };
         let inner = Arc::new(inner);
         tokio::spawn(audit::write(Arc::downgrade(&inner), entries));

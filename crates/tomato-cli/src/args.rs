@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Stop all elements of a topology and remove their disks
     Destroy(Target),
     /// Remove a topology with everything in it
-    Remove(Target),
+    Remove(Remove),
     /// Show a topology: elements, states, and what its connections are set to and did
     Show(Target),
     /// Write a topology as a file
@@ -181,6 +181,15 @@ pub(crate) struct Target {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// Name or id of the topology
+    pub(crate) topology: String,
+    /// Also if something of it runs
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Export {
     /// Name or id of the topology
     pub(crate) topology: String,
@@ -202,6 +211,9 @@ pub(crate) struct Exec {
     /// Working directory
     #[arg(long)]
     pub(crate) cwd: Option<String>,
+    /// Send standard input however long it takes; without it, only what is there at once, and to one element only
+    #[arg(long, short = 'i')]
+    pub(crate) stdin: bool,
     /// Program and arguments; one argument with spaces is run by /bin/sh -c
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<String>,
@@ -254,11 +266,11 @@ pub(crate) struct Link {
     /// Which way
     #[arg(long, value_enum, default_value_t = Direction::Both)]
     pub(crate) direction: Direction,
-    /// For example 20ms
-    #[arg(long)]
+    /// For example 20ms, or none
+    #[arg(long, value_parser = span)]
     pub(crate) delay: Option<Span>,
-    /// For example 2ms
-    #[arg(long)]
+    /// For example 2ms, or none
+    #[arg(long, value_parser = span)]
     pub(crate) jitter: Option<Span>,
     /// How jitter is distributed
     #[arg(long, value_parser = ["uniform", "normal", "pareto", "paretonormal"])]
@@ -266,14 +278,14 @@ pub(crate) struct Link {
     /// For example 10Mbit/s, or none
     #[arg(long, value_parser = bandwidth)]
     pub(crate) bandwidth: Option<Limit<Bandwidth>>,
-    /// For example 1%
-    #[arg(long)]
+    /// For example 1%, or none
+    #[arg(long, value_parser = ratio)]
     pub(crate) loss: Option<Ratio>,
-    /// For example 0.1%
-    #[arg(long)]
+    /// For example 0.1%, or none
+    #[arg(long, value_parser = ratio)]
     pub(crate) duplicate: Option<Ratio>,
-    /// For example 0.1%
-    #[arg(long)]
+    /// For example 0.1%, or none
+    #[arg(long, value_parser = ratio)]
     pub(crate) corrupt: Option<Ratio>,
     /// For example 64KiB, or none for the usual one
     #[arg(long, value_parser = queue)]
@@ -304,6 +316,14 @@ pub(crate) enum Limit<T> {
     Of(T),
 }
 
+fn span(text: &str) -> Result<Span, tomato_model::units::UnitError> {
+    if matches!(text, "0" | "none") { Ok(Span(0)) } else { text.parse() }
+}
+
+fn ratio(text: &str) -> Result<Ratio, tomato_model::units::UnitError> {
+    if matches!(text, "0" | "none") { Ok(Ratio::NEVER) } else { text.parse() }
+}
+
 fn bandwidth(text: &str) -> Result<Limit<Bandwidth>, tomato_model::units::UnitError> {
     if text == "none" { Ok(Limit::Unlimited) } else { text.parse().map(Limit::Of) }
 }
@@ -314,6 +334,8 @@ fn queue(text: &str) -> Result<Limit<ByteCount>, tomato_model::units::UnitError>
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopologyCommand {
+    /// Show what passed and was dropped on each connection
+    Counters(Target),
     /// Check a topology file without a lab
     Check {
         /// The file
@@ -340,6 +362,11 @@ pub(crate) enum TopologyCommand {
 pub(crate) enum ConnectionCommand {
     /// Show or change a connection, as `tomato link`
     Set(Link),
+    /// Show what a connection is set to and did
+    Info {
+        /// TOPOLOGY/CONNECTION, or the connection's id
+        connection: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

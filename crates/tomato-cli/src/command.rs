@@ -19,7 +19,9 @@ use crate::{
 /// Reads the command line and runs it.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let by_hand = Cli::command();
-    let matches = generated::extend(Cli::command()).get_matches();
+    let matches = generated::extend(Cli::command())
+        .try_get_matches()
+        .unwrap_or_else(|error| generated::helped(error).exit());
     if let Some((operation, rest)) = generated::find(&by_hand, &matches) {
         let global = Global::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         output::log_to_stderr("warn");
@@ -48,7 +50,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Topology(TopologyCommand::Check { file }) => {
-            topology::check(&file, global.output).map(|()| ExitCode::SUCCESS)
+            topology::check(&file, global).map(|()| ExitCode::SUCCESS)
         }
         Command::Topology(TopologyCommand::Schema) => {
             topology::schema();
@@ -81,7 +83,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Stop(target) => act(client, &target.topology, "stop", global).await?,
         Command::Prepare(target) => act(client, &target.topology, "prepare", global).await?,
         Command::Destroy(target) => act(client, &target.topology, "destroy", global).await?,
-        Command::Remove(target) => topology::remove(client, &target.topology, form).await?,
+        Command::Remove(remove) => topology::remove(client, &remove, form).await?,
         Command::Show(target) => topology::show(client, &target.topology, form).await?,
         Command::Export(export) => topology::export(client, &export).await?,
         Command::Console(options) => return console::console(client, &options).await,
@@ -90,6 +92,12 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Exec(exec) => return element::exec(client, &exec, form).await,
         Command::Link(link) | Command::Connection(ConnectionCommand::Set(link)) => {
             connection::link(client, &link, form).await?;
+        }
+        Command::Connection(ConnectionCommand::Info { connection }) => {
+            connection::info(client, &connection, form).await?;
+        }
+        Command::Topology(TopologyCommand::Counters(target)) => {
+            topology::counters(client, &target.topology, form).await?;
         }
         Command::Topology(TopologyCommand::List) => topology::list(client, form).await?,
         Command::Topology(TopologyCommand::Import { file, dry_run, update }) => {

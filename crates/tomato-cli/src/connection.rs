@@ -26,6 +26,23 @@ pub(crate) async fn link(client: &Client, link: &Link, form: Output) -> anyhow::
     Ok(())
 }
 
+/// `tomato connection info`: the connection with its counters.
+pub(crate) async fn info(client: &Client, text: &str, form: Output) -> anyhow::Result<()> {
+    let connection = resolve::connection(client, text).await?;
+    if form == Output::Json {
+        output::json(&connection);
+        return Ok(());
+    }
+    print(&connection);
+    let Some((topology, _)) = text.rsplit_once('/') else { return Ok(()) };
+    let graph = resolve::graph(client, topology).await?;
+    let path = format!("/topologies/{}/counters", graph.topology.id);
+    let counters = client.get(&path).await.unwrap_or_default();
+    output::line("");
+    topology::print_counters(&graph, &counters, Some(&connection.id));
+    Ok(())
+}
+
 fn print(connection: &Connection) {
     let state = match (connection.connected, connection.started) {
         (false, _) => "pulled",

@@ -31,8 +31,8 @@ pub(crate) fn doctor(global: &Global, doctor: &Doctor) -> ExitCode {
             }
         }
         output::line(match worst(&findings) {
-            Status::Ok => "\nEverything works here.",
-            Status::Warn => "\nA lab runs here, with the limits above.",
+            Status::Ok => "\nThis machine can run a lab; everything works here.",
+            Status::Warn => "\nThis machine can run a lab, with the limits above.",
             Status::Fail => "\nNo lab can run here until the failures above are remedied.",
         });
     }

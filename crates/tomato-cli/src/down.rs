@@ -41,7 +41,14 @@ pub(crate) fn down(global: &Global, down: &Down) -> anyhow::Result<()> {
         return Ok(());
     }
     let stopped = stopped.context("all else is stopped; try again, or `tomato down --purge`")?;
-    output::line(&format!("the lab is stopped ({stopped} elements)"));
+    output::line(&match stopped {
+        0 => "the lab is stopped; no element ran".to_owned(),
+        1 => "the lab is stopped, and 1 element that ran".to_owned(),
+        count => format!("the lab is stopped, and {count} elements that ran"),
+    });
+    if stopped > 0 {
+        output::line("after `tomato up` they are started again by `tomato start TOPOLOGY`");
+    }
     Ok(())
 }
 

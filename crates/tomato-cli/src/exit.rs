@@ -16,7 +16,8 @@ Exit codes:
   5  not logged in, or not allowed
   6  no lab answers
   7  an element of the action failed
-`tomato exec` ends with the command's own code, 124 if its time was over, 128+N for signal N, 125 if it could not be run.";
+`tomato exec` ends with the command's own code, 124 if its time was over, 128+N for signal N, 127 if there is no such program,
+126 if it cannot be begun, 125 if the element cannot run it.";
 
 /// A command could not be carried out, with the exit code that says why.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,16 @@ pub(crate) enum CliError {
         /// The command that lists them.
         list: &'static str,
     },
+    /// Something of it runs.
+    #[error(
+        "{running} elements of {name} run: stop it first by `tomato stop {name}`, or use --force"
+    )]
+    Runs {
+        /// The topology.
+        name: String,
+        /// How many.
+        running: usize,
+    },
     /// Several objects have this name.
     #[error("{count} topologies are called {name:?}: use the id instead ({ids})")]
     Ambiguous {
@@ -64,7 +75,10 @@ pub(crate) enum CliError {
 
 /// Prints the error with its causes and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("tomato: {}", chain(error));
+    eprintln!("tomato: {}", told(error));
+    if error.downcast_ref::<ApiError>().is_some_and(|api| api.code == ErrorCode::NotLoggedIn) {
+        eprintln!("  run `tomato login`, or set TOMATO_TOKEN");
+    }
     if let Some(api) = error.downcast_ref::<ApiError>() {
         for line in details(&api.data) {
             eprintln!("  {line}");
@@ -105,6 +119,15 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// The error with its causes; why nobody can be reached is told only to who asks for logs.
+fn told(error: &anyhow::Error) -> String {
+    let debug = std::env::var("TOMATO_LOG").is_ok_and(|level| level.contains("debug"));
+    match error.downcast_ref::<CliError>() {
+        Some(unreachable @ CliError::Unreachable { .. }) if !debug => unreachable.to_string(),
+        _ => chain(error),
+    }
+}
+
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
@@ -125,6 +148,7 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
             CliError::Job { .. } => 7,
             CliError::Unknown { .. } => 3,
             CliError::Ambiguous { .. } => 2,
+            CliError::Runs { .. } => 4,
         };
     }
     match error.downcast_ref::<ApiError>().map(|api| api.code) {

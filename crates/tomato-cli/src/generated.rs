@@ -41,7 +41,8 @@ pub(crate) fn extend(mut command: Command) -> Command {
 fn verb(operation: &Operation) -> Command {
     let mut verb = Command::new(operation.verb).about(operation.doc.trim_end_matches('.'));
     for param in operation.path_params() {
-        verb = verb.arg(Arg::new(param).value_name(param.to_uppercase()).required(true));
+        let arg = Arg::new(param).value_name(param.to_uppercase()).required(true);
+        verb = verb.arg(arg.help(place(operation, param)));
     }
     for param in operation.query {
         let arg = Arg::new(format!("query-{}", param.name)).long(param.name.replace('_', "-"));
@@ -51,6 +52,7 @@ fn verb(operation: &Operation) -> Command {
         Body::Json(_) => {
             let help = "Fields; nested ones as A.B=VALUE";
             verb = verb.arg(Arg::new("fields").value_name("KEY=VALUE").num_args(0..).help(help));
+            verb = verb.after_help(field_help(operation));
         }
         Body::Text | Body::Stream => {
             verb = verb.arg(Arg::new("file").value_name("FILE").required(true));
@@ -61,6 +63,50 @@ fn verb(operation: &Operation) -> Command {
         verb = verb.arg(Arg::new("out").short('o').long("file").value_name("FILE"));
     }
     verb
+}
+
+/// What a parameter of the path may be.
+fn place(operation: &Operation, param: &str) -> String {
+    match (param, operation.path.split('/').nth(1)) {
+        ("id", Some("topologies")) => "Name or id of the topology".to_owned(),
+        ("id", Some("elements")) => "TOPOLOGY/ELEMENT, or the element's id".to_owned(),
+        ("id", Some("connections")) => "TOPOLOGY/CONNECTION, or the connection's id".to_owned(),
+        ("id", Some("interfaces")) => {
+            "The interface's id, as `tomato --output json show TOPOLOGY` tells it".to_owned()
+        }
+        ("id", _) => format!("The id, as `tomato {} list` tells it", operation.noun),
+        (param, _) => format!("Its {}", param.replace('_', " ")),
+    }
+}
+
+/// The fields that can be given, one per line.
+fn field_help(operation: &Operation) -> String {
+    let fields = operation.fields();
+    let width = fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    let line = |field: &operation::Field| {
+        let needed = if field.required { " (needed)" } else { "" };
+        format!("  {:width$}  {}{needed}", field.name, field.doc)
+    };
+    let lines: Vec<String> = fields.iter().map(line).collect();
+    format!("Fields, each written KEY=VALUE:\n{}", lines.join("\n"))
+}
+
+/// An error of the command line whose tip fits: what these commands take are fields, not options.
+pub(crate) fn helped(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let operation = words.windows(2).find_map(|two| operation::find(&two.join("_")));
+    let named = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if error.kind() == ErrorKind::UnknownArgument
+        && operation.is_some_and(|operation| matches!(operation.body, Body::Json(_)))
+        && let Some(option) = named
+    {
+        let key = option.trim_start_matches('-').replace('-', "_");
+        let tip = format!("fields are written KEY=VALUE, as in {key}=...; --help lists them");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// The operation that the matches are for, unless they are for a command written by hand.

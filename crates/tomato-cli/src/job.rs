@@ -1,12 +1,11 @@
 //! Following a job to its end, with a bar on a terminal and lines elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
 use tomato_api::job::{Job, JobState};
-use tomato_model::id::ElementId;
 
 use crate::args::Output;
 use crate::client::Client;
@@ -66,8 +65,8 @@ fn verdict(job: &Job) -> Result<(), CliError> {
 /// What is shown of a job in work.
 struct View {
     bar: Option<ProgressBar>,
-    doing: BTreeMap<ElementId, String>,
-    logged: usize,
+    /// Lines that were written; each is written once.
+    told: BTreeSet<String>,
 }
 
 impl View {
@@ -81,7 +80,7 @@ impl View {
             bar.set_prefix(job.action.clone());
             bar
         });
-        Self { bar, doing: BTreeMap::new(), logged: 0 }
+        Self { bar, told: BTreeSet::new() }
     }
 
     fn show(&mut self, job: &Job) {
@@ -94,16 +93,12 @@ impl View {
             bar.set_message(doing.or_else(|| job.log.last().cloned()).unwrap_or_default());
             return;
         }
-        for line in job.log.iter().skip(self.logged) {
-            eprintln!("{line}");
-        }
-        self.logged = job.log.len();
-        for (id, part) in &job.elements {
-            if let Some(doing) = &part.doing
-                && self.doing.get(id) != Some(doing)
-            {
-                eprintln!("{}: {doing}", part.name);
-                self.doing.insert(id.clone(), doing.clone());
+        let doing = job.elements.values();
+        let doing =
+            doing.filter_map(|part| Some(format!("{}: {}", part.name, part.doing.as_ref()?)));
+        for line in job.log.iter().cloned().chain(doing) {
+            if self.told.insert(line.clone()) {
+                eprintln!("{line}");
             }
         }
     }

@@ -36,6 +36,12 @@ pub(crate) const ARCHIVE_POLL: Duration = Duration::from_secs(1);
 pub(crate) const ARCHIVE_SILENCE: Duration = Duration::from_secs(15);
 /// How long the script of an archive may run unless said otherwise, in seconds.
 pub(crate) const ARCHIVE_S: u64 = 3600;
+/// How long `tomato up` looks for what ran when the lab was stopped.
+pub(crate) const STOPPED_LOOK: Duration = Duration::from_secs(5);
+/// Bytes of standard input sent to a command.
+pub(crate) const STDIN_BYTES: u64 = 4 << 20;
+/// How long a silent standard input is waited for.
+pub(crate) const STDIN_SOON: Duration = Duration::from_millis(500);
 /// The largest topology file that is read, in bytes.
 pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
 /// The largest answer that is kept in memory, in bytes, when it is an error.

@@ -29,6 +29,7 @@ mod output;
 mod process;
 mod resolve;
 mod role;
+mod stopped;
 mod supervisor;
 mod tls;
 mod topology;

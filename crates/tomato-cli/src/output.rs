@@ -85,7 +85,7 @@ pub(crate) fn value(value: &Value) {
 }
 
 /// Columns that tell most, if there are any of them.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 20] = [
     "id",
     "name",
     "kind",
@@ -96,6 +96,10 @@ const COLUMNS: [&str; 16] = [
     "wanted",
     "action",
     "label",
+    "cpu_milli",
+    "memory_bytes",
+    "disk_bytes",
+    "pids_max",
     "ready",
     "digest",
     "account",

@@ -67,6 +67,11 @@ pub(crate) async fn elements(client: &Client, list: &str) -> anyhow::Result<Vec<
                 found.push(Named { label: element.name.clone(), name: element.name, id });
                 continue;
             }
+            if topology(client, part).await.is_ok() {
+                anyhow::bail!(
+                    "{part} is a topology: name an element, {part}/NAME, or {part}/* for all"
+                );
+            }
             return Err(anyhow::anyhow!("{part:?} names no topology; write TOPOLOGY/ELEMENT"));
         }
         if !graphs.contains_key(&current) {

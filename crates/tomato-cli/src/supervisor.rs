@@ -24,7 +24,7 @@ use crate::client::{Client, Credentials};
 use crate::config;
 use crate::lab::{self, Lab};
 use crate::process::{self, Process};
-use crate::{limits, output};
+use crate::{limits, output, stopped};
 
 /// Tells the starting half of `--detach` that the lab answers.
 const READY_LINE: &str = "READY";
@@ -140,6 +140,15 @@ fn watch(lab: &Lab, options: &Up, roles: &[Role], signals: &SignalFd) -> anyhow:
 fn announce(lab: &Lab, detached: bool) {
     let password = lab.dir.join("admin-password");
     println!("The lab runs at {} (login: admin, password in {})", lab.url(), password.display());
+    match stopped::topologies(lab) {
+        Ok(names) if !names.is_empty() => println!(
+            "Stopped with the lab: {}. `tomato start {}` starts it again.",
+            names.join(", "),
+            names[0]
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::info!(error = format!("{error:#}"), "cannot tell what ran before"),
+    }
     if detached {
         println!("{READY_LINE}");
     } else {
@@ -305,7 +314,8 @@ fn lock(lab: &Lab) -> anyhow::Result<File> {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
             bail!(
-                "this lab runs already (data directory {}); stop it with `tomato down`",
+                "this lab runs already at {} (data directory {}); stop it with `tomato down`",
+                Lab::load(&lab.dir)?.map_or_else(|| lab.url(), |running| running.url()),
                 lab.dir.display()
             )
         }

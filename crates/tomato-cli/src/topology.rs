@@ -3,21 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use futures_util::StreamExt;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use tomato_api::host::{Counters, DirectionCounters};
 use tomato_api::job::Job;
 use tomato_api::request::ImportAnswer;
+use tomato_model::file::{Diagnostic, TopologyFile};
 use tomato_model::graph::{CountingIds, Graph};
-use tomato_model::id::TopologyId;
+use tomato_model::id::{ConnectionId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_model::link::LinkParams;
 use tomato_model::original;
 use tomato_model::topology::{Connection, Topology};
+use tomato_virt::template::{self, TemplateStore};
 
-use crate::args::{Export, Output, Start};
+use crate::args::{Export, Global, Output, Remove, Start};
 use crate::client::Client;
+use crate::exit::CliError;
 use crate::{job, limits, output, resolve};
 
 /// Whether an import may change the topology of that name, and whether it does anything at all.
@@ -28,24 +32,25 @@ pub(crate) struct Import {
 }
 
 /// `tomato topology check FILE`: says every fault with its line and remedy.
-pub(crate) fn check(file: &Path, form: Output) -> anyhow::Result<()> {
+pub(crate) fn check(file: &Path, global: &Global) -> anyhow::Result<()> {
+    let form = global.output;
     let text = crate::lab::read_bounded(file, limits::TOPOLOGY_FILE_BYTES)?;
     if let Some(data) = original::import::recognise(&text) {
         return check_original(file, &data, form);
     }
-    let faults = match tomato_model::file::parse(&text) {
-        Ok(_) => Vec::new(),
-        Err(faults) => faults,
+    let (parsed, faults) = match tomato_model::file::parse(&text) {
+        Ok(parsed) => (Some(parsed), Vec::new()),
+        Err(faults) => (None, faults),
     };
     if form == Output::Json {
         output::json(&faults);
     } else {
-        for fault in &faults {
-            let path =
-                if fault.path.is_empty() { String::new() } else { format!("{}: ", fault.path) };
-            let place = format!("{}:{}:{}", file.display(), fault.line, fault.column);
-            output::line(&format!("{place}: {path}{}", fault.message));
-            output::line(&format!("  {}", fault.remedy));
+        faults.iter().for_each(|fault| output::line(&told(file, "", fault)));
+        for warning in parsed.iter().flat_map(|parsed| doubts(parsed, global)) {
+            output::line(&told(file, "warning: ", &warning));
+        }
+        if parsed.is_some_and(|parsed| parsed.name.is_none()) {
+            output::line(&format!("it gives no name: the topology will be {:?}", stem(file)));
         }
     }
     if !faults.is_empty() {
@@ -55,6 +60,51 @@ pub(crate) fn check(file: &Path, form: Output) -> anyhow::Result<()> {
         output::line(&format!("{} is good", file.display()));
     }
     Ok(())
+}
+
+/// A fault or warning with its place and remedy.
+fn told(file: &Path, word: &str, fault: &Diagnostic) -> String {
+    let path = if fault.path.is_empty() { String::new() } else { format!("{}: ", fault.path) };
+    let place = format!("{}:{}:{}", file.display(), fault.line, fault.column);
+    format!("{place}: {word}{path}{}\n  {}", fault.message, fault.remedy)
+}
+
+/// What is allowed but hardly meant, and templates that neither are shipped nor in the lab of this machine, if it may be read.
+fn doubts(parsed: &TopologyFile, global: &Global) -> Vec<Diagnostic> {
+    let mut known: Vec<String> = template::shipped_names().map(str::to_owned).collect();
+    if let Ok(Some(lab)) = crate::lab::Lab::load(&global.data_dir)
+        && lab.template_dir.is_dir()
+        && let Ok(list) = TemplateStore::open(&lab.template_dir).and_then(|store| store.list())
+    {
+        known.extend(list.into_iter().map(|info| info.name.to_string()));
+    }
+    known.sort();
+    known.dedup();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    // Which profiles a lab has is known only there.
+    let profiles: Vec<&str> =
+        parsed.elements.values().filter_map(|element| element.profile.as_deref()).collect();
+    let mut found = parsed.check_names(&profiles, Some(&known));
+    found.extend(parsed.warnings());
+    found.sort_by_key(|fault| (fault.line, fault.column));
+    found
+}
+
+/// The name of a topology whose file gives none.
+fn stem(file: &Path) -> String {
+    file.file_stem()
+        .map_or_else(|| "topology".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Says on standard error what of a file is hardly meant, and how it is named if it does not say.
+fn remark(file: &Path, text: &str) {
+    let Ok(parsed) = tomato_model::file::parse(text) else { return };
+    for warning in parsed.warnings() {
+        eprintln!("{}", told(file, "warning: ", &warning));
+    }
+    if parsed.name.is_none() {
+        eprintln!("{} gives no name: the topology is {:?}", file.display(), stem(file));
+    }
 }
 
 /// Says what of one of the original's files is not taken over as it stands.
@@ -94,9 +144,11 @@ pub(crate) async fn import(
     form: Output,
 ) -> anyhow::Result<Option<TopologyId>> {
     let text = crate::lab::read_bounded(file, limits::TOPOLOGY_FILE_BYTES)?;
+    remark(file, &text);
     let request = client
         .request(Method::POST, "/topologies/import")
         .query(&[("dry_run", how.dry_run), ("update", how.update)])
+        .query(&[("name", stem(file))])
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(text);
     let answer: ImportAnswer =
@@ -134,7 +186,8 @@ pub(crate) async fn start(client: &Client, start: &Start, form: Output) -> anyho
     let id = id.context("the lab did not say which topology it made")?;
     act(client, &id, "start", form).await?;
     if form == Output::Text {
-        output::line(&format!("topology {id} is started"));
+        let graph: Graph = client.get(&format!("/topologies/{id}")).await?;
+        output::line(&format!("topology {} is started", graph.topology.name));
     }
     Ok(())
 }
@@ -156,10 +209,14 @@ pub(crate) async fn act(
     Ok(())
 }
 
-/// `tomato remove TOPOLOGY`: destroys what is left and removes it.
-pub(crate) async fn remove(client: &Client, text: &str, form: Output) -> anyhow::Result<()> {
-    let graph = resolve::graph(client, text).await?;
+/// `tomato remove TOPOLOGY`: destroys what is left and removes it, unless something runs.
+pub(crate) async fn remove(client: &Client, remove: &Remove, form: Output) -> anyhow::Result<()> {
+    let graph = resolve::graph(client, &remove.topology).await?;
     let id = &graph.topology.id;
+    let running = running(&graph);
+    if running > 0 && !remove.force {
+        return Err(CliError::Runs { name: remove.topology.clone(), running }.into());
+    }
     if graph
         .elements
         .iter()
@@ -196,12 +253,79 @@ pub(crate) async fn list(client: &Client, form: Output) -> anyhow::Result<()> {
         output::json(&all);
         return Ok(());
     }
-    let row = |topology: &Topology| {
-        let roles: Vec<&str> = topology.roles.keys().map(String::as_str).collect();
-        vec![topology.id.to_string(), topology.name.clone(), roles.join(", ")]
-    };
-    output::table(&["id", "name", "accounts"], all.iter().map(row).collect());
+    let rows: Vec<Vec<String>> = futures_util::stream::iter(all)
+        .map(|topology| async move {
+            let roles: Vec<&str> = topology.roles.keys().map(String::as_str).collect();
+            let graph: anyhow::Result<Graph> =
+                client.get(&format!("/topologies/{}", topology.id)).await;
+            // One that has just been removed has none.
+            let runs = graph.map_or_else(
+                |_| "-".to_owned(),
+                |graph| format!("{} of {}", running(&graph), graph.elements.len()),
+            );
+            vec![topology.id.to_string(), topology.name.clone(), runs, roles.join(", ")]
+        })
+        .buffered(limits::CALLS_AT_ONCE)
+        .collect()
+        .await;
+    output::table(&["id", "name", "runs", "accounts"], rows);
     Ok(())
+}
+
+/// How many elements run.
+fn running(graph: &Graph) -> usize {
+    graph.elements.iter().filter(|element| element.state == State::Started).count()
+}
+
+/// `tomato topology counters`.
+pub(crate) async fn counters(client: &Client, text: &str, form: Output) -> anyhow::Result<()> {
+    let graph = resolve::graph(client, text).await?;
+    let path = format!("/topologies/{}/counters", graph.topology.id);
+    let counters: Counters = client.get(&path).await?;
+    match form {
+        Output::Json => output::json(&counters),
+        Output::Text => print_counters(&graph, &counters, None),
+    }
+    Ok(())
+}
+
+/// Writes what passed each direction, of all connections or of one.
+pub(crate) fn print_counters(graph: &Graph, counters: &Counters, only: Option<&ConnectionId>) {
+    let mut rows = Vec::new();
+    for connection in &graph.connections {
+        let Some(both) = counters.connections.get(connection.id.as_str()) else { continue };
+        if only.is_some_and(|only| *only != connection.id) {
+            continue;
+        }
+        let ends = ends(graph, connection);
+        for (direction, counted) in both.iter().enumerate() {
+            rows.push(vec![
+                connection.name.clone(),
+                format!("{} > {}", ends[direction], ends[1 - direction]),
+                counted.offered.to_string(),
+                counted.frames.to_string(),
+                counted.bytes.to_string(),
+                drops(counted),
+                counted.duplicated.to_string(),
+                counted.corrupted.to_string(),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        output::line("nothing passes: no connection runs");
+        return;
+    }
+    let header = [
+        "connection",
+        "direction",
+        "offered",
+        "frames",
+        "bytes",
+        "drops",
+        "duplicated",
+        "corrupted",
+    ];
+    output::table(&header, rows);
 }
 
 /// `tomato show TOPOLOGY`.
@@ -271,7 +395,7 @@ fn passes(connection: &Connection) -> String {
         (true, true) => "yes",
         (true, false) => "no",
     };
-    text.to_owned()
+    if connection.capturing { format!("{text}, records") } else { text.to_owned() }
 }
 
 fn drops(counters: &DirectionCounters) -> String {

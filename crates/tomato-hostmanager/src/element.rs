@@ -417,7 +417,11 @@ fn ended(wanted: &WantedElement, last_exit: Option<ExitReason>) -> ApiError {
         Some(ExitReason::Died) => {
             format!("{name} was ended from outside, or the machine was restarted; start it again")
         }
-        Some(ExitReason::Killed | ExitReason::Stopped) | None => {
+        // What users stop is not wanted started any more, so this was the end of the whole lab.
+        Some(ExitReason::Killed | ExitReason::Stopped) => {
+            format!("{name} was stopped by `tomato down`; start it again")
+        }
+        None => {
             format!("{name} has ended by itself; start it again")
         }
     };

@@ -118,7 +118,7 @@ pub fn wire_config(
     captures: &Path,
 ) -> TopologyConfig {
     let mut config = TopologyConfig { seed: wanted.seed, ..TopologyConfig::default() };
-    let mut ends: BTreeMap<&InterfaceId, End> = BTreeMap::new();
+    let mut ends: BTreeMap<&InterfaceId, (End, String)> = BTreeMap::new();
     for element in &wanted.elements {
         let mode = match element.kind {
             Kind::Container | Kind::Placeholder => None,
@@ -140,25 +140,33 @@ pub fn wire_config(
                 config.ports.insert(key.clone(), PortConfig { kind: PortKind::Tap });
                 End::Port(key)
             };
-            ends.insert(&interface.id, end);
+            let name = format!("{}:{}", element.name, interface.name);
+            ends.insert(&interface.id, (end, name));
         }
     }
     for connection in &wanted.connections {
         let [a, b] = &connection.interfaces;
         if let (Some(a), Some(b)) = (ends.get(a), ends.get(b)) {
-            let link = link_config(connection, [a.clone(), b.clone()], captures);
+            let names = [a.1.clone(), b.1.clone()];
+            let link = link_config(connection, [a.0.clone(), b.0.clone()], names, captures);
             config.links.insert(connection.id.to_string(), link);
         }
     }
     config
 }
 
-fn link_config(connection: &WantedConnection, ends: [End; 2], captures: &Path) -> LinkConfig {
+fn link_config(
+    connection: &WantedConnection,
+    ends: [End; 2],
+    names: [String; 2],
+    captures: &Path,
+) -> LinkConfig {
     let capture = connection.capturing.then(|| CaptureConfig {
         dir: captures.join(connection.id.as_str()),
         file_bytes: CAPTURE_FILE_BYTES,
         files: CAPTURE_FILES,
         snaplen: CAPTURE_SNAPLEN,
+        names: Some(names),
     });
     LinkConfig {
         ends,

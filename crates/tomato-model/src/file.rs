@@ -16,6 +16,7 @@ use crate::link::LinkParams;
 use crate::topology::{JsonValue, Route};
 
 mod read;
+mod sense;
 mod tree;
 mod write;
 
@@ -220,11 +221,12 @@ pub enum WriteError {
 pub fn parse(text: &str) -> Result<TopologyFile, Vec<Diagnostic>> {
     let mut result =
         tree::read(text).map_err(|diagnostic| vec![diagnostic]).and_then(|node| read::file(&node));
-    if let Ok(file) = &result
-        && let Err(diagnostics) =
-            crate::plan::plan(None, file, "owner", &mut CountingIds::default())
-    {
-        result = Err(diagnostics);
+    if let Ok(file) = &result {
+        let planned = crate::plan::plan(None, file, "owner", &mut CountingIds::default());
+        let wrong = planned.map_or_else(|wrong| wrong, |plan| sense::wrong(file, &plan.graph));
+        if !wrong.is_empty() {
+            result = Err(wrong);
+        }
     }
     result.map_err(|mut diagnostics| {
         diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
@@ -271,6 +273,11 @@ impl TopologyFile {
         found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
         found.truncate(DIAGNOSTICS_MAX);
         found
+    }
+
+    /// What is allowed but hardly meant, in the order of lines.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        sense::doubtful(self)
     }
 
     /// The file as YAML.

@@ -17,6 +17,8 @@ use crate::name::same;
 use crate::role::Role;
 use crate::topology::{Connection, Element, Topology};
 
+mod differ;
+
 /// What happens to an object.
 #[derive(
     Debug,
@@ -169,6 +171,9 @@ impl<'a> Planner<'a> {
                     };
                     self.wrong(&path, format!("there is no element {element:?}"), remedy);
                 }
+                if let Some(interface) = interface {
+                    self.unlisted(&path, element, interface);
+                }
                 if let Some(interface) = interface
                     && let Some(other) =
                         used.insert((element.to_ascii_lowercase(), interface), name)
@@ -184,6 +189,20 @@ impl<'a> Planner<'a> {
             all.insert(name.as_str(), ends);
         }
         all
+    }
+
+    /// A device that lists its interfaces has those and no others.
+    fn unlisted(&mut self, path: &str, element: &str, interface: &str) {
+        let Some((_, owner)) = self.file_element(element) else { return };
+        let listed = &owner.interfaces;
+        if !owner.kind.is_device() || listed.is_empty() || listed.contains_key(interface) {
+            return;
+        }
+        let names: Vec<&str> = listed.keys().map(String::as_str).collect();
+        let message =
+            format!("{element} has no interface {interface}; it has {}", names.join(", "));
+        let remedy = "use one of these, or list it below the element's interfaces".to_owned();
+        self.wrong(path, message, remedy);
     }
 
     /// Names that differ only by case would be one object.
@@ -294,7 +313,7 @@ impl<'a> Planner<'a> {
             let mut new = Element { name: name.clone(), ..old.clone() };
             write(&mut new, wanted);
             if new != old {
-                let text = format!("change {} of {name}", differences(&old, &new).join(", "));
+                let text = format!("change {name}: {}", differ::elements(&old, &new).join(", "));
                 let anew = has_disk && old.template != new.template;
                 let change = if anew { Change::Restart } else { Change::Modify };
                 new.revision += 1;
@@ -421,11 +440,13 @@ impl<'a> Planner<'a> {
             None if declared.dhcp => interface.addresses.clear(),
             None => {}
         }
+        let changed = differ::interfaces(&old, interface);
         if *interface != old && !is_new {
             if let Some(element) = self.graph.element_mut(&owner) {
                 element.revision += 1;
             }
-            self.step(&object, Change::Modify, format!("change interface {element}:{name}"));
+            let text = format!("change interface {element}:{name}: {}", changed.join(", "));
+            self.step(&object, Change::Modify, text);
         }
     }
 
@@ -531,11 +552,9 @@ impl<'a> Planner<'a> {
         set(connection, wanted);
         if *connection != old {
             connection.revision += 1;
-            self.step(
-                &format!("connections.{name}"),
-                Change::Modify,
-                format!("change connection {name}"),
-            );
+            let what = differ::connections(&old, connection);
+            let text = format!("change connection {name}: {}", what.join(", "));
+            self.step(&format!("connections.{name}"), Change::Modify, text);
         }
     }
 
@@ -591,23 +610,6 @@ fn set(connection: &mut Connection, wanted: &FileConnection) {
     connection.forward.clone_from(&wanted.forward);
     connection.backward.clone_from(&wanted.backward);
     connection.client.clone_from(&wanted.client);
-}
-
-/// Names of the attributes that differ.
-fn differences(old: &Element, new: &Element) -> Vec<&'static str> {
-    let all = [
-        ("name", old.name != new.name),
-        ("type", old.type_name != new.type_name),
-        ("template", old.template != new.template),
-        ("profile", old.profile != new.profile),
-        ("gateways", old.gateways != new.gateways),
-        ("routes", old.routes != new.routes),
-        ("forwarding", old.forwarding != new.forwarding),
-        ("ageing_s", old.ageing_s != new.ageing_s),
-        ("files", old.files != new.files),
-        ("client data", old.client != new.client),
-    ];
-    all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A quantity could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not {what}; write it like {example}")]
+#[error("{text:?} is not {what}; write it like {example} (units: {units})")]
 pub struct UnitError {
     /// The text given.
     pub text: String,
@@ -17,6 +17,8 @@ pub struct UnitError {
     pub what: &'static str,
     /// A right example.
     pub example: &'static str,
+    /// The units that are read.
+    pub units: &'static str,
 }
 
 /// Decimal digits after the point that are read at the most.
@@ -63,7 +65,7 @@ fn write_scaled(f: &mut fmt::Formatter<'_>, value: u64, units: &[(u64, &str)]) -
 }
 
 macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $example:literal, read $read:expr, write $write:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $example:literal, units $units:literal, read $read:expr, write $write:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(try_from = "String", into = "String")]
@@ -81,7 +83,7 @@ macro_rules! quantity {
                         scaled(value, fraction, known.1)
                     })
                     .map(Self)
-                    .ok_or_else(|| UnitError { text: text.chars().take(64).collect(), what: $what, example: $example })
+                    .ok_or_else(|| UnitError { text: text.chars().take(64).collect(), what: $what, example: $example, units: $units })
             }
         }
 
@@ -109,7 +111,7 @@ macro_rules! quantity {
 
 quantity! {
     /// Bits per second.
-    Bandwidth, "a bandwidth", "10Mbit/s",
+    Bandwidth, "a bandwidth", "10Mbit/s", units "bit/s, kbit/s, Mbit/s, Gbit/s",
     read [("bit/s", 1), ("kbit/s", 1_000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000), ("bps", 1), ("kbps", 1_000), ("Mbps", 1_000_000), ("Gbps", 1_000_000_000),
         ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)],
     write [(1_000_000_000, "Gbit/s"), (1_000_000, "Mbit/s"), (1_000, "kbit/s"), (1, "bit/s")]
@@ -117,14 +119,14 @@ quantity! {
 
 quantity! {
     /// A span of time in nanoseconds.
-    Span, "a time", "20ms",
+    Span, "a time", "20ms", units "ns, us, ms, s, min, h",
     read [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000), ("h", 3_600_000_000_000)],
     write [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")]
 }
 
 quantity! {
     /// A number of bytes.
-    ByteCount, "a size", "64KiB",
+    ByteCount, "a size", "64KiB", units "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
     read [("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)],
     write [(1_000_000_000, "GB"), (1 << 30, "GiB"), (1_000_000, "MB"), (1 << 20, "MiB"), (1_000, "kB"), (1 << 10, "KiB"), (1, "B")]
 }
@@ -189,6 +191,7 @@ impl FromStr for Ratio {
                 text: text.chars().take(64).collect(),
                 what: "a percentage from 0% to 100%",
                 example: "1%",
+                units: "%",
             })
     }
 }

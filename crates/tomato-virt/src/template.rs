@@ -42,6 +42,7 @@ pub use import::{ImportError, Skipped};
 pub use manifest::ReadError;
 pub use name::{Digest, Holder, NameError, TemplateName};
 pub use oci::{Blob, BlobDigest, ImageSource, OciError};
+pub use recipe::names as shipped_names;
 pub use store::TemplateStore;
 
 /// A template whose files are here.

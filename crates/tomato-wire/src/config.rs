@@ -123,6 +123,9 @@ pub struct CaptureConfig {
     pub files: u32,
     /// Most bytes recorded of each frame.
     pub snaplen: u32,
+    /// Names of the two ends in the capture; the keys of the ends by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<[String; 2]>,
 }
 
 /// Why a configuration is refused.

@@ -10,9 +10,11 @@ use tomato_model::original::import::Known;
 use tomato_model::original::{self, OriginalError};
 use tomato_model::plan::{self, Plan};
 use tomato_model::role::Role;
+use tomato_model::topology::Topology;
 
 use crate::app::commit::edit_error;
 use crate::app::slot::Part;
+use crate::app::topology::check_name;
 use crate::app::{Answer, App, Caller, internal};
 use crate::clock::SystemIds;
 
@@ -29,12 +31,14 @@ pub enum FileFormat {
 }
 
 /// How a file is imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImportMode {
     /// Only say what would be done.
     pub dry_run: bool,
     /// Change the topology of that name instead of creating one.
     pub update: bool,
+    /// Name of the topology of a file that gives none.
+    pub name: Option<String>,
 }
 
 impl App {
@@ -60,14 +64,33 @@ impl App {
         &self,
         caller: &Caller,
         text: &str,
-        mode: ImportMode,
+        mode: &ImportMode,
     ) -> Answer<ImportAnswer> {
         if let Some(data) = original::import::recognise(text) {
             return self.original_import(caller, &data, mode).await;
         }
-        let file = file::parse(text).map_err(|found| refused(&found))?;
+        let mut file = file::parse(text).map_err(|found| refused(&found))?;
         self.check_names(&file).await?;
-        self.file_import(caller, &file, mode).await
+        file.name = match file.name.take().or_else(|| mode.name.clone()) {
+            Some(name) => Some(check_name(name)?),
+            None => {
+                let text = "name: is missing; add a line like `name: campus` to the file";
+                return Err(ApiError::new(ErrorCode::InvalidConfiguration, text)
+                    .with(json!({"attribute": "name"})));
+            }
+        };
+        let creating = self.inner.imports.lock().await;
+        if !mode.update && self.owns(caller, file.name.as_deref()).await? {
+            let name = file.name.unwrap_or_default();
+            let text = format!(
+                "you have a topology named {name:?}: import with update=true to change it, or give the file another name"
+            );
+            return Err(ApiError::new(ErrorCode::AlreadyExists, text)
+                .with(json!({"attribute": "name", "value": name})));
+        }
+        let answer = self.file_import(caller, &file, mode).await;
+        drop(creating);
+        answer
     }
 
     /// Reads one of the original's files. One that shall change a topology goes by the native form of what it says.
@@ -75,7 +98,7 @@ impl App {
         &self,
         caller: &Caller,
         data: &Value,
-        mode: ImportMode,
+        mode: &ImportMode,
     ) -> Answer<ImportAnswer> {
         let templates = self.template_list().await.ok();
         let known = Known {
@@ -84,6 +107,7 @@ impl App {
         };
         let made = original::import::import(data, &caller.account, &known, &mut SystemIds)
             .map_err(original_error)?;
+        let creating = self.inner.imports.lock().await;
         let existing = match mode.update {
             true => self.by_name(caller, &made.graph.topology.name).await?,
             false => None,
@@ -99,6 +123,7 @@ impl App {
             self.commit_new(made.graph).await?;
             ImportAnswer { topology, plan: shown(&plan), original: None }
         };
+        drop(creating);
         Ok(ImportAnswer { original: Some(made.report), ..answer })
     }
 
@@ -106,7 +131,7 @@ impl App {
         &self,
         caller: &Caller,
         file: &TopologyFile,
-        mode: ImportMode,
+        mode: &ImportMode,
     ) -> Answer<ImportAnswer> {
         let existing = match &file.name {
             Some(name) if mode.update => self.by_name(caller, name).await?,
@@ -160,6 +185,13 @@ impl App {
             templates.as_ref().map(|known| known.iter().map(|t| t.name.as_str()).collect());
         let found = file.check_names(&profiles, templates.as_deref());
         if found.is_empty() { Ok(()) } else { Err(refused(&found)) }
+    }
+
+    /// Whether the caller is the owner of a topology of this name.
+    async fn owns(&self, caller: &Caller, name: Option<&str>) -> Answer<bool> {
+        let list = self.topology_list(caller).await?;
+        let owner = |t: &Topology| t.roles.get(&caller.account) == Some(&Role::Owner);
+        Ok(list.iter().any(|topology| name == Some(topology.name.as_str()) && owner(topology)))
     }
 
     async fn by_name(&self, caller: &Caller, name: &str) -> Answer<Option<TopologyId>> {

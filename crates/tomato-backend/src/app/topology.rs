@@ -207,7 +207,8 @@ pub(crate) fn may_create(caller: &Caller) -> Answer<()> {
     caller.need_without(Flag::NoTopologyCreate, "it may not create topologies")
 }
 
-fn check_name(name: String) -> Answer<String> {
+/// The name, if a topology can have it.
+pub(crate) fn check_name(name: String) -> Answer<String> {
     if is_topology_name(&name) {
         return Ok(name);
     }

@@ -105,8 +105,12 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
             Ok(text(app.topology_export(&caller, &call.id()?, format).await?, kind))
         }
         "import" => {
-            let mode = ImportMode { dry_run: call.flag("dry_run")?, update: call.flag("update")? };
-            Ok(json(&app.topology_import(&caller, &call.text().await?, mode).await?))
+            let mode = ImportMode {
+                dry_run: call.flag("dry_run")?,
+                update: call.flag("update")?,
+                name: call.query("name"),
+            };
+            Ok(json(&app.topology_import(&caller, &call.text().await?, &mode).await?))
         }
         "traffic" => {
             let interval = match call.query("interval") {

@@ -44,3 +44,12 @@ fn commands_written_by_hand_come_first() {
     let matches = typed(&["tomato", "topology", "create", "name=x"]);
     assert_eq!(find(&by_hand, &matches).unwrap().0.name, "topology_create");
 }
+
+#[test]
+fn help_tells_places_and_fields() {
+    let mut command = extend(Cli::command());
+    let noun = command.find_subcommand_mut("connection").unwrap();
+    let help = noun.find_subcommand_mut("modify").unwrap().render_help().to_string();
+    assert!(help.contains("TOPOLOGY/CONNECTION, or the connection's id"), "{help}");
+    assert!(help.contains("forward.delay"), "{help}");
+}

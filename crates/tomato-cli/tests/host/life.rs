@@ -77,6 +77,8 @@ fn a_topology_runs_is_changed_recorded_and_written_to_a_file() {
         world.tomato(&["capture", "download", "pair/slow", "-o", &capture]);
         let bytes = fs::read(&capture).expect("downloaded");
         assert!(bytes.starts_with(&SECTION_HEADER), "a pcapng file");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("a:eth0>sw:eth0"), "names of the directions");
         frames(&bytes) >= 6
     });
 
@@ -84,7 +86,9 @@ fn a_topology_runs_is_changed_recorded_and_written_to_a_file() {
     assert!(first.contains("60ms"), "{first}");
     let file = world.file("exported.yaml");
     fs::write(&file, &first).expect("written");
-    world.tomato(&["remove", "pair"]);
+    let refused = world.try_tomato(&["remove", "pair"]).unwrap_err();
+    assert!(refused.contains("--force") && refused.contains("tomato stop pair"), "{refused}");
+    world.tomato(&["remove", "--force", "pair"]);
     assert_eq!(world.json(&["topology", "list"]), serde_json::json!([]));
     world.tomato(&["topology", "import", &file]);
     assert_eq!(world.tomato(&["export", "pair"]), first);
@@ -117,6 +121,37 @@ fn elements_survive_the_death_of_every_process_of_the_lab() {
     let after = ping(&world);
     assert!(after.iter().all(|time| *time >= 40.0), "{after:?}");
     assert_eq!(["pair/a", "pair/b"].map(|element| world.boot_time(element)), boots);
+}
+
+#[test]
+fn what_down_stopped_is_told_and_starts_again() {
+    let world = started();
+    let said = world.tomato(&["down"]);
+    assert!(said.contains("2 elements that ran"), "{said}");
+    let said = world.again();
+    assert!(said.contains("Stopped with the lab: pair") && said.contains("tomato start"), "{said}");
+    wait_for("the host to have looked", || world.states("pair").contains(&"prepared".to_owned()));
+    let shown = world.tomato(&["show", "pair"]);
+    assert!(shown.contains("stopped by `tomato down`"), "{shown}");
+    let said = world.tomato(&["start", "pair"]);
+    assert!(said.contains("topology pair is started"), "{said}");
+    ping(&world);
+    let listed = world.tomato(&["topology", "list"]);
+    assert!(listed.contains("3 of 3"), "{listed}");
+}
+
+#[test]
+fn commands_get_input_and_words_when_they_cannot_run() {
+    let world = started();
+    let said = world.typed("hi\n", &["exec", "pair/a", "--", "cat"]);
+    assert_eq!(said.stdout_text(), "hi\n");
+    let missing = world.typed("", &["exec", "pair/a", "--", "nosuch"]);
+    assert_eq!(missing.status.code(), Some(127));
+    assert!(missing.stderr_text().contains("no program \"nosuch\""), "{}", missing.stderr_text());
+    let whole = world.typed("", &["exec", "pair", "--", "hostname"]);
+    assert!(whole.stderr_text().contains("pair/*"), "{}", whole.stderr_text());
+    let refused = world.try_tomato(&["up", "--detach"]).unwrap_err();
+    assert!(refused.contains(&world.url()), "{refused}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_file_of_the_original_comes_over_and_its_containers_run() {
     let exported = world.tomato(&["export", "--format", "original", "Old pair"]);
     let exported: serde_json::Value = serde_json::from_str(&exported).expect("JSON");
     assert_eq!(exported["file_information"]["version"], 5);
-    world.tomato(&["remove", "Old pair"]);
+    world.tomato(&["remove", "--force", "Old pair"]);
 }
 
 const CAPTURES: &str = r#"

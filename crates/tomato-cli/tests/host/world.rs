@@ -57,6 +57,25 @@ impl World {
         world
     }
 
+    /// Starts the lab, after `down` again; gives what `up` says.
+    pub(crate) fn again(&self) -> String {
+        let templates = self.file("templates");
+        self.tomato(&["up", "--detach", "--listen", &self.listen, "--template-dir", &templates])
+    }
+
+    /// How the program ends with this text at its standard input.
+    pub(crate) fn typed(&self, input: &str, arguments: &[&str]) -> tomato_virt::cmd::Output {
+        Cmd::new(env!("CARGO_BIN_EXE_tomato"))
+            .args(arguments)
+            .env("TOMATO_DATA_DIR", self.data_dir())
+            .env("TOMATO_URL", self.url())
+            .stdin(input)
+            .deadline(2 * DEADLINE)
+            .any_status()
+            .run()
+            .expect("runs")
+    }
+
     /// The path of a file of the test.
     pub(crate) fn file(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().expect("Unicode").to_owned()

@@ -67,7 +67,11 @@ connections:
     let lines: Vec<(u64, &str)> = found.iter().map(|d| (d.line, d.remedy.as_str())).collect();
     assert_eq!(
         lines,
-        [(3, "did you mean template?"), (5, "did you mean switch?"), (13, "write it like 20ms")]
+        [
+            (3, "did you mean template?"),
+            (5, "did you mean switch?"),
+            (13, "write it like 20ms (units: ns, us, ms, s, min, h)")
+        ]
     );
     let fixed = text
         .replace("tmplate: x, ", "")
@@ -97,6 +101,59 @@ fn doubled_keys_and_broken_text_have_their_line() {
             })
             .collect::<String>();
     parse(&laughs).unwrap_err();
+}
+
+#[test]
+fn slips_of_yaml_are_told_in_words_and_without_a_second_place() {
+    let of = |text: &str| parse(text).unwrap_err().remove(0);
+    let doubled = of("tomato: 1\nelements:\n  a: {kind: switch}\n  a: {kind: switch}\n");
+    assert_eq!((doubled.line, doubled.message.as_str()), (4, "\"a\" is given twice"));
+    for text in [
+        "tomato: 1\nelements: [a\n",
+        "tomato: 1\n\tname: x\n",
+        "tomato: 1\nname: 'x\n",
+        "a: *b\n",
+        "",
+    ] {
+        let found = of(text);
+        assert!(!found.message.contains("line") && !found.message.contains('\n'), "{found:?}");
+    }
+}
+
+#[test]
+fn a_gateway_must_be_a_neighbour() {
+    let text = "tomato: 1
+elements:
+  a:
+    kind: container
+    template: t
+    gateways: [10.9.0.1]
+    interfaces: {eth0: {addresses: [10.0.0.1/24]}}
+";
+    let found = parse(text).unwrap_err();
+    assert_eq!((found.len(), found[0].line), (1, 6), "{found:?}");
+    assert!(found[0].message.contains("10.9.0.1") && found[0].remedy.contains("10.0.0.1/24"));
+    for good in ["10.0.0.254", "fe80::1"] {
+        parse(&text.replace("10.9.0.1", good)).unwrap();
+    }
+    parse(&text.replace("addresses: [10.0.0.1/24]", "dhcp: true")).unwrap();
+    parse(&text.replace("addresses: [10.0.0.1/24]", "addresses: [10.0.0.1/0]")).unwrap();
+}
+
+#[test]
+fn an_address_that_nobody_can_reach_is_a_warning() {
+    let text = "tomato: 1
+elements:
+  a: {kind: container, template: t, interfaces: {eth0: {addresses: [10.0.0.1/24]}, eth1: {addresses: [10.0.1.1/24]}}}
+  s: {kind: switch}
+connections:
+  x: {between: ['a:eth0', s]}
+";
+    let file = parse(text).unwrap();
+    let paths: Vec<String> = file.warnings().into_iter().map(|found| found.path).collect();
+    assert_eq!(paths, ["elements.a.interfaces.eth1"]);
+    let both = format!("{text}  y: {{between: [a, s]}}\n");
+    assert_eq!(parse(&both).unwrap().warnings(), []);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A YAML or JSON text as a tree in which every value knows its line and column.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Error, Location, Spanned};
 
 use super::Diagnostic;
 use crate::limits::{FILE_BYTES_MAX, FILE_DEPTH_MAX, FILE_VALUES_MAX};
@@ -70,32 +70,32 @@ impl<'de> Visitor<'de> for Values {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_none<E: Error>(self) -> Result<Value, E> {
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
         Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
         Ok(Value::Number(value.into()))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
         Ok(Value::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
         Ok(serde_json::Number::from_f64(value)
             .map_or_else(|| Value::Text(value.to_string()), Value::Number))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
         Ok(Value::Text(value.to_owned()))
     }
 
@@ -143,9 +143,46 @@ pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
         Ok(value) => Ok(value.into()),
         Err(error) => {
             let (line, column) = error.location().map_or((0, 0), position);
-            let message = error.without_snippet().to_string();
-            let remedy = "write valid YAML or JSON, each key once".to_owned();
+            let (message, remedy) = explain(&error);
             Err(Diagnostic { line, column, path: String::new(), message, remedy })
+        }
+    }
+}
+
+/// What is wrong with a text, and what to do, without the place.
+fn explain(error: &Error) -> (String, String) {
+    let own = |message: &str, remedy: &str| (message.to_owned(), remedy.to_owned());
+    match error.without_snippet() {
+        Error::DuplicateMappingKey { key, .. } => {
+            let what = key.as_ref().map_or_else(|| "a key".to_owned(), |key| format!("{key:?}"));
+            (format!("{what} is given twice"), "keep one of the two".to_owned())
+        }
+        Error::Eof { .. } => own("the file is empty or ends too early", "close what is open"),
+        Error::MultipleDocuments { .. } => {
+            own("the file holds several documents", "keep one topology per file, without ---")
+        }
+        Error::UnknownAnchor { .. } => {
+            own("an alias names no anchor", "write &NAME before *NAME, or put the text in quotes")
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            let remedy = format!("use at most {FILE_VALUES_MAX} values, {FILE_DEPTH_MAX} deep");
+            ("the file is too large or nests too deeply".to_owned(), remedy)
+        }
+        other => {
+            let text = other.to_string();
+            // The place is told apart from the message; the library puts it at either end of its first line.
+            let first = text.lines().next().unwrap_or_default();
+            let what = first.split(" at line ").next().unwrap_or(first);
+            let what = match what.strip_prefix("error: line ") {
+                Some(rest) => rest.split_once(": ").map_or(rest, |(_, what)| what),
+                None => what,
+            };
+            let remedy = "look at the indentation, at brackets and quotes, and at tabs; \
+                          put texts with : # [ { * & in quotes";
+            (format!("this is not YAML: {what}"), remedy.to_owned())
         }
     }
 }

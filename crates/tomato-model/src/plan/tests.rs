@@ -63,3 +63,37 @@ fn what_the_file_does_not_name_goes() {
     assert!(next.graph.element_by_name("a").unwrap().interfaces.is_empty());
     assert!(next.steps.iter().any(|s| s.object == "elements.b" && s.change == Change::Remove));
 }
+
+#[test]
+fn a_plan_tells_old_and_new_values() {
+    let mut ids = CountingIds::default();
+    let text = BASE.replace(
+        "x: {between: [a, s]}",
+        "x: {between: [a, s], capturing: true, forward: {delay: 20ms}}",
+    );
+    let first = planned(None, &text, &mut ids).graph;
+    let text = BASE
+        .replace("x: {between: [a, s]}", "x: {between: [a, s], forward: {delay: 40ms, loss: 1%}}")
+        .replace(
+            "a: {kind: container, template: t}",
+            "a: {kind: container, template: t, profile: tiny}",
+        );
+    let next = planned(Some(&first), &text, &mut ids);
+    let told: Vec<&str> = next.steps.iter().map(|step| step.text.as_str()).collect();
+    let change = "change connection x: capturing on > off, forward delay 20ms > 40ms, forward loss none > 1%";
+    assert_eq!(told, ["change a: profile none > tiny", change]);
+}
+
+#[test]
+fn a_device_that_lists_its_interfaces_has_no_others() {
+    let text = BASE
+        .replace(
+            "b: {kind: container, template: t}",
+            "b: {kind: container, template: t, interfaces: {eth0: {}}}",
+        )
+        .replace("[b, s]", "['b:eth9', s]");
+    let found = parse(&text).unwrap_err();
+    assert_eq!((found.len(), found[0].line), (1, 9), "{found:?}");
+    assert_eq!(found[0].message, "b has no interface eth9; it has eth0");
+    parse(&text.replace("eth9", "eth0")).unwrap();
+}

@@ -97,3 +97,22 @@ async fn unknown_profiles_and_templates_are_refused_with_line_and_remedy() {
     }
     assert_eq!(owner.ok("GET", "/topologies", None).await.unwrap(), json!([]));
 }
+
+#[tokio::test]
+async fn a_file_needs_a_name_and_makes_one_topology() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let nameless = FILE.replace("name: small\n", "");
+    let refused = import(&owner, "", &nameless).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.body.to_string().contains("name: campus"), "the remedy: {refused:?}");
+    let (one, two) = tokio::join!(
+        import(&owner, "?update=true&name=given", &nameless),
+        import(&owner, "?update=true&name=given", &nameless)
+    );
+    assert_eq!((one.status, two.status), (200, 200), "{one:?} {two:?}");
+    assert_eq!(one.body["topology"], two.body["topology"]);
+    let again = import(&owner, "?name=given", &nameless).await;
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("already_exists")), "{again:?}");
+    assert!(again.body.to_string().contains("update=true"), "the remedy: {again:?}");
+}

@@ -89,7 +89,7 @@ pub(super) struct Recipe {
 }
 
 /// The names of the shipped recipes.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
 }
 

@@ -35,6 +35,7 @@ fn config(dir: &Path, files: u32) -> CaptureConfig {
         file_bytes: limits::MIN_CAPTURE_FILE_BYTES,
         files,
         snaplen: 40_000,
+        names: None,
     }
 }
 

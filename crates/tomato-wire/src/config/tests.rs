@@ -52,6 +52,7 @@ fn every_broken_bound_names_its_field() {
                     file_bytes: 1 << 20,
                     files: 2,
                     snaplen: 100,
+                    names: None,
                 });
             }),
             "links.l.capture.dir: ",

@@ -189,11 +189,15 @@ pub(super) fn detach(epoll: &OwnedFd, slot: &mut Slot) {
 }
 
 fn direction_names(link: &LinkConfig) -> [String; 2] {
-    let [a, b] = link.ends.each_ref().map(|end| match end {
-        End::Port(key) => key.clone(),
-        End::Bridge { bridge, port } => format!("{bridge}.{port}"),
-    });
-    [format!("{a}->{b}"), format!("{b}->{a}")]
+    let keys = || {
+        link.ends.each_ref().map(|end| match end {
+            End::Port(key) => key.clone(),
+            End::Bridge { bridge, port } => format!("{bridge}.{port}"),
+        })
+    };
+    let named = link.capture.as_ref().and_then(|capture| capture.names.clone());
+    let [a, b] = named.unwrap_or_else(keys);
+    [format!("{a}>{b}"), format!("{b}>{a}")]
 }
 
 /// The clock of the data path.

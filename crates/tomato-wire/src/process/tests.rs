@@ -282,8 +282,13 @@ fn a_capture_can_be_read_while_it_runs() {
     let mut client = wire.client();
     let mut config = pair();
     let dir = wire.dir.path().join("capture");
-    config.links.get_mut("l").unwrap().capture =
-        Some(CaptureConfig { dir: dir.clone(), file_bytes: 1 << 20, files: 2, snaplen: 96 });
+    config.links.get_mut("l").unwrap().capture = Some(CaptureConfig {
+        dir: dir.clone(),
+        file_bytes: 1 << 20,
+        files: 2,
+        snaplen: 96,
+        names: None,
+    });
     let ends = start_topology(&mut client, &config);
     send(&ends[0], &frame(2, 1));
     assert!(recv(&ends[1], DEADLINE).is_some());

@@ -139,8 +139,13 @@ fn a_capture_shows_what_passed() {
     let hosts = hosts(2);
     let mut config = pair(&LinkParams::default());
     let ring = dir.path().join("ring");
-    config.links.get_mut("l").expect("it is there").capture =
-        Some(CaptureConfig { dir: ring.clone(), file_bytes: 1 << 20, files: 4, snaplen: 128 });
+    config.links.get_mut("l").expect("it is there").capture = Some(CaptureConfig {
+        dir: ring.clone(),
+        file_bytes: 1 << 20,
+        files: 4,
+        snaplen: 128,
+        names: None,
+    });
     attach(&mut client, &config, &hosts);
     until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
     assert_eq!(hosts[0].ping(&hosts[1], 10).len(), 10);

@@ -297,6 +297,7 @@ fn records_are_taken_of_what_passes() {
         file_bytes: 1 << 20,
         files: 1,
         snaplen: 64,
+        names: None,
     });
     let mut network = network(&config);
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
