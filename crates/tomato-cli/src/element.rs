@@ -45,7 +45,7 @@ pub(crate) async fn exec(client: &Client, exec: &Exec, form: Output) -> anyhow::
         eprintln!("tomato: {program} gets no input here; `tomato console {label}` is a terminal");
     }
     let input = if many { None } else { input(exec.stdin)? };
-    let body = body(exec, input)?;
+    let body = body(exec, input.as_deref())?;
     let mut answers = futures_util::stream::iter(elements)
         .map(|element| {
             let body = body.clone();
@@ -142,7 +142,7 @@ fn read_input(from: impl Read) -> anyhow::Result<Option<String>> {
     Ok(Some(text))
 }
 
-fn body(exec: &Exec, input: Option<String>) -> anyhow::Result<Value> {
+fn body(exec: &Exec, input: Option<&str>) -> anyhow::Result<Value> {
     let timeout = std::time::Duration::try_from_secs_f64(exec.timeout)
         .map_err(|error| anyhow::anyhow!("--timeout is not a time: {error}"))?;
     let argv = match exec.command.as_slice() {

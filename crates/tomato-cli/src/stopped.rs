@@ -11,14 +11,14 @@ use tomato_virt::container::{Containers, ExitReason, LinuxContainers, Observed, 
 
 use crate::client::{Client, Credentials};
 use crate::lab::{self, Lab};
-use crate::limits;
+use crate::{config, limits};
 
 /// Names of the topologies with elements that are wanted started and were stopped with the lab. It is known only while the
 /// password of the first start still holds.
 pub(crate) fn topologies(lab: &Lab) -> anyhow::Result<Vec<String>> {
     let password = lab::admin_password(&lab.dir)?.context("there is no password")?;
     let credentials = Credentials::Password { account: "admin".to_owned(), password };
-    let client = Client::new(&lab.url(), credentials)?;
+    let client = Client::new(&lab.url(), credentials, &config::authorities(lab))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
