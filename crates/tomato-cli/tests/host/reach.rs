@@ -55,7 +55,7 @@ fn usage_and_traffic_are_measured() {
         let points = usage["points"].as_array().expect("points");
         let last = points.last().cloned().unwrap_or_default();
         let number = |key: &str| last[key].as_u64().unwrap_or(0);
-        number("cpu_milli") > 100
+        number("cpu_milli") > 50
             && number("memory_bytes") > 0
             && number("sent_bits_per_second") > 1000
             && number("received_bits_per_second") > 1000

