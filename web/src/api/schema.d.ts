@@ -4815,6 +4815,8 @@ export interface operations {
                 dry_run?: string;
                 /** @description true: change the topology of that name */
                 update?: string;
+                /** @description Name for a file that gives none */
+                name?: string;
             };
             header?: never;
             path?: never;
