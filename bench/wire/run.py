@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Measures the wire against a bare veth pair and against peers, interleaved.
+"""Measures the wire against a bare veth pair, interleaved.
 
     cargo build --release --manifest-path bench/wire/Cargo.toml
     sudo bench/wire/run.py SLICE...        slices: tcp hops udp delay rate reno scale idle edits overload
     sudo bench/wire/run.py table           what was measured so far, as the table of docs/wire.md
 
 Each slice takes at most 100 s and adds to bench/wire/results.json; in a slice every configuration runs once per
-round, so that ratios compare neighbours in time. Repeat slices for more rounds. `--rattan PATH` and
-`--ubridge PATH` name programs of peers; without them they are left out with a note.
+round, so that ratios compare neighbours in time. Repeat slices for more rounds. No emulator is
+measured beside it yet.
 """
 
 import argparse
@@ -489,8 +489,6 @@ def main():
     parser.add_argument("--count", type=int)
     parser.add_argument("--pps", type=int)
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
-    parser.add_argument("--rattan", type=pathlib.Path)
-    parser.add_argument("--ubridge", type=pathlib.Path)
     args = parser.parse_args()
     known = json.loads(args.results.read_text()) if args.results.exists() else []
     for name in args.slices:

@@ -181,14 +181,7 @@ impl Inner {
     ) -> Result<(), ContainerError> {
         let limit_bytes = limit_bytes.min(self.room()?);
         let request = Request::Pack(self.place(id, dir, limit_bytes)?);
-        let streams = Streams {
-            input: &mut io::empty(),
-            output: to,
-            output_max: limit_bytes,
-            cancelled: Some(gone),
-        };
-        self.archive("packing", &request, ARCHIVE_DEADLINE, streams)?;
-        to.flush().map_err(ContainerError::CopyArchive)
+        self.take_out(&request, to, limit_bytes, gone)
     }
 
     pub(super) fn read_files(
@@ -200,13 +193,19 @@ impl Inner {
     ) -> Result<(), ContainerError> {
         // Nothing of it is kept on the host, so that the element's disk is its bound.
         let request = Request::Read(self.place(id, path, u64::MAX)?);
-        let streams = Streams {
-            input: &mut io::empty(),
-            output: to,
-            output_max: u64::MAX,
-            cancelled: Some(gone),
-        };
-        self.archive("packing", &request, ARCHIVE_DEADLINE, streams)?;
+        self.take_out(&request, to, u64::MAX, gone)
+    }
+
+    fn take_out(
+        &self,
+        request: &Request,
+        to: &mut dyn Write,
+        output_max: u64,
+        gone: OwnedFd,
+    ) -> Result<(), ContainerError> {
+        let input = &mut io::empty();
+        let streams = Streams { input, output: to, output_max, cancelled: Some(gone) };
+        self.archive("packing", request, ARCHIVE_DEADLINE, streams)?;
         to.flush().map_err(ContainerError::CopyArchive)
     }
 
@@ -220,13 +219,7 @@ impl Inner {
     ) -> Result<(), ContainerError> {
         let limit_bytes = limit_bytes.min(self.room()?);
         let request = Request::Unpack(self.place(id, dir, limit_bytes)?);
-        let streams = Streams {
-            input: from,
-            output: &mut io::sink(),
-            output_max: u64::MAX,
-            cancelled: Some(gone),
-        };
-        self.archive("unpacking", &request, ARCHIVE_DEADLINE, streams)
+        self.put_in(&request, from, gone)
     }
 
     pub(super) fn write_files(
@@ -237,13 +230,19 @@ impl Inner {
         gone: OwnedFd,
     ) -> Result<(), ContainerError> {
         let request = Request::Write(self.place(id, path, self.room()?)?);
-        let streams = Streams {
-            input: from,
-            output: &mut io::sink(),
-            output_max: u64::MAX,
-            cancelled: Some(gone),
-        };
-        self.archive("unpacking", &request, ARCHIVE_DEADLINE, streams)
+        self.put_in(&request, from, gone)
+    }
+
+    fn put_in(
+        &self,
+        request: &Request,
+        from: &mut dyn Read,
+        gone: OwnedFd,
+    ) -> Result<(), ContainerError> {
+        let output = &mut io::sink();
+        let cancelled = Some(gone);
+        let streams = Streams { input: from, output, output_max: u64::MAX, cancelled };
+        self.archive("unpacking", request, ARCHIVE_DEADLINE, streams)
     }
 
     pub(super) fn tails(

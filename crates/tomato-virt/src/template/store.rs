@@ -166,6 +166,23 @@ impl TemplateStore {
         self.keep(building, described, progress)
     }
 
+    /// What every import begins with: the name is free to be given and locked, and an empty root is there.
+    fn begin_import(
+        &self,
+        name: &TemplateName,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(File, Building, Rootfs), TemplateError> {
+        if recipe::find(name.as_str()).is_some() {
+            return Err(TemplateError::Shipped { name: name.clone() });
+        }
+        let lock = self.lock_name(name, progress)?;
+        let building = Building::begin(self)?;
+        let path = building.rootfs();
+        let root = fs::create_dir(&path).and_then(|()| Rootfs::open(&path));
+        let root = root.map_err(|source| TemplateError::Write { path, source })?;
+        Ok((lock, building, root))
+    }
+
     pub(super) fn import(
         &self,
         name: &TemplateName,
@@ -173,14 +190,7 @@ impl TemplateStore {
         options: ImportOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<Imported, TemplateError> {
-        if recipe::find(name.as_str()).is_some() {
-            return Err(TemplateError::Shipped { name: name.clone() });
-        }
-        let _lock = self.lock_name(name, progress)?;
-        let building = Building::begin(self)?;
-        let path = building.rootfs();
-        let root = fs::create_dir(&path).and_then(|()| Rootfs::open(&path));
-        let root = root.map_err(|source| TemplateError::Write { path, source })?;
+        let (_lock, building, root) = self.begin_import(name, progress)?;
         let mut told = 0;
         let skipped = unpack(reader, &root, &mut |bytes| {
             let megabytes = bytes >> 20;
@@ -210,14 +220,7 @@ impl TemplateStore {
         options: ImportOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<Imported, TemplateError> {
-        if recipe::find(name.as_str()).is_some() {
-            return Err(TemplateError::Shipped { name: name.clone() });
-        }
-        let _lock = self.lock_name(name, progress)?;
-        let building = Building::begin(self)?;
-        let path = building.rootfs();
-        let root = fs::create_dir(&path).and_then(|()| Rootfs::open(&path));
-        let root = root.map_err(|source| TemplateError::Write { path, source })?;
+        let (_lock, building, root) = self.begin_import(name, progress)?;
         let failed = |source| TemplateError::Image { name: name.clone(), source };
         let mut tell = |message| progress(Progress { step: Step::Import, percent: None, message });
         let taken = match image {
