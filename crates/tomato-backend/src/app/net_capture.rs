@@ -10,12 +10,14 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast::error::RecvError;
 use tomato_api::request::CaptureFilter;
 use tomato_model::id::ConnectionId;
 use tomato_model::original;
 use tomato_model::topology::Connection;
 
 use crate::app::grant::Purpose;
+use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller, internal};
 use crate::limits::{NET_CAPTURE_READERS, NET_CAPTURE_TOKEN_BYTES, NET_CAPTURE_TOKEN_WAIT};
 
@@ -34,6 +36,15 @@ struct Port {
 impl Drop for Port {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+impl Port {
+    /// Ends only when nobody can connect any more.
+    async fn close(mut self) {
+        self.task.abort();
+        // whether it was aborted or had ended by itself
+        let _ended = (&mut self.task).await;
     }
 }
 
@@ -62,17 +73,24 @@ pub(crate) fn filter(connection: &Connection) -> &str {
     kept(connection, "capture_filter").unwrap_or_default()
 }
 
+/// Whether the original's attributes ask for a port and captures are on.
+fn is_for_readers(connection: &Connection) -> bool {
+    connection.capturing && kept(connection, "capture_mode") == Some("net")
+}
+
 impl App {
     /// The entry to a connection that captures to readers; none if it does not. The port opens with the first who asks and closes
-    /// when the connection no longer does so.
+    /// when the connection no longer does so or is gone.
     pub(crate) async fn net_capture(
         &self,
         caller: &Caller,
         connection: &Connection,
     ) -> Answer<Option<Entry>> {
-        let is_net = kept(connection, "capture_mode") == Some("net");
-        if !(is_net && connection.capturing) {
-            self.inner.net_captures.ports().remove(&connection.id);
+        if !is_for_readers(connection) {
+            let open = self.inner.net_captures.ports().remove(&connection.id);
+            if let Some(port) = open {
+                port.close().await;
+            }
             return Ok(None);
         }
         let open = self.inner.net_captures.ports().get(&connection.id).map(|port| port.address);
@@ -90,11 +108,41 @@ impl App {
             TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (app, connection) = (self.clone(), id.clone());
-        let task = tokio::spawn(async move { app.serve_port(&listener, &connection).await });
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = app.serve_port(&listener, &connection) => {}
+                () = app.until_not_for_readers(&connection) => {}
+            }
+            drop(listener);
+            let mut ports = app.inner.net_captures.ports();
+            if ports.get(&connection).is_some_and(|port| port.address == address) {
+                ports.remove(&connection);
+            }
+        });
         let mut ports = self.inner.net_captures.ports();
         // Another call may have been first: its port stays.
         let port = ports.entry(id.clone()).or_insert(Port { address, task });
         Ok(port.address)
+    }
+
+    /// Ends when the connection is gone or no longer captures to readers.
+    async fn until_not_for_readers(&self, id: &ConnectionId) {
+        let mut events = self.inner.events.subscribe();
+        while self.is_for_readers(id).await {
+            loop {
+                match events.recv().await {
+                    Ok(event) if event.id != id.as_str() => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        }
+    }
+
+    async fn is_for_readers(&self, id: &ConnectionId) -> bool {
+        let Ok(slot) = self.slot(Part::Connection(id)) else { return false };
+        let state = slot.state.lock().await;
+        !state.is_gone && state.graph.connection(id).is_some_and(is_for_readers)
     }
 
     async fn serve_port(&self, listener: &TcpListener, id: &ConnectionId) {

@@ -190,7 +190,7 @@ impl App {
     }
 
     /// The slot that a part belongs to, not yet checked for roles.
-    fn slot(&self, part: Part<'_>) -> Answer<Arc<Slot>> {
+    pub(crate) fn slot(&self, part: Part<'_>) -> Answer<Arc<Slot>> {
         let slots = self.inner.slots.read().unwrap_or_else(PoisonError::into_inner);
         let topology = match part {
             Part::Topology(id) => Some(id),
