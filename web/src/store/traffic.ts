@@ -1,5 +1,4 @@
-// Rates of each connection, many times a second. Kept outside of React: they are drawn, not rendered.
-import { answer, api } from "../api/client";
+// Rates of each connection and use of each element, many times a second. Kept outside of React: they are drawn, not rendered.
 import { follow } from "../api/stream";
 
 /** One direction now. */
@@ -9,10 +8,22 @@ export interface Rate {
   drops: number;
 }
 
-/** Forward and backward of each connection. */
+/** What an element uses, as the host measured it last. */
+export interface Used {
+  time: string;
+  cpu_milli: number;
+  memory_bytes: number;
+  disk_bytes: number;
+  sent_bits_per_second: number;
+  received_bits_per_second: number;
+}
+
+/** Forward and backward of each connection, evened out over {@link SMOOTH_MS}. */
 export const rates = new Map<string, [Rate, Rate]>();
-/** Counts changes of {@link rates}. */
+/** Counts changes of {@link rates} and {@link used}. */
 export const changes = { count: 0, listeners: new Set<() => void>() };
+/** The newest point of each element. */
+export const used = new Map<string, Used>();
 
 interface WireRate {
   bits_per_second: number;
@@ -20,40 +31,66 @@ interface WireRate {
   drops_per_second: number;
 }
 
-interface Update {
+/** One message: connections that are not in it are as they were. */
+export interface Update {
   connections: Record<string, { forward: WireRate; backward: WireRate }>;
 }
 
-const POLL_MS = 1000;
+/** Milliseconds between two messages. */
+const PERIOD_MS = 100;
+/** A change of the rate is shown to two thirds after this time: single frames would flicker otherwise. */
+const SMOOTH_MS = 400;
+/** What is below this share of a frame per second is nothing. */
+const NOTHING = 0.02;
+
+/** What was told last. */
+const told = new Map<string, [Rate, Rate]>();
 
 function tell(): void {
   changes.count += 1;
   for (const listener of changes.listeners) listener();
 }
 
-function rate(it: WireRate | undefined): Rate {
-  return { bits: it?.bits_per_second ?? 0, packets: it?.packets_per_second ?? 0, drops: it?.drops_per_second ?? 0 };
+function rate(it: WireRate): Rate {
+  return { bits: it.bits_per_second, packets: it.packets_per_second, drops: it.drops_per_second };
 }
 
-/** Takes one update of the stream. */
+const isNothing = (it: Rate): boolean => it.packets < NOTHING && it.drops < NOTHING;
+const between = (old: number, now: number): number => old + (now - old) * (1 - Math.exp(-PERIOD_MS / SMOOTH_MS));
+
+function nearer(old: Rate | undefined, now: Rate): Rate {
+  const next = {
+    bits: between(old?.bits ?? 0, now.bits), packets: between(old?.packets ?? 0, now.packets), drops: between(old?.drops ?? 0, now.drops),
+  };
+  return isNothing(next) && isNothing(now) ? now : next;
+}
+
+/** Takes one message about connections. */
 export function take(update: Update): void {
-  for (const id of rates.keys()) if (!(id in update.connections)) rates.delete(id);
-  for (const [id, both] of Object.entries(update.connections)) {
-    rates.set(id, [rate(both.forward), rate(both.backward)]);
+  for (const [id, both] of Object.entries(update.connections)) told.set(id, [rate(both.forward), rate(both.backward)]);
+  for (const [id, now] of told) {
+    const old = rates.get(id);
+    const next: [Rate, Rate] = [nearer(old?.[0], now[0]), nearer(old?.[1], now[1])];
+    if (next.every(isNothing)) {
+      rates.delete(id);
+      if (now.every(isNothing)) told.delete(id);
+    } else rates.set(id, next);
   }
+  tell();
+}
+
+/** Takes one message about elements. */
+export function takeUsed(points: Record<string, Used>): void {
+  for (const [id, point] of Object.entries(points)) used.set(id, point);
   tell();
 }
 
 /** Follows the rates of a topology until the returned function is called. */
 export function watchTraffic(topology: string): () => void {
-  let stopPolling: (() => void) | null = null;
-  const stop = follow(() => `/api/v1/topologies/${topology}/traffic?interval=100`, {
+  const stop = follow(() => `/api/v1/topologies/${topology}/traffic?interval=${PERIOD_MS}`, {
     onMessage: ({ event, data }) => {
       if (event === "traffic") take(JSON.parse(data) as Update);
-    },
-    onRefused: (refusal) => {
-      // A server without the stream is asked for its counters.
-      if (refusal.status === 404 || refusal.status === 405) stopPolling = poll(topology);
+      else if (event === "usage") takeUsed(JSON.parse(data) as Record<string, Used>);
     },
     onLine: (up) => {
       if (!up) clear();
@@ -61,49 +98,14 @@ export function watchTraffic(topology: string): () => void {
   });
   return () => {
     stop();
-    stopPolling?.();
     clear();
   };
 }
 
-function clear(): void {
+/** Forgets all rates. */
+export function clear(): void {
   rates.clear();
+  told.clear();
+  used.clear();
   tell();
-}
-
-type Counted = { offered: number; frames: number; bytes: number; drops: Record<string, number> };
-
-function poll(topology: string): () => void {
-  let last: { at: number; counters: Record<string, Counted[]> } | null = null;
-  const timer = setInterval(() => {
-    void answer(api.GET("/api/v1/topologies/{id}/counters", { params: { path: { id: topology } } }))
-      .then((counters) => {
-        const now = { at: performance.now(), counters: counters.connections as unknown as Record<string, Counted[]> };
-        if (last) take(between(last, now));
-        last = now;
-      })
-      .catch(() => clear());
-  }, POLL_MS);
-  return () => clearInterval(timer);
-}
-
-const sum = (drops: Record<string, number>): number => Object.values(drops).reduce((a, b) => a + b, 0);
-
-function between(
-  old: { at: number; counters: Record<string, Counted[]> },
-  now: { at: number; counters: Record<string, Counted[]> },
-): Update {
-  const seconds = Math.max(0.1, (now.at - old.at) / 1000);
-  const one = (a: Counted | undefined, b: Counted): WireRate => ({
-    bits_per_second: a && b.bytes >= a.bytes ? ((b.bytes - a.bytes) * 8) / seconds : 0,
-    packets_per_second: a && b.frames >= a.frames ? (b.frames - a.frames) / seconds : 0,
-    drops_per_second: a && sum(b.drops) >= sum(a.drops) ? (sum(b.drops) - sum(a.drops)) / seconds : 0,
-  });
-  const connections = Object.fromEntries(
-    Object.entries(now.counters).map(([id, [forward, backward]]) => {
-      const before = old.counters[id];
-      return [id, { forward: one(before?.[0], forward!), backward: one(before?.[1], backward!) }];
-    }),
-  );
-  return { connections };
 }

@@ -30,7 +30,6 @@ export async function until(what, look, seconds = 30) {
 
 function watch(page, allowed) {
   const complain = (text) => {
-    if (text.includes("/traffic?")) return;
     if (!allowed.some((pattern) => pattern.test(text))) complaints.push(text);
   };
   page.on("console", (message) => {
@@ -115,6 +114,16 @@ export function graph(page) {
 /** What a terminal shows. */
 export const screen = (page) =>
   page.evaluate(() => [...document.querySelectorAll(".dock-pane:not([hidden]) .xterm-rows > div")].map((row) => row.textContent).join("\n"));
+
+/** Types a line into the terminal in front once it shows a prompt. */
+export async function type(page, line) {
+  const pane = page.locator(".dock-pane:not([hidden]) .console").last();
+  await until("a console", async () => (await pane.getAttribute("data-connected").catch(() => null)) === "true");
+  await until("a prompt", async () => /[#$] *$/.test((await screen(page)).trimEnd()));
+  await pane.locator(".xterm-helper-textarea").focus();
+  await page.keyboard.type(line);
+  await page.keyboard.press("Enter");
+}
 
 /** Opens a topology made from a file's text. */
 export async function importText(page, text) {

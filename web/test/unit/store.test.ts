@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 
 import { Parser } from "../../src/api/stream";
+import { clear, rates, take } from "../../src/store/traffic";
 import { clearHistory, nowId, redo, remember, renamed, undo, useHistory } from "../../src/store/history";
 
 beforeEach(clearHistory);
@@ -56,4 +57,19 @@ test("objects made again are found by their old ids", () => {
   renamed("a", "b");
   renamed("b", "c");
   expect([nowId("a"), nowId("c"), nowId("z")]).toEqual(["c", "c", "z"]);
+});
+
+test("rates are evened out, kept while nothing new is told, and gone when nothing passes", () => {
+  const one = (bits: number) => ({ bits_per_second: bits, packets_per_second: bits / 1000, drops_per_second: 0 });
+  clear();
+  take({ connections: { a: { forward: one(8000), backward: one(0) } } });
+  const first = rates.get("a")![0].bits;
+  expect(first).toBeGreaterThan(500);
+  expect(first).toBeLessThan(8000);
+  for (let message = 0; message < 40; message += 1) take({ connections: {} });
+  expect(rates.get("a")![0].bits).toBeCloseTo(8000, -1);
+  take({ connections: { a: { forward: one(0), backward: one(0) } } });
+  expect(rates.get("a")![0].bits).toBeGreaterThan(0);
+  for (let message = 0; message < 60; message += 1) take({ connections: {} });
+  expect(rates.has("a")).toBe(false);
 });

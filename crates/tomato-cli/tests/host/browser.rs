@@ -44,3 +44,8 @@ fn run(script: &str) {
 fn a_newcomer_draws_starts_and_pings() {
     run("newcomer.js");
 }
+
+#[test]
+fn consoles_are_the_real_terminals() {
+    run("console.js");
+}
