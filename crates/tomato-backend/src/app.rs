@@ -23,6 +23,7 @@ pub mod observe;
 pub mod organization;
 pub mod presence;
 pub mod profile;
+pub(crate) mod proof;
 pub mod run;
 pub mod server;
 pub mod session;
@@ -37,7 +38,7 @@ pub mod traffic;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tomato_api::account::Organization;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
@@ -91,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) fault: FaultPoints,
     pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
     pub(crate) passwords: Mutex<PasswordCache>,
+    /// Told whenever what proves who calls may have ended.
+    pub(crate) proofs: watch::Sender<()>,
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
     pub(crate) net_captures: net_capture::NetCaptures,
@@ -140,6 +143,7 @@ impl App {
             fault,
             audit,
             passwords: Mutex::new(PasswordCache::new(crate::clock::random())),
+            proofs: watch::Sender::default(),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
             net_captures: net_capture::NetCaptures::default(),

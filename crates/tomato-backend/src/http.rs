@@ -12,10 +12,12 @@ mod socket;
 use std::collections::BTreeMap;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use base64::Engine;
+use futures_util::StreamExt as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tomato_api::error::{ApiError, ErrorCode};
@@ -75,6 +77,7 @@ fn handler(
                 Ok(call) => call,
                 Err(error) => return problem(&error),
             };
+            let (caller, proven) = (call.caller.clone(), app.clone());
             // A change that was heard to its end runs to its end even if its client hangs up in the middle.
             let work = async move { dispatch::dispatch(&app, call).await };
             let result = match operation.method {
@@ -89,9 +92,37 @@ fn handler(
                         ))
                     }),
             };
-            result.unwrap_or_else(|error| problem(&error))
+            match result {
+                Ok(response) => while_proven(proven, caller, response),
+                Err(error) => problem(&error),
+            }
         })
     }
+}
+
+/// A stream breaks off when the caller may not come in any more; what has a length is short and ends by itself.
+fn while_proven(app: App, caller: Caller, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        let mut chunks = body.into_data_stream();
+        Body::from_stream(async_stream::stream! {
+            let mut revoked = std::pin::pin!(app.until_revoked(&caller));
+            loop {
+                tokio::select! {
+                    () = &mut revoked => {
+                        yield Err(axum::Error::new(std::io::Error::other("log in again")));
+                        break;
+                    }
+                    chunk = chunks.next() => match chunk {
+                        Some(chunk) => yield chunk,
+                        None => break,
+                    },
+                }
+            }
+        })
+    })
 }
 
 /// Finds out who calls, and reads what they say unless it is a stream.

@@ -155,3 +155,5 @@ pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 pub const TLS_HANDSHAKES_MAX: usize = 256;
 /// Pause after a connection that could not be accepted.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+/// How often it is looked whether the token that a stream was opened with has ended by itself.
+pub const PROOF_CHECK: Duration = Duration::from_secs(30);

@@ -315,6 +315,7 @@ impl App {
             .await?;
         if is_new_password || patch.flags.get(&Flag::Disabled) == Some(&true) {
             let ended = self.inner.store.token_remove_all(name, TokenKind::Session).await;
+            self.proofs_changed();
             ended.map_err(store_error)?;
         }
         Ok(self.account_full(&account))
@@ -357,6 +358,7 @@ impl App {
         self.notifications_forget(name).await?;
         self.inner.store.account_remove(name).await.map_err(store_error)?;
         self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.proofs_changed();
         Ok(())
     }
 
@@ -411,6 +413,8 @@ impl App {
     fn account_keep(&self, account: tomato_store::Account) {
         let mut accounts = self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner);
         accounts.insert(account.name.clone(), account);
+        drop(accounts);
+        self.proofs_changed();
     }
 
     fn account_full(&self, account: &tomato_store::Account) -> Account {

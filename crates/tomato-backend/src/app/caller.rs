@@ -11,6 +11,7 @@ use tomato_model::flag::Flag;
 use tomato_model::role::Role;
 use tomato_model::topology::Topology;
 
+use crate::app::proof::Proof;
 use crate::app::{Answer, not_found};
 
 /// An account whose credentials were checked.
@@ -26,6 +27,8 @@ pub struct Caller {
     pub flags: BTreeSet<Flag>,
     /// Members of its organization, where a flag makes them matter.
     pub(crate) members: Arc<BTreeSet<String>>,
+    /// How it proved that.
+    pub(crate) proof: Proof,
     /// What narrows the token it came with.
     pub scope: TokenScope,
     /// Address of the client, where it is known.
@@ -42,6 +45,12 @@ impl Caller {
     /// The lab itself, for what it does without being asked.
     pub(crate) fn lab() -> Self {
         Self { admin: true, ..Self::default() }
+    }
+
+    /// Whether it is the same account with the same rights.
+    pub(crate) fn has_rights_of(&self, other: &Self) -> bool {
+        let rights = |of: &Self| (of.admin, of.organization.clone(), of.flags.clone());
+        self.account == other.account && self.scope == other.scope && rights(self) == rights(other)
     }
 
     /// Refuses what the token is not made for.

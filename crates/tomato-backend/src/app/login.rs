@@ -20,6 +20,7 @@ use tomato_store::{Store, TokenKind};
 
 use crate::app::account::{LAST_LOGIN, flags_of, organization_of};
 use crate::app::commit::store_error;
+use crate::app::proof::Proof;
 use crate::app::token::{SECRET_PREFIX, hash};
 use crate::app::{Answer, App, Caller};
 use crate::clock;
@@ -152,13 +153,14 @@ impl App {
         if let (Some(account), Some(stored)) = (&account, &stored)
             && self.passwords().knows(stored, password)
         {
-            return self.admit(account, TokenScope::default());
+            return self.admit(account, TokenScope::default(), Proof::Password(stored.clone()));
         }
         let is_right = self.check_password(name, stored.as_deref(), password).await?;
         match (account, stored) {
             (Some(account), Some(stored)) if is_right => {
                 self.passwords().remember(&stored, password);
-                let caller = self.admit(&account, TokenScope::default())?;
+                let caller =
+                    self.admit(&account, TokenScope::default(), Proof::Password(stored))?;
                 self.note_login(&account).await?;
                 Ok(caller)
             }
@@ -209,21 +211,31 @@ impl App {
         secret: &str,
         kind: TokenKind,
     ) -> Answer<Option<Caller>> {
-        let token = self.inner.store.token_by_hash(&hash(secret)).await.map_err(store_error)?;
+        self.login_hash(&hash(secret), kind).await
+    }
+
+    /// Who holds the secret of that kind with that hash; nobody if it is unknown or over.
+    pub(crate) async fn login_hash(&self, hash: &str, kind: TokenKind) -> Answer<Option<Caller>> {
+        let token = self.inner.store.token_by_hash(hash).await.map_err(store_error)?;
         let is_valid = |token: &tomato_store::Token| {
             token.kind == kind && token.expires_at_us.is_none_or(|at| at > clock::now_i64())
         };
         let Some(token) = token.filter(is_valid) else { return Ok(None) };
         let Some(account) = self.account(&token.account) else { return Ok(None) };
         let scope = crate::app::token::scope(&token)?;
-        Ok(self.admit(&account, scope).ok())
+        Ok(self.admit(&account, scope, Proof::Secret(hash.to_owned(), kind)).ok())
     }
 
     /// Lets an account in that has proved who it is.
     ///
     /// # Errors
     /// It is disabled or waits for approval.
-    fn admit(&self, account: &tomato_store::Account, scope: TokenScope) -> Answer<Caller> {
+    pub(crate) fn admit(
+        &self,
+        account: &tomato_store::Account,
+        scope: TokenScope,
+        proof: Proof,
+    ) -> Answer<Caller> {
         let flags = flags_of(account);
         let barred = [
             (Flag::Disabled, "the account is disabled: ask an administrator"),
@@ -250,6 +262,7 @@ impl App {
             organization: Some(organization),
             flags,
             members: Arc::new(members),
+            proof,
             scope,
             address: crate::peer::address(),
         })

@@ -47,6 +47,7 @@ impl App {
         let found = self.inner.store.token_by_hash(&hash(secret)).await.map_err(store_error)?;
         if let Some(token) = found.filter(|token| token.kind == TokenKind::Session) {
             self.inner.store.token_remove(&token.account, &token.id).await.map_err(store_error)?;
+            self.proofs_changed();
         }
         Ok(())
     }

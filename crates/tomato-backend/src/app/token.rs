@@ -61,6 +61,7 @@ impl App {
             .token_remove(&caller.account, id.as_str())
             .await
             .map_err(store_error)?;
+        self.proofs_changed();
         if was_there { Ok(()) } else { Err(not_found("token", id.as_str())) }
     }
 }

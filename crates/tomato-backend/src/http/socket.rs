@@ -77,8 +77,12 @@ impl Console {
         let mut frames = Frames::default();
         let mut ping = interval(SOCKET_PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut revoked = std::pin::pin!(self.app.until_revoked(&self.caller));
         loop {
             tokio::select! {
+                () = &mut revoked => {
+                    return tell(show, "your login has ended: log in again".to_owned()).await;
+                }
                 _ = ping.tick() => {
                     if let Err(error) = self.app.element_info(&self.caller, &self.id).await {
                         return tell(show, error.message).await;

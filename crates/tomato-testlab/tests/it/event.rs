@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use reqwest::header::COOKIE;
 use serde_json::json;
 use tomato_api::client::{Client, Credentials};
 use tomato_api::error::ApiError;
@@ -11,6 +12,8 @@ use tomato_api::request::{Event, EventChange, EventObject};
 use tomato_testlab::Lab;
 use tomato_testlab::lab::password;
 use tomato_testlab::limits::WAIT_MAX;
+
+use crate::session::login;
 
 fn client(lab: &Lab, account: &str) -> Client {
     let credentials =
@@ -106,6 +109,37 @@ async fn a_follower_goes_on_where_it_stopped_without_gap_and_over_a_restart() {
     tokio::time::timeout(WAIT_MAX, read).await.expect("the third event comes");
     assert!(!text.contains(&format!("id: {}\n", all[0].seq)), "it was seen before: {text}");
     assert!(text.contains(&format!("id: {}\n", all[1].seq)), "it was not seen: {text}");
+}
+
+/// Reads on until the stream breaks off.
+async fn broken_off(mut response: reqwest::Response) {
+    let read = async { while matches!(response.chunk().await, Ok(Some(_))) {} };
+    tokio::time::timeout(WAIT_MAX, read).await.expect("the stream ends");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_what_it_was_opened_with() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let (admin, user) = (lab.client(Some("admin")), lab.client(Some("user")));
+    let token = user.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
+    let by_token = lab.client(None).request("GET", "/events").unwrap();
+    let by_token = by_token.bearer_auth(token["secret"].as_str().unwrap()).send().await.unwrap();
+    let (cookie, _) = login(&lab, "user").await;
+    let by_session = lab.client(None).request("GET", "/events").unwrap().header(COOKIE, cookie);
+    let by_session = by_session.send().await.unwrap();
+    let by_password = user.request("GET", "/events").unwrap().send().await.unwrap();
+    let other = lab.client(Some("owner")).request("GET", "/events").unwrap().send().await.unwrap();
+
+    let id = token["token"]["id"].as_str().unwrap();
+    user.ok("DELETE", &format!("/tokens/{id}"), None).await.unwrap();
+    broken_off(by_token).await;
+    let new = json!({"password": "a new password", "current_password": password("user")});
+    user.ok("PATCH", "/accounts/user", Some(new)).await.unwrap();
+    broken_off(by_session).await;
+    broken_off(by_password).await;
+    let disabled = json!({"flags": {"disabled": true}});
+    admin.ok("PATCH", "/accounts/owner", Some(disabled)).await.unwrap();
+    broken_off(other).await;
 }
 
 #[tokio::test]
