@@ -1,6 +1,6 @@
 // Below the canvas: consoles and jobs in tabs, or tiled side by side.
 import { ActionIcon, Center, Loader, Tooltip } from "@mantine/core";
-import { IconLayoutColumns, IconLayoutNavbar, IconSubtask, IconTerminal2, IconX } from "@tabler/icons-react";
+import { IconLayoutColumns, IconLayoutNavbar, IconListDetails, IconSubtask, IconTerminal2, IconX } from "@tabler/icons-react";
 import { lazy, Suspense, useRef } from "react";
 
 import { useTopology } from "../store/topology";
@@ -8,17 +8,19 @@ import { closeTab, setView, type Tab, useView } from "../store/view";
 import { Jobs } from "./jobs";
 
 const Console = lazy(() => import("./console"));
+const Packets = lazy(() => import("../packets/packets"));
 
 const HEIGHT_MIN = 120;
 
 function useTitle(tab: Tab): string {
   return useTopology((state) => {
     if (tab.type === "console") return state.elements.get(tab.element)?.name ?? "console";
+    if (tab.type === "packets") return `${state.connections.get(tab.connection)?.name ?? "frames"}${tab.recorded ? ", recorded" : ""}`;
     return "Jobs";
   });
 }
 
-const ICONS = { console: IconTerminal2, job: IconSubtask };
+const ICONS = { console: IconTerminal2, packets: IconListDetails, job: IconSubtask };
 
 function Head({ tab, active }: { tab: Tab; active: boolean }) {
   const title = useTitle(tab);
@@ -76,7 +78,8 @@ export function Dock() {
           >
             <Suspense fallback={<Center h="100%"><Loader size="sm" aria-label="Loading" /></Center>}>
               {tab.type === "console" ? <Console id={tab.element} active={tiled || tab.key === active} />
-                : <Jobs />}
+                : tab.type === "packets" ? <Packets id={tab.connection} recorded={tab.recorded} />
+                  : <Jobs />}
             </Suspense>
           </div>
         ))}

@@ -6,7 +6,7 @@ import { complain } from "../store/send";
 import { queries } from "../store/server";
 import { type Copy, copyOf, paste } from "../store/snapshot";
 import { current, runningJob, select } from "../store/topology";
-import { openConsole, setView } from "../store/view";
+import { openConsole, openPackets, setView } from "../store/view";
 import { notifications } from "@mantine/notifications";
 
 /** Something that can be done; `why` says why not now. */
@@ -132,7 +132,8 @@ export function itemsFor(ids: string[], editable: boolean): Item[] {
     const connection = connections.get(cables[0]!)!;
     const flip = (name: "connected" | "capturing" | "emulation") => () =>
       run(async () => (await import("../store/edits")).change("connection", connection.id, { [name]: !connection[name] }, "switch of the connection"));
-    items.push({ key: "capture", label: connection.capturing ? "Stop capture" : "Capture packets", why: no, run: flip("capturing") });
+    items.push({ key: "frames", label: "Show frames live", why: connection.started ? null : "it passes no frames now", run: () => openPackets(connection.id, false) });
+    items.push({ key: "capture", label: connection.capturing ? "Stop recording" : "Record frames", why: no, run: flip("capturing") });
     items.push({ key: "plug", label: connection.connected ? "Unplug the cable" : "Plug the cable in", why: no, run: flip("connected") });
     items.push({ key: "emulation", label: connection.emulation ? "Emulation off (plain wire)" : "Emulation on", why: no, run: flip("emulation") });
   }

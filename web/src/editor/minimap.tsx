@@ -1,4 +1,4 @@
-// The whole topology in a corner; click or drag to go there.
+// The whole topology in a corner while a part of it is out of sight; click or drag to go there.
 import { useStore, useReactFlow, type ReactFlowState } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 
@@ -14,14 +14,18 @@ export function Minimap({ scene }: { scene: Scene }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const flow = useReactFlow();
   const [x, y, zoom, width, height] = useStore(view).split(",").map(Number) as [number, number, number, number, number];
-  const box = useMemo(() => {
+  const edges = useMemo(() => {
     const places = [...scene.placed.values()].map((item) => item.place);
     const xs = places.map((place) => place.x);
     const ys = places.map((place) => place.y);
-    const [x0, x1, y0, y1] = [Math.min(...xs) - 80, Math.max(...xs) + 80, Math.min(...ys) - 80, Math.max(...ys) + 80];
+    return [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)] as const;
+  }, [scene]);
+  const isAllSeen = edges[0] * zoom + x > 0 && edges[1] * zoom + x < width && edges[2] * zoom + y > 0 && edges[3] * zoom + y < height;
+  const box = useMemo(() => {
+    const [x0, x1, y0, y1] = [edges[0] - 80, edges[1] + 80, edges[2] - 80, edges[3] + 80];
     const scale = Math.min(WIDTH / (x1 - x0), HEIGHT / (y1 - y0), 0.16);
     return { scale, dx: WIDTH / 2 - ((x0 + x1) / 2) * scale, dy: HEIGHT / 2 - ((y0 + y1) / 2) * scale };
-  }, [scene]);
+  }, [edges]);
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!context) return;
@@ -34,13 +38,14 @@ export function Minimap({ scene }: { scene: Scene }) {
       context.fillStyle = lookOf(element).color;
       context.fillRect(place.x * box.scale + box.dx - size / 2, place.y * box.scale + box.dy - size / 2, size, size);
     }
-  }, [scene, box]);
+  }, [scene, box, isAllSeen]);
   const jump = (event: React.PointerEvent) => {
     const rect = event.currentTarget.getBoundingClientRect();
     const px = (event.clientX - rect.left - box.dx) / box.scale;
     const py = (event.clientY - rect.top - box.dy) / box.scale;
     void flow.setViewport({ zoom, x: width / 2 - px * zoom, y: height / 2 - py * zoom });
   };
+  if (isAllSeen) return null;
   return (
     <div
       className="minimap" aria-hidden

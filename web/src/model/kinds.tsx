@@ -53,13 +53,16 @@ export interface Placeable {
 /** The template of a new container: the first of these that need not be built first, for nobody likes to wait. */
 const FIRST_TEMPLATES = ["debian-12", "busybox"];
 
+/** The kind that stands for those of the original that are not offered: nothing to place by hand. */
+const PLACEHOLDER = "placeholder";
+
 /** What the palette offers: each kind, and for containers hosts and routers. */
 export function placeables(
   kinds: { kind: string; doc: string; attributes: { name: string }[] }[],
   templates: { name: string; ready?: boolean }[],
 ): Placeable[] {
   const has = (name: string) => templates.some((template) => template.name === name);
-  return kinds.flatMap((info): Placeable[] => {
+  return kinds.filter((info) => info.kind !== PLACEHOLDER).flatMap((info): Placeable[] => {
     const look = lookOfKind(info.kind);
     if (info.kind !== "container") {
       return [{ key: info.kind, kind: info.kind, look, label: look.label, hint: info.doc, attributes: {} }];

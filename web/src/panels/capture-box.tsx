@@ -1,21 +1,21 @@
-// Recording of a connection: on and off, download, and the command for Wireshark.
+// The frames of a connection: shown live, recorded, downloaded, or handed to Wireshark.
 import { Button, Code, CopyButton, Group, Stack, Switch, Text } from "@mantine/core";
-import { IconCopy, IconDownload } from "@tabler/icons-react";
+import { IconCopy, IconDownload, IconListDetails, IconPlayerRecord } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { raw } from "../api/client";
 import type { Connection } from "../model/types";
+import { liveCommand } from "../packets/commands";
 import { change } from "../store/edits";
 import { fileName, save } from "../store/files";
 import { complain } from "../store/send";
-import { current } from "../store/topology";
-
-const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+import { useTopology } from "../store/topology";
+import { openPackets } from "../store/view";
 
 export function CaptureBox({ connection, editable }: { connection: Connection; editable: boolean }) {
   const [busy, setBusy] = useState(false);
-  const topology = current().topology?.name ?? "";
-  const command = `tomato capture download ${quoted(`${topology}/${connection.name}`)} -o - | wireshark -k -i -`;
+  const topology = useTopology((state) => state.topology?.name ?? "");
+  const command = liveCommand(topology, connection.name, "");
   const download = async () => {
     setBusy(true);
     try {
@@ -29,17 +29,24 @@ export function CaptureBox({ connection, editable }: { connection: Connection; e
   };
   return (
     <Stack gap={8}>
+      <Button size="compact-sm" variant="light" w="fit-content" leftSection={<IconListDetails size={15} />} disabled={!connection.started} onClick={() => openPackets(connection.id, false)}>
+        Show frames live
+      </Button>
+      {!connection.started && <Text fz="xs" c="dimmed">Both ends must run.</Text>}
       <Switch
-        size="sm" label={connection.capturing ? "Recording" : "Record packets"} checked={connection.capturing} disabled={!editable}
+        size="sm" label={connection.capturing ? "Recording" : "Record frames"} checked={connection.capturing} disabled={!editable}
         onChange={() => void change("connection", connection.id, { capturing: !connection.capturing }, "capture").catch(complain)}
       />
       <Group gap={6}>
+        <Button size="compact-sm" variant="default" leftSection={<IconPlayerRecord size={15} />} onClick={() => openPackets(connection.id, true)}>Show the recorded</Button>
         <Button size="compact-sm" variant="default" loading={busy} leftSection={<IconDownload size={15} />} onClick={() => void download()}>Download</Button>
+      </Group>
+      <Group gap={6} wrap="nowrap" align="flex-start">
+        <Text fz="xs" c="dimmed" flex={1}>In Wireshark, live: <Code fz={10} className="name">{command.slice(0, 200)}</Code></Text>
         <CopyButton value={command}>
-          {({ copied, copy }) => <Button size="compact-sm" variant="default" leftSection={<IconCopy size={15} />} onClick={copy}>{copied ? "Copied" : "Wireshark"}</Button>}
+          {({ copied, copy }) => <Button size="compact-xs" variant="default" leftSection={<IconCopy size={13} />} onClick={copy}>{copied ? "Copied" : "Copy"}</Button>}
         </CopyButton>
       </Group>
-      <Text fz="xs" c="dimmed">The command to open it in Wireshark: <Code fz={10} className="name">{command.slice(0, 200)}</Code></Text>
     </Stack>
   );
 }

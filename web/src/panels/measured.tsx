@@ -38,7 +38,7 @@ export function Measured({ connection, names }: { connection: Connection; names:
   });
   const both = counters.data?.connections[connection.id];
   if (!connection.started) return <Text fz="sm" c="dimmed">Measured while it runs.</Text>;
-  const causes = [...new Set((both ?? []).flatMap((one) => Object.keys(one.drops)))].sort();
+  const causes = [...new Set((both ?? []).flatMap((one) => Object.keys(one.drops).filter((cause) => one.drops[cause]! > 0)))].sort();
   const lost = (index: number) => {
     const one = both?.[index];
     if (!one || one.offered === 0) return "–";

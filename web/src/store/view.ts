@@ -4,6 +4,7 @@ import { create } from "zustand";
 /** A tab of the dock. */
 export type Tab =
   | { key: string; type: "console"; element: string }
+  | { key: string; type: "packets"; connection: string; recorded: boolean }
   | { key: string; type: "job" };
 
 /** Where a context menu is open, and on what. */
@@ -66,6 +67,10 @@ export function closeTab(key: string): void {
 
 /** Opens the console of an element. */
 export const openConsole = (element: string): void => openTab({ key: `console:${element}`, type: "console", element });
+
+/** Opens the frames of a connection. */
+export const openPackets = (connection: string, recorded: boolean): void =>
+  openTab({ key: `${recorded ? "recorded" : "packets"}:${connection}`, type: "packets", connection, recorded });
 
 /** Forgets what belonged to a topology. */
 export function resetView(): void {

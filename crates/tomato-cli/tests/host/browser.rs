@@ -49,3 +49,8 @@ fn a_newcomer_draws_starts_and_pings() {
 fn consoles_are_the_real_terminals() {
     run("console.js");
 }
+
+#[test]
+fn frames_are_shown_filtered_and_recorded() {
+    run("capture.js");
+}
