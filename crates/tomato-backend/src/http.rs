@@ -149,7 +149,9 @@ async fn begin(
     if operation.access == Access::Admin {
         caller.need_admin()?;
     }
-    Call::new(operation, caller, params, request).heard().await
+    let call = Call::new(operation, caller, params, request);
+    call.need_no_condition()?;
+    call.heard().await
 }
 
 /// Who calls, if credentials are given: by password, by token or by the cookie of a session.

@@ -61,10 +61,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         .iter()
         .map(|param| json!({"name": param.name, "in": "query", "required": param.required, "description": param.doc, "schema": {"type": "string"}}));
     let mut parameters: Vec<Value> = in_path.chain(in_query).collect();
-    if operation.verb == "modify" {
+    if operation.is_revised() {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "Revision the change is based on; conflict is answered when the object has another one."
+            "description": "Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one."
         }));
     }
     let mut described = json!({

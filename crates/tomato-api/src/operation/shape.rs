@@ -127,4 +127,11 @@ impl Operation {
     pub fn path_params(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
+
+    /// Whether it changes an object with a revision, so that `If-Match` may name the one the change is based on.
+    pub fn is_revised(&self) -> bool {
+        const REVISED: [&str; 6] =
+            ["topology", "element", "interface", "connection", "profile", "organization"];
+        self.verb == "modify" && REVISED.contains(&self.noun)
+    }
 }

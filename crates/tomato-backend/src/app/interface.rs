@@ -10,6 +10,7 @@ use tomato_model::topology::Interface;
 
 use crate::app::commit::edit_error;
 use crate::app::slot::Part;
+use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 
@@ -51,14 +52,18 @@ impl App {
         Ok((element.id.clone(), interface.clone()))
     }
 
-    /// Changes an interface.
+    /// Changes an interface; `expected` is the revision of its element.
     pub async fn interface_modify(
         &self,
         caller: &Caller,
         id: &InterfaceId,
         patch: InterfacePatch,
+        expected: Option<u64>,
     ) -> Answer<Interface> {
         self.edit_live(caller, Part::Interface(id), Role::Manager, |graph| {
+            let not_there = || not_found("interface", id.as_str());
+            let (element, _) = graph.interface(id).ok_or_else(not_there)?;
+            check_revision(expected, element.revision, element)?;
             edit::modify_interface(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })

@@ -57,6 +57,15 @@ impl Call {
         }
     }
 
+    /// Refuses to be bound to a revision where there is none.
+    pub(crate) fn need_no_condition(&self) -> Answer<()> {
+        if self.operation.is_revised() || !self.headers.contains_key(IF_MATCH) {
+            return Ok(());
+        }
+        let text = format!("if-match: {} judges no revision: leave it out", self.operation.name);
+        Err(ApiError::new(ErrorCode::InvalidValue, text))
+    }
+
     /// The same with its whole body in memory, unless that is a stream.
     pub(crate) async fn heard(mut self) -> Answer<Self> {
         if matches!(self.operation.body, Body::Json(_) | Body::Text) {

@@ -166,8 +166,8 @@ async fn interface(app: &App, call: Call) -> Answer<Response> {
             Ok(json(&app.interface_create(&caller, &id, call.json().await?).await?))
         }
         "modify" => {
-            let id: InterfaceId = call.id()?;
-            let changed = app.interface_modify(&caller, &id, call.json().await?).await?;
+            let (id, expected): (InterfaceId, _) = (call.id()?, call.if_match()?);
+            let changed = app.interface_modify(&caller, &id, call.json().await?, expected).await?;
             Ok(applied(json(&changed), app.is_pending(Part::Interface(&id)).await))
         }
         "remove" => app.interface_remove(&caller, &call.id()?).await.map(|()| nothing()),

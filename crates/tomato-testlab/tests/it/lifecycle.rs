@@ -60,6 +60,17 @@ async fn two_containers_live_from_create_to_destroy() {
     let stale = tomato_testlab::client::answer(stale).await.unwrap();
     assert_eq!((stale.status, stale.code()), (409, Some("conflict")));
     assert_eq!(stale.body["data"]["current"]["revision"], patched["revision"]);
+    let full = owner.ok("GET", &format!("/topologies/{topology}"), None).await.unwrap();
+    let element = &full["elements"][0];
+    let card = format!("/interfaces/{}", element["interfaces"][0]["id"].as_str().unwrap());
+    for (revision, is_newest) in [("99".to_owned(), false), (element["revision"].to_string(), true)]
+    {
+        let based = owner.request("PATCH", &card).unwrap().header("If-Match", revision);
+        let status = based.json(&json!({"_seen": true})).send().await.unwrap().status();
+        assert_eq!(status.is_success(), is_newest, "{status}");
+    }
+    let unbound = owner.request("DELETE", &card).unwrap().header("If-Match", "\"1\"");
+    assert_eq!(unbound.send().await.unwrap().status(), 400, "nothing judges it");
 
     let job = owner.act(&action("stop")).await.unwrap();
     assert_eq!(job["state"], "done", "{job:#}");
