@@ -2783,10 +2783,7 @@ export interface operations {
     account_modify: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 account: string;
             };
@@ -2984,7 +2981,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
@@ -3220,7 +3217,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
@@ -3689,7 +3686,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
@@ -3980,10 +3977,7 @@ export interface operations {
     notification_modify: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -4170,7 +4164,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
@@ -4299,7 +4293,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
@@ -4487,10 +4481,7 @@ export interface operations {
     setting_modify: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4912,7 +4903,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Revision the change is based on; conflict is answered when the object has another one. */
+                /** @description Revision the change is based on (of an interface: that of its element); conflict is answered when the object has another one. */
                 "If-Match"?: string;
             };
             path: {
