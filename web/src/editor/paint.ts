@@ -24,6 +24,7 @@ export interface Colors {
   brand: string;
   good: string;
   idle: string;
+  line: string;
 }
 
 /** The page's colours, read from its style. */
@@ -38,7 +39,7 @@ export function colorsOf(element: HTMLElement): Colors {
     span.remove();
     return color || read(name);
   };
-  return { text: probe("--ink"), halo: probe("--surface-2"), bad: probe("--bad"), brand: probe("--brand"), good: probe("--good"), idle: probe("--ink-2") };
+  return { text: probe("--ink"), halo: probe("--surface-2"), bad: probe("--bad"), brand: probe("--brand"), good: probe("--good"), idle: probe("--ink-2"), line: probe("--line") };
 }
 
 type At = (id: string) => Point | undefined;

@@ -1,7 +1,7 @@
 // How kinds look. A kind that is not known here gets the general sign: new kinds need no change of the editor.
 import {
-  IconArrowsLeftRight, IconBrandPython, IconCloud, IconCube, IconDeviceDesktop, IconPlugConnected, IconRoute, IconRouter,
-  IconServer2, IconShieldLock, IconTopologyStar3, type Icon,
+  IconArrowsLeftRight, IconBox, IconBrandDebian, IconBrandPython, IconBrandUbuntu, IconCloud, IconCube, IconDeviceDesktop, IconPlugConnected, IconRoute,
+  IconRouter, IconServer2, IconShieldLock, IconTerminal2, IconTopologyStar3, type Icon,
 } from "@tabler/icons-react";
 
 import type { Element } from "./types";
@@ -39,6 +39,11 @@ export function lookOfKind(kind: string): Look {
 export function lookOf(element: Pick<Element, "kind" | "forwarding">): Look {
   return element.kind === "container" && element.forwarding ? ROUTER : lookOfKind(element.kind);
 }
+
+const TEMPLATES: [string, Icon][] = [["frr", IconRouter], ["debian", IconBrandDebian], ["ubuntu", IconBrandUbuntu], ["busybox", IconTerminal2], ["python", IconBrandPython]];
+
+/** The picture of a template: the first that its name has a part of. */
+export const templateIcon = (name: string): Icon => TEMPLATES.find(([part]) => name.includes(part))?.[1] ?? IconBox;
 
 /** Something that can be placed. */
 export interface Placeable {

@@ -3,6 +3,7 @@ import { ActionIcon, Button, Group, NumberInput, Select, Stack, Switch, TagsInpu
 import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 
+import { templateIcon } from "../model/kinds";
 import type { AttributeInfo, Element } from "../model/types";
 import { showBytes } from "../model/units";
 import { change } from "../store/edits";
@@ -79,10 +80,24 @@ function TemplateField({ element, why, set }: Props & { set(next: unknown): void
   const chosen = templates.find((item) => item.name === element.template);
   const known = templates.map((item) => ({ value: item.name, label: item.label || item.name }));
   const data = element.template && !chosen ? [...known, { value: element.template, label: element.template }] : known;
+  const picture = (name: string, size: number) => {
+    const Icon = templateIcon(name);
+    return <Icon size={size} stroke={1.6} aria-hidden />;
+  };
   return (
     <Select
       size="xs" label="Template" data={data} value={element.template ?? null} placeholder="Choose what it starts from" disabled={why !== null} allowDeselect={false} searchable
+      leftSection={element.template ? picture(element.template, 16) : undefined}
       description={why ?? chosen?.description ?? (element.template ? "not known here: it is built or fetched at the start" : "what it starts from")}
+      renderOption={({ option }) => {
+        const info = templates.find((item) => item.name === option.value);
+        return (
+          <Group gap={10} wrap="nowrap">
+            <span className="template-picture">{picture(option.value, 20)}</span>
+            <span><Text component="span" fz="sm" fw={600} display="block">{option.label}</Text><Text component="span" fz="xs" c="dimmed" display="block">{info?.description}{info && !info.ready ? " (built at the first start)" : ""}</Text></span>
+          </Group>
+        );
+      }}
       onChange={(next) => { if (next) set(next); }}
     />
   );

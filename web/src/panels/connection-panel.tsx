@@ -1,7 +1,7 @@
 // The panel of a connection: what each direction does, set live, beside what was measured.
 import { ActionIcon, Badge, Button, Group, Menu, Select, Stack, Switch, Text, Tooltip } from "@mantine/core";
 import { IconArrowRight, IconChevronDown, IconLock, IconLockOpen, IconPlug, IconPlugOff, IconTrash } from "@tabler/icons-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 
 import { full } from "../model/link";
 import { type Preset, PRESETS } from "../model/presets";
@@ -16,6 +16,8 @@ import { Measured } from "./measured";
 import { logScale, ParamField, powerScale, type Scale } from "./param-field";
 import { DelayPicture } from "./delay-picture";
 import { Section } from "./section";
+
+const ConnectionChart = lazy(() => import("./usage").then(({ ConnectionChart: chosen }) => ({ default: chosen })));
 
 interface Spec {
   name: keyof LinkPatch;
@@ -53,6 +55,7 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
   const [locked, setLocked] = useState(() => same(connection));
   const { owners, elements } = current();
   const [a, b] = connection.interfaces.map((end) => elements.get(owners.get(end) ?? ""));
+  const names: [string, string] = [a?.name ?? "", b?.name ?? ""];
   const [portA, portB] = [a, b].map((element, index) => element?.interfaces.find((item) => item.id === connection.interfaces[index])?.name);
   const set = (patch: Record<string, unknown>, label: string) => void change("connection", connection.id, patch, label).catch(complain);
   const directions: Direction[] = locked ? ["forward"] : ["forward", "backward"];
@@ -156,7 +159,10 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
           {MORE.map(field)}
         </Stack>
       </Section>
-      <Section title="Measured" id="measured"><Measured connection={connection} names={[a?.name ?? "", b?.name ?? ""]} /></Section>
+      <Section title="Measured" id="measured">
+        <Measured connection={connection} names={names} />
+        {connection.started && <Suspense fallback={null}><ConnectionChart connection={connection} names={names} /></Suspense>}
+      </Section>
       <Section title="Capture" id="capture" tour="capture"><CaptureBox connection={connection} editable={editable} /></Section>
     </>
   );

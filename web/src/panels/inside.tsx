@@ -1,15 +1,18 @@
-// What goes on inside a running element: a command, its archive.
+// What goes on inside an element: a command, files, its archive, what it uses.
 import { Badge, Button, Code, FileButton, Group, Stack, Text, TextInput } from "@mantine/core";
 import { IconDownload, IconPlayerPlay, IconUpload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, lazy, Suspense, useState } from "react";
 
 import { answer, api, raw, words } from "../api/client";
 import type { Element } from "../model/types";
 import { fileName, save } from "../store/files";
 import { complain } from "../store/send";
 import { queries } from "../store/server";
+import { Files } from "./files";
 import { Section } from "./section";
+
+const ElementCharts = lazy(() => import("./usage").then(({ ElementCharts: chosen }) => ({ default: chosen })));
 
 const OUTPUT_MAX = 20_000;
 
@@ -98,11 +101,14 @@ function Archive({ element }: { element: Element }) {
 }
 
 export default function Inside({ element }: { element: Element }) {
-  if (element.state !== "started") return null;
+  if (element.state === "created") return null;
+  const runs = element.state === "started";
   return (
     <>
-      <Section title="Run a command" id="command"><Command element={element} /></Section>
-      <Section title="Executable archive" id="archive" tour="archive"><Archive element={element} /></Section>
+      {runs && <Section title="Run a command" id="command"><Command element={element} /></Section>}
+      <Section title="Files" id="files" tour="files"><Files element={element} /></Section>
+      {runs && <Section title="Executable archive" id="archive" tour="archive"><Archive element={element} /></Section>}
+      {runs && <Section title="Usage" id="usage"><Suspense fallback={null}><ElementCharts element={element} /></Suspense></Section>}
     </>
   );
 }

@@ -54,3 +54,8 @@ fn consoles_are_the_real_terminals() {
 fn frames_are_shown_filtered_and_recorded() {
     run("capture.js");
 }
+
+#[test]
+fn an_element_has_files_archives_and_charts() {
+    run("element.js");
+}

@@ -1,0 +1,82 @@
+// A small chart over time.
+import "uplot/dist/uPlot.min.css";
+
+import { useComputedColorScheme } from "@mantine/core";
+import { useEffect, useRef, useState } from "react";
+import uPlot from "uplot";
+
+import { colorsOf } from "../editor/paint";
+
+const HEIGHT = 92;
+
+/** One line of a chart: its name, which of the page's colours it has, and its values. */
+export interface Line {
+  label: string;
+  color: "brand" | "good" | "bad";
+  values: number[];
+}
+
+interface Props {
+  title: string;
+  /** Seconds since the Unix epoch. */
+  times: number[];
+  lines: Line[];
+  /** The upper end of the scale if there is a limit; else what was seen. */
+  most?: number;
+  show(value: number): string;
+}
+
+const clock = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+export function Chart({ title, times, lines, most, show }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [at, setAt] = useState<number | null>(null);
+  const scheme = useComputedColorScheme("light");
+  const latest = useRef({ show, most });
+  latest.current = { show, most };
+  const looks = lines.map((line) => line.color).join();
+
+  useEffect(() => {
+    const colors = colorsOf(box.current!);
+    const axis = { stroke: colors.idle, font: "10px system-ui, sans-serif", grid: { stroke: colors.line, width: 1 }, ticks: { show: false } };
+    const options: uPlot.Options = {
+      width: box.current!.clientWidth, height: HEIGHT, padding: [6, 4, 0, 0], legend: { show: false }, cursor: { y: false, drag: { x: false } },
+      scales: { y: { range: (_plot, _low, high) => [0, Math.max(latest.current.most ?? 0, high * 1.1, 1)] } },
+      axes: [
+        { ...axis, size: 18, space: 70, values: (_plot, ticks) => ticks.map(clock) },
+        { ...axis, size: 66, space: 26, values: (_plot, ticks) => ticks.map((value) => latest.current.show(value)) },
+      ],
+      series: [{}, ...looks.split(",").map((color) => ({ stroke: colors[color as Line["color"]], width: 1.5, points: { show: false } }))],
+      hooks: { setCursor: [(it) => setAt(it.cursor.idx ?? null)] },
+    };
+    const made = new uPlot(options, [[]], box.current!);
+    plot.current = made;
+    const observer = new ResizeObserver(() => {
+      const width = box.current?.clientWidth ?? 0;
+      if (width > 40) made.setSize({ width, height: HEIGHT });
+    });
+    observer.observe(box.current!);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [scheme, looks]);
+  useEffect(() => {
+    plot.current?.setData([times, ...lines.map((line) => line.values)]);
+  }, [times, lines, scheme, looks]);
+
+  const index = at ?? times.length - 1;
+  return (
+    <figure className="chart" aria-label={`${title}: ${lines.map((line) => `${line.label} ${show(line.values.at(-1) ?? 0)}`).join(", ")}`}>
+      <figcaption>
+        <b>{title}</b>
+        {lines.map((line) => (
+          <span key={line.label}><i className={`chart-key chart-${line.color}`} aria-hidden />{lines.length > 1 ? `${line.label} ` : ""}{show(line.values[index] ?? 0)}</span>
+        ))}
+      </figcaption>
+      <div ref={box} />
+    </figure>
+  );
+}
