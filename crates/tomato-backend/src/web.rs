@@ -28,13 +28,15 @@ struct Asset {
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
 
 /// First parts of the paths that pages have.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "account",
     "accounts",
+    "audit",
     "hosts",
     "jobs",
     "organizations",
     "profiles",
+    "settings",
     "templates",
     "topologies",
     "tours",

@@ -1,7 +1,7 @@
 // Calls of the public interface; there is no private one.
 import createClient from "openapi-fetch";
 
-import { loggedOut } from "./session";
+import { credentials, loggedOut } from "./session";
 import type { paths } from "./schema";
 
 /** The interface refused a call. The message names the field and the remedy. */
@@ -17,7 +17,14 @@ export class Refusal extends Error {
   }
 }
 
-export const api = createClient<paths>({ baseUrl: "/", fetch: (request) => globalThis.fetch(request) });
+export const api = createClient<paths>({ baseUrl: "/", fetch: (request) => globalThis.fetch(carrying(request)) });
+
+function carrying(request: Request): Request {
+  const { headers, ...rest } = credentials();
+  const next = new Request(request, rest);
+  for (const [name, value] of new Headers(headers)) next.headers.set(name, value);
+  return next;
+}
 
 api.use({
   onResponse({ response }) {
@@ -62,7 +69,7 @@ function parse(text: string): unknown {
 export async function raw(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, init);
+    response = await fetch(carrying(new Request(path, init)));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Refusal(0, "offline", "the server cannot be reached: check that it runs", null);

@@ -4,31 +4,47 @@ import { create } from "zustand";
 import type { Account } from "../model/types";
 
 interface Session {
+  /** Whether the page was opened by a link for looking on: it can see one topology and change nothing. */
+  isLooking: boolean;
   /** Undefined until the server was asked, null when nobody is logged in. */
   account: Account | null | undefined;
   /** Why the login failed last. */
   error: string | null;
 }
 
-export const useSession = create<Session>(() => ({ account: undefined, error: null }));
+/** What stands in front of a link's token. */
+const LINK = "view=";
+/** The token of the link that the page was opened by. */
+const secret = window.location.hash.startsWith(`#${LINK}`) ? window.location.hash.slice(LINK.length + 1) : null;
+
+export const useSession = create<Session>(() => ({ isLooking: secret !== null, account: undefined, error: null }));
+
+/** The address by which somebody looks at a topology with a token. Fragments are not sent to servers. */
+export const viewLink = (topology: string, token: string): string => `${window.location.origin}/topologies/${topology}#${LINK}${token}`;
+
+/** What each call carries: a link's token goes instead of the session. */
+export function credentials(): RequestInit {
+  return secret === null ? {} : { credentials: "omit", headers: { Authorization: `Bearer ${secret}` } };
+}
 
 /** Says that there may be a session; without it the server need not be asked. */
 const HINT = "tomato-session";
 
 /** The server no longer knows us. */
 export function loggedOut(): void {
-  localStorage.removeItem(HINT);
-  useSession.setState({ account: null });
+  if (secret === null) localStorage.removeItem(HINT);
+  const error = secret === null ? null : "This link does not work any more. Ask for another one, or log in.";
+  useSession.setState({ account: null, error });
 }
 
 /** Asks the server who we are. */
 export async function whoAmI(): Promise<void> {
-  if (localStorage.getItem(HINT) === null) {
+  if (secret === null && localStorage.getItem(HINT) === null) {
     useSession.setState({ account: null });
     return;
   }
   try {
-    const response = await fetch("/api/v1/account");
+    const response = await fetch("/api/v1/account", credentials());
     if (response.ok) useSession.setState({ account: (await response.json()) as Account, error: null });
     else loggedOut();
   } catch {
@@ -52,6 +68,8 @@ export async function login(account: string, password: string): Promise<boolean>
   }
   if (response.ok) {
     localStorage.setItem(HINT, "1");
+    // The session counts from now on, not the link.
+    if (secret !== null) window.location.replace(window.location.pathname);
     await whoAmI();
     return true;
   }

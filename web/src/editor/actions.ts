@@ -1,6 +1,7 @@
 // What can be done with what is selected, and why not where it cannot: for menus, toolbar and keys.
+import { useSession } from "../api/session";
 import type { Action, KindInfo } from "../model/types";
-import { act, freeName, remove, rememberMade, takenNames } from "../store/edits";
+import { act, change, freeName, remove, rememberMade, takenNames } from "../store/edits";
 import { redo, undo } from "../store/history";
 import { complain } from "../store/send";
 import { queries } from "../store/server";
@@ -58,6 +59,7 @@ export function consoleWhyNot(id: string): string | null {
   const element = current().elements.get(id);
   if (!element) return "there is no element";
   if (!(kinds().find((kind) => kind.kind === element.kind)?.device ?? false)) return "it runs no software";
+  if (useSession.getState().isLooking) return "you look on by a link";
   return element.state === "started" ? null : "it is not running";
 }
 
@@ -131,7 +133,7 @@ export function itemsFor(ids: string[], editable: boolean): Item[] {
   if (cables.length === 1 && chosen.length === 0) {
     const connection = connections.get(cables[0]!)!;
     const flip = (name: "connected" | "capturing" | "emulation") => () =>
-      run(async () => (await import("../store/edits")).change("connection", connection.id, { [name]: !connection[name] }, "switch of the connection"));
+      run(() => change("connection", connection.id, { [name]: !connection[name] }, "switch of the connection"));
     items.push({ key: "frames", label: "Show frames live", why: connection.started ? null : "it passes no frames now", run: () => openPackets(connection.id, false) });
     items.push({ key: "capture", label: connection.capturing ? "Stop recording" : "Record frames", why: no, run: flip("capturing") });
     items.push({ key: "plug", label: connection.connected ? "Unplug the cable" : "Plug the cable in", why: no, run: flip("connected") });

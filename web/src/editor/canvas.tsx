@@ -12,6 +12,7 @@ import { usePresence, watchersOf } from "../store/presence";
 import { complain } from "../store/send";
 import { current, select, useTopology } from "../store/topology";
 import { setView, useView } from "../store/view";
+import { openDefault } from "./actions";
 import { Decorations } from "./decorations";
 import { describe, type ElementNode, ElementTile, type Watcher } from "./element-node";
 import { join } from "./join";
@@ -182,7 +183,7 @@ export function Canvas({ scene, editable }: Props) {
         onNodeContextMenu={(event, node) => openMenu(event, chosenWith(node.id))}
         onEdgeContextMenu={(event, edge) => openMenu(event, chosenWith(edge.id))}
         onSelectionContextMenu={(event) => openMenu(event, [...current().selection])}
-        onNodeDoubleClick={(_event, node) => void import("./actions").then(({ openDefault }) => openDefault(node.id))}
+        onNodeDoubleClick={(_event, node) => openDefault(node.id)}
         attributionPosition="bottom-left" fitView={false}
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1.4} className="canvas-grid" />

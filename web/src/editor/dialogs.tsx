@@ -1,19 +1,17 @@
 // What the editor asks: where to go, whom to connect, what to remove, with whom to share.
-import { ActionIcon, Button, CopyButton, Group, Kbd, Modal, Select, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
-import { IconCopy, IconTrash } from "@tabler/icons-react";
+import { Button, Group, Kbd, Modal, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useReactFlow } from "@xyflow/react";
 import { useMemo, useState } from "react";
 
-import { answer, api } from "../api/client";
 import { lookOf } from "../model/kinds";
 import { placeOf } from "../model/place";
-import type { Element, Role, Topology } from "../model/types";
+import type { Element } from "../model/types";
 import { remove } from "../store/edits";
 import { select, useTopology } from "../store/topology";
 import { setView, useView } from "../store/view";
 import { run } from "./actions";
-import { useRole } from "./editable";
 import { join } from "./join";
+import { Share } from "./share";
 
 const FOUND_MAX = 30;
 const close = () => setView({ dialog: null });
@@ -82,51 +80,6 @@ function Remove({ ids }: { ids: string[] }) {
         <Button variant="default" onClick={close}>Keep</Button>
         <Button color="red" data-autofocus onClick={() => { close(); run(() => remove(ids)); }}>Delete</Button>
       </Group>
-    </Stack>
-  );
-}
-
-const ROLES: { value: Role; label: string }[] = [
-  { value: "user", label: "user: may look, use consoles" },
-  { value: "manager", label: "manager: may change and start" },
-  { value: "owner", label: "owner: may also share and delete" },
-];
-
-function Share() {
-  const topology = useTopology((state) => state.topology);
-  const role = useRole();
-  const [name, setName] = useState("");
-  const [chosen, setChosen] = useState<Role>("manager");
-  if (!topology) return null;
-  const set = (account: string, next: Role | null) =>
-    run(async () => {
-      const params = { path: { id: topology.id, account } };
-      const changed = await answer<Topology>(api.PUT("/api/v1/topologies/{id}/permissions/{account}", { params, body: { role: next } }));
-      useTopology.setState({ topology: changed });
-    });
-  const owner = role === "owner";
-  return (
-    <Stack gap="sm">
-      {Object.entries(topology.roles).map(([account, has]) => (
-        <Group key={account} wrap="nowrap" justify="space-between">
-          <Text className="clip" dir="auto" flex={1}>{account}</Text>
-          <Select size="xs" w={230} aria-label={`Role of ${account}`} data={ROLES} value={has} allowDeselect={false} disabled={!owner} onChange={(next) => { if (next) set(account, next as Role); }} />
-          <ActionIcon color="red" aria-label={`Stop sharing with ${account}`} disabled={!owner} onClick={() => set(account, null)}><IconTrash size={16} /></ActionIcon>
-        </Group>
-      ))}
-      {owner && (
-        <form onSubmit={(event) => { event.preventDefault(); if (name.trim()) { set(name.trim(), chosen); setName(""); } }}>
-          <Group wrap="nowrap" align="flex-end">
-            <TextInput size="xs" flex={1} label="Account" value={name} onChange={(event) => setName(event.currentTarget.value)} />
-            <Select size="xs" w={230} label="Role" data={ROLES} value={chosen} allowDeselect={false} onChange={(next) => { if (next) setChosen(next as Role); }} />
-            <Button type="submit" size="xs">Share</Button>
-          </Group>
-        </form>
-      )}
-      <CopyButton value={window.location.href}>
-        {({ copied, copy }) => <Button variant="default" size="xs" w="fit-content" leftSection={<IconCopy size={14} />} onClick={copy}>{copied ? "Copied" : "Copy the link to this topology"}</Button>}
-      </CopyButton>
-      <Text fz="xs" c="dimmed">The link works for those it is shared with, each with their role.</Text>
     </Stack>
   );
 }

@@ -8,6 +8,7 @@ import { useReactFlow } from "@xyflow/react";
 import { useEffect, useMemo, useState } from "react";
 
 import { answer, api } from "../api/client";
+import { useSession } from "../api/session";
 import { onLink } from "../route";
 import { AccountMenu, SchemeSwitch } from "../shell/account";
 import { act, change } from "../store/edits";
@@ -144,6 +145,7 @@ export function Toolbar() {
   const { done, undone } = useHistory();
   const { traffic, minimap, legend, joining } = useView();
   const topology = useTopology((state) => state.topology);
+  const isLooking = useSession((session) => session.isLooking);
   const flow = useReactFlow();
   const fit = () => {
     const box = document.querySelector(".react-flow")!.getBoundingClientRect();
@@ -180,6 +182,7 @@ export function Toolbar() {
             <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={() => setView({ dialog: { type: "keys" } })}>Keyboard</Menu.Item>
           </Menu.Dropdown>
         </Menu>
+        {isLooking && <Text fz="xs" c="dimmed" className="toolbar-status">You are looking on</Text>}
         <SchemeSwitch />
         <AccountMenu />
       </Group>

@@ -17,6 +17,11 @@ export type Profile = Schemas["Profile"];
 export type TemplateInfo = Schemas["TemplateInfo"];
 export type Account = Schemas["Account"];
 export type Token = Schemas["Token"];
+export type FlagInfo = Schemas["FlagInfo"];
+export type Organization = Schemas["Organization"];
+export type Settings = Schemas["Settings"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Notification = Schemas["Notification"];
 export type Direction = "forward" | "backward";
 export type Action = "prepare" | "start" | "stop" | "destroy";
 

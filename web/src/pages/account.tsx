@@ -1,4 +1,4 @@
-// The own account: tokens for programs.
+// The own account: person, password, tokens for programs.
 import { ActionIcon, Alert, Button, Code, CopyButton, Group, NumberInput, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -10,6 +10,7 @@ import type { Token } from "../model/types";
 import { ago } from "../model/units";
 import { complain } from "../store/send";
 import { queries } from "../store/server";
+import { ProfileForm } from "./profile-form";
 
 const refresh = () => queries.invalidateQueries({ queryKey: ["tokens"] });
 
@@ -42,6 +43,7 @@ export function AccountPage() {
     <Stack>
       <Title order={1} fz="h2">{account?.name}</Title>
       <Text c="dimmed">{account?.admin ? "An administrator: may do everything." : "An account of this lab."}</Text>
+      <ProfileForm />
       <Title order={2} fz="h4" mt="md">Tokens</Title>
       <Text fz="sm" c="dimmed">A token lets a program call the interface in your name, without your password.</Text>
       <form onSubmit={(event) => void create(event)}>

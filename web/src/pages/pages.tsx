@@ -2,7 +2,10 @@
 import { Text, Title } from "@mantine/core";
 
 import { AccountPage } from "./account";
+import { Accounts } from "./accounts";
 import { Hosts, JobList } from "./hosts";
+import { Audit, SettingsPage } from "./lab";
+import { Organizations } from "./organizations";
 import { Profiles } from "./profiles";
 import { Templates } from "./templates";
 
@@ -12,6 +15,10 @@ const PAGES: Record<string, () => React.ReactNode> = {
   "/jobs": JobList,
   "/hosts": Hosts,
   "/account": AccountPage,
+  "/accounts": Accounts,
+  "/organizations": Organizations,
+  "/settings": SettingsPage,
+  "/audit": Audit,
 };
 
 export default function Pages({ path }: { path: string }) {

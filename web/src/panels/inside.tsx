@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, lazy, Suspense, useState } from "react";
 
 import { answer, api, raw, words } from "../api/client";
+import { useSession } from "../api/session";
 import type { Element } from "../model/types";
 import { fileName, save } from "../store/files";
 import { complain } from "../store/send";
@@ -101,7 +102,8 @@ function Archive({ element }: { element: Element }) {
 }
 
 export default function Inside({ element }: { element: Element }) {
-  if (element.state === "created") return null;
+  const isLooking = useSession((session) => session.isLooking);
+  if (element.state === "created" || isLooking) return null;
   const runs = element.state === "started";
   return (
     <>

@@ -16,6 +16,7 @@ import { useTopology } from "../store/topology";
 import { setView } from "../store/view";
 import { ConnectionPanel } from "./connection-panel";
 import { ElementPanel } from "./element-panel";
+import { Renew } from "./renew";
 import { Section } from "./section";
 
 export function Panel() {
@@ -125,6 +126,7 @@ function TopologyPanel({ editable }: { editable: boolean }) {
           </Stack>
         </Section>
       )}
+      {topology.timeout && <Section title="Time left" id="renew"><Renew topology={topology} editable={editable} /></Section>}
       <Section title="Shared with" id="roles" right={<Button size="compact-xs" variant="default" onClick={() => setView({ dialog: { type: "share" } })}>Share…</Button>}>
         <Stack gap={4}>
           {Object.entries(topology.roles).map(([name, role]) => (

@@ -1,5 +1,5 @@
 // The account's menu and the switch between light and dark.
-import { ActionIcon, Menu, Tooltip, UnstyledButton, Avatar, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Button, Menu, Tooltip, UnstyledButton, Avatar, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { IconLogout, IconMoon, IconSettings, IconSun } from "@tabler/icons-react";
 
 import { logout, useSession } from "../api/session";
@@ -20,7 +20,11 @@ export function SchemeSwitch() {
 
 export function AccountMenu() {
   const account = useSession((session) => session.account);
+  const isLooking = useSession((session) => session.isLooking);
   const name = account?.name ?? "";
+  if (isLooking) {
+    return <Button component="a" href="/" size="compact-sm" variant="default">Log in</Button>;
+  }
   return (
     <Menu position="bottom-end" width={210}>
       <Menu.Target>
@@ -36,7 +40,7 @@ export function AccountMenu() {
           {account?.admin ? " · administrator" : ""}
         </Menu.Label>
         <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => go("/account")}>
-          Account and tokens
+          Account, password, tokens
         </Menu.Item>
         <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void logout()}>
           Log out

@@ -1,13 +1,14 @@
 // The frame around lists: header, navigation, content.
 import { Anchor, Group, NavLink } from "@mantine/core";
 import {
-  IconActivity, IconBox, IconServer, IconSitemap, IconStack2,
+  IconActivity, IconBox, IconBuilding, IconHistory, IconServer, IconSettings, IconSitemap, IconStack2, IconUsers,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
 import { useSession } from "../api/session";
 import { onLink, usePath } from "../route";
 import { AccountMenu, SchemeSwitch } from "./account";
+import { Bell } from "./bell";
 import { Logo } from "./logo";
 
 const PAGES = [
@@ -16,6 +17,10 @@ const PAGES = [
   { path: "/profiles", label: "Profiles", icon: IconStack2, admin: false },
   { path: "/jobs", label: "Jobs", icon: IconActivity, admin: false },
   { path: "/hosts", label: "Hosts", icon: IconServer, admin: false },
+  { path: "/accounts", label: "Accounts", icon: IconUsers, admin: true },
+  { path: "/organizations", label: "Organizations", icon: IconBuilding, admin: true },
+  { path: "/settings", label: "Settings", icon: IconSettings, admin: true },
+  { path: "/audit", label: "Who did what", icon: IconHistory, admin: true },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {
@@ -29,6 +34,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <Logo />
         </Anchor>
         <Group gap="xs">
+          <Bell />
           <SchemeSwitch />
           <AccountMenu />
         </Group>

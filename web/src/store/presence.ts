@@ -2,6 +2,7 @@
 import { create } from "zustand";
 
 import { raw } from "../api/client";
+import { useSession } from "../api/session";
 import type { Watcher } from "../editor/element-node";
 import { current, useTopology } from "./topology";
 
@@ -50,6 +51,7 @@ export function onPresence(data: string): void {
 
 /** Tells the others what is selected here, until the returned function is called. */
 export function sharePresence(topology: string): () => void {
+  if (useSession.getState().isLooking) return () => usePresence.setState({ others: new Map() });
   let off = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tell = (selection: string[] | null) => {

@@ -59,3 +59,8 @@ fn frames_are_shown_filtered_and_recorded() {
 fn an_element_has_files_archives_and_charts() {
     run("element.js");
 }
+
+#[test]
+fn people_share_administer_and_look_on() {
+    run("people.js");
+}
