@@ -2,7 +2,7 @@
 # Writes what libpcap makes of each filter expression read from standard input: the expression, a tab, and its program
 # (code,jt,jf,k of each instruction) or, if it is refused, "refused". Not optimized: that only changes how frames that
 # are too short for the filter are judged. Needs tcpdump. How the data of the filter's tests is made anew:
-#   f=crates/tomato-wire/src/filter/tests/libpcap.tsv; cut -f1 $f | scripts/libpcap-programs.sh > new.tsv && mv new.tsv $f
+#   f=crates/tomato-filter/src/tests/libpcap.tsv; cut -f1 $f | scripts/libpcap-programs.sh > new.tsv && mv new.tsv $f
 set -eu
 empty=$(mktemp)
 trap 'rm -f "$empty"' EXIT

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use tomato_wire::filter::Filter;
+use tomato_filter::Filter;
 
 use crate::limits::CAPTURE_BLOCK_BYTES;
 

@@ -28,7 +28,7 @@ use tomato_api::usage::{ConnectionUsage, ElementUsage};
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
-use tomato_wire::filter::Filter;
+use tomato_filter::Filter;
 use tomato_wire::status::{Degraded, DirectionStatus};
 
 use crate::archive;

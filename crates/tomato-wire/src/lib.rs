@@ -15,7 +15,6 @@ pub mod client;
 pub mod config;
 pub mod control;
 pub mod core;
-pub mod filter;
 pub mod io;
 pub mod limits;
 pub mod process;

@@ -1,8 +1,8 @@
 //! Where headers lie, given the tags written before, and what tells one from another.
 
 use super::{Node, Parsed, Protocol};
-use crate::filter::FilterError;
-use crate::filter::eval::{At, Is};
+use crate::FilterError;
+use crate::eval::{At, Is};
 
 /// Longest frame of which the type field is a length.
 const LENGTH_MAX: u32 = 1500;

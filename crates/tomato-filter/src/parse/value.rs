@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 
 use super::{Direction, Head, Kind, Node, Parsed, Parser, Protocol, SCTP, TCP, UDP};
-use crate::filter::eval::{At, Is};
-use crate::filter::lex::Token;
-use crate::filter::{FilterError, names};
+use crate::eval::{At, Is};
+use crate::lex::Token;
+use crate::{FilterError, names};
 
 const IPV4: u32 = 0x0800;
 const IPV6: u32 = 0x86dd;
