@@ -323,6 +323,23 @@ pub struct DirectionCounters {
     /// When that was so, oldest first.
     #[serde(default)]
     pub degraded_intervals: Vec<DegradedInterval>,
+    /// The end it goes to has no carrier now.
+    #[serde(default)]
+    pub down: bool,
+    /// By rule of the direction, in their order.
+    #[serde(default)]
+    pub rules: Vec<RuleCounters>,
+}
+
+/// Counters of one rule, since its filter stands at its place.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct RuleCounters {
+    /// Frames it decided about.
+    pub matched: u64,
+    /// Those of them that the emulated loss took.
+    pub lost: u64,
 }
 
 /// A time in which a connection was not what was asked for.

@@ -290,6 +290,13 @@ pub(crate) struct Link {
     /// For example 64KiB, or none for the usual one
     #[arg(long, value_parser = queue)]
     pub(crate) queue: Option<Limit<ByteCount>>,
+    /// Other values for some frames, such as "udp port 53: loss=5% delay=20ms"; the first that means a frame decides;
+    /// none takes all rules away
+    #[arg(long, value_name = "FILTER: NAME=VALUE")]
+    pub(crate) rule: Vec<String>,
+    /// On: the line is dead this way, and the end it goes to has no carrier
+    #[arg(long, value_enum)]
+    pub(crate) down: Option<Switch>,
     /// Any parameter of docs/wire.md, such as discipline=codel or mtu=1400; an empty value takes a limit away
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,

@@ -78,6 +78,8 @@ fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
     put("corrupt", link.corrupt.map(|v| json!(v)));
     put("bandwidth", link.bandwidth.map(limit));
     put("queue", link.queue.map(limit));
+    put("down", link.down.map(|switch| json!(switch == Switch::On)));
+    put("rules", rules(&link.rule)?);
     for set in &link.set {
         let (name, value) =
             set.split_once('=').with_context(|| format!("--set {set:?} is not NAME=VALUE"))?;
@@ -104,6 +106,27 @@ fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
         }
     }
     Ok(patch)
+}
+
+/// The rules that are given as `FILTER: NAME=VALUE ...`, `none` alone meaning that there are none.
+fn rules(given: &[String]) -> anyhow::Result<Option<Value>> {
+    match given {
+        [] => return Ok(None),
+        [none] if none == "none" => return Ok(Some(json!([]))),
+        _ => {}
+    }
+    let rule = |text: &String| {
+        let wrong =
+            || format!("--rule {text:?} is not FILTER: NAME=VALUE ..., such as \"udp: loss=5%\"");
+        let (filter, values) = text.rsplit_once(": ").with_context(wrong)?;
+        let mut rule = Map::from_iter([("match".to_owned(), json!(filter))]);
+        for value in values.split_whitespace() {
+            let (name, value) = value.split_once('=').with_context(wrong)?;
+            rule.insert(name.to_owned(), value.into());
+        }
+        Ok(Value::Object(rule))
+    };
+    Ok(Some(given.iter().map(rule).collect::<anyhow::Result<_>>()?))
 }
 
 /// What a preset sets; an unknown one is answered with those there are.

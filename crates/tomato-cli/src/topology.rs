@@ -305,7 +305,7 @@ pub(crate) fn print_counters(graph: &Graph, counters: &Counters, only: Option<&C
                 counted.offered.to_string(),
                 counted.frames.to_string(),
                 counted.bytes.to_string(),
-                drops(counted),
+                drops(counted, set_for(connection, direction)),
                 counted.duplicated.to_string(),
                 counted.corrupted.to_string(),
             ]);
@@ -373,7 +373,7 @@ fn connections(graph: &Graph, counters: &Counters) -> Vec<Vec<String>> {
         let counted = counters.connections.get(connection.id.as_str());
         let ends = ends(graph, connection);
         for direction in 0..2 {
-            let set = if direction == 0 { &connection.forward } else { &connection.backward };
+            let set = set_for(connection, direction);
             let counted = counted.map(|both| &both[direction]);
             rows.push(vec![
                 if direction == 0 { connection.name.clone() } else { String::new() },
@@ -382,11 +382,16 @@ fn connections(graph: &Graph, counters: &Counters) -> Vec<Vec<String>> {
                 if connection.emulation { describe(set) } else { "plain wire".to_owned() },
                 counted.map_or_else(String::new, |c| c.frames.to_string()),
                 counted.map_or_else(String::new, |c| c.bytes.to_string()),
-                counted.map_or_else(String::new, drops),
+                counted.map_or_else(String::new, |c| drops(c, set)),
             ]);
         }
     }
     rows
+}
+
+/// What is set for a direction.
+fn set_for(connection: &Connection, direction: usize) -> &LinkParams {
+    if direction == 0 { &connection.forward } else { &connection.backward }
 }
 
 fn passes(connection: &Connection) -> String {
@@ -398,11 +403,17 @@ fn passes(connection: &Connection) -> String {
     if connection.capturing { format!("{text}, records") } else { text.to_owned() }
 }
 
-fn drops(counters: &DirectionCounters) -> String {
+fn drops(counters: &DirectionCounters, set: &LinkParams) -> String {
     let shown = |(cause, count): (&String, &u64)| (*count > 0).then(|| format!("{cause} {count}"));
     let mut words: Vec<String> = counters.drops.iter().filter_map(shown).collect();
     if counters.lost_before > 0 {
         words.push(format!("before the connection {}", counters.lost_before));
+    }
+    for (rule, counted) in set.rules.iter().zip(&counters.rules) {
+        words.push(format!("{}: {} met, {} lost", rule.filter, counted.matched, counted.lost));
+    }
+    if counters.down {
+        words.push("no carrier".to_owned());
     }
     if counters.degraded {
         words.push("degraded".to_owned());

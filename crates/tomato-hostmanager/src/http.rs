@@ -20,16 +20,16 @@ use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
     ArchiveStatus, Counters, DegradedInterval, DirectionCounters, ExecAnswer, ExecCall,
-    HOST_PROTOCOL, HostHello, ObservedPage, ObservedTopology, TemplateInfo, TemplateProgress,
-    WantedTopology,
+    HOST_PROTOCOL, HostHello, ObservedPage, ObservedTopology, RuleCounters, TemplateInfo,
+    TemplateProgress, WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
 use tomato_api::usage::{ConnectionUsage, ElementUsage};
+use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
-use tomato_filter::Filter;
-use tomato_wire::status::{Degraded, DirectionStatus};
+use tomato_wire::status::{Degraded, DirectionStatus, RuleStatus};
 
 use crate::archive;
 use crate::console::{Handle, Order};
@@ -469,7 +469,13 @@ fn direction(status: &DirectionStatus) -> DirectionCounters {
         lost_before: status.lost_before,
         degraded: status.degraded,
         degraded_intervals: status.degraded_intervals.iter().map(degraded).collect(),
+        down: status.down,
+        rules: status.rules.iter().map(rule).collect(),
     }
+}
+
+fn rule(status: &RuleStatus) -> RuleCounters {
+    RuleCounters { matched: status.matched, lost: status.lost }
 }
 
 fn degraded(interval: &Degraded) -> DegradedInterval {

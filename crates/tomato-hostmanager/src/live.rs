@@ -17,9 +17,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, InterfaceId, TopologyId};
 use tomato_wire::capture::live::{HEAD_BYTES, Passed, block, header};
-use tomato_filter::Filter;
 use tomato_wire::limits::MAX_FRAME_BYTES;
 
 use crate::host::{Host, lock};

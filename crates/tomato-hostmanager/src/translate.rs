@@ -14,8 +14,8 @@ use tomato_virt::container::{
     Cidr, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route,
 };
 use tomato_wire::config::{
-    BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, End, LinkConfig, LinkParams,
-    LossModel, PortConfig, PortKind, Ratio, Step, Timeline, TopologyConfig,
+    BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, DrawKey, End, LinkConfig,
+    LinkParams, LossModel, PortConfig, PortKind, Ratio, Rule, Step, Timeline, TopologyConfig,
 };
 
 use crate::ledger::PinnedTemplate;
@@ -210,7 +210,29 @@ fn direction(params: &link::LinkParams) -> LinkParams {
         discipline: discipline(params.discipline),
         ecn: params.ecn,
         mtu: params.mtu,
+        draws: match params.draws {
+            link::DrawKey::Ordinal => DrawKey::Ordinal,
+            link::DrawKey::Content => DrawKey::Content,
+        },
+        down: params.down,
         timeline: timeline(params),
+        rules: params.rules.iter().map(rule).collect(),
+    }
+}
+
+fn rule(rule: &link::Rule) -> Rule {
+    let ratio = |ratio: Option<tomato_model::units::Ratio>| ratio.map(|ratio| Ratio(ratio.0));
+    Rule {
+        filter: rule.filter.clone(),
+        delay_ns: rule.delay.map(|span| span.0),
+        jitter_ns: rule.jitter.map(|span| span.0),
+        reorder: ratio(rule.reorder),
+        loss: ratio(rule.loss),
+        loss_correlation: ratio(rule.loss_correlation),
+        loss_model: rule.loss_model.as_ref().map(loss_model),
+        duplicate: ratio(rule.duplicate),
+        corrupt: ratio(rule.corrupt),
+        bit_error: ratio(rule.bit_error),
     }
 }
 
@@ -271,6 +293,7 @@ fn timeline(params: &link::LinkParams) -> Option<Timeline> {
         loss: point.loss.map(|r| Ratio(r.0)),
         duplicate: point.duplicate.map(|r| Ratio(r.0)),
         corrupt: point.corrupt.map(|r| Ratio(r.0)),
+        down: point.down,
     };
     let steps = points.iter().map(step).collect();
     Some(Timeline { steps, repeat_ns: repeat.map(|t| t.0) })

@@ -60,6 +60,8 @@ pub const QUEUE_MAX: u64 = 256 << 20;
 pub const QUEUE_PACKETS_MAX: u64 = 1 << 20;
 /// MTUs of a connection, in bytes.
 pub const LINK_MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// Most rules of one direction.
+pub const RULES_MAX: usize = 32;
 /// Most entries of a jitter table.
 pub const TABLE_MAX: usize = 16_384;
 /// Longest list of fates.

@@ -11,12 +11,14 @@ mod discipline;
 mod loss;
 mod preset;
 mod range;
+mod rule;
 mod text;
 mod timeline;
 
 pub use discipline::Discipline;
 pub use loss::LossModel;
 pub use preset::{PRESETS, Preset, preset};
+pub use rule::Rule;
 pub use text::TextError;
 pub use timeline::{Point, Step, Timeline};
 
@@ -35,6 +37,19 @@ pub enum Distribution {
     Pareto,
     /// A quarter normal and three quarters Pareto, as netem's table.
     Paretonormal,
+}
+
+/// What the random draws for a frame depend on.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DrawKey {
+    /// Its number in the direction.
+    #[default]
+    Ordinal,
+    /// What it says, and how often that was said before.
+    Content,
 }
 
 /// Makes [`LinkParams`] and [`LinkPatch`] from one list.
@@ -118,6 +133,12 @@ parameters! {
         discipline: Discipline,
         /// Mark frames of ECN-capable flows where the discipline would drop them early.
         ecn: bool,
+        /// The line is dead this way: frames are lost and the end they go to has no carrier.
+        down: bool,
+        /// What the random draws for a frame depend on.
+        draws: DrawKey,
+        /// Other values for some frames; the first rule that means a frame decides.
+        rules: Vec<Rule>,
     }
     options {
         /// Rate of the line, frames and their framing included; none means unlimited.

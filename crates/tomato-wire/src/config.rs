@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 
 mod link;
+mod rule;
 
-pub use link::{Discipline, Distribution, LinkParams, LossModel, Ratio, Step, Timeline};
+pub use link::{Discipline, Distribution, DrawKey, LinkParams, LossModel, Ratio, Step, Timeline};
+pub use rule::Rule;
 
 #[cfg(test)]
 mod tests;
@@ -200,6 +202,14 @@ pub enum ConfigError {
     Trace {
         /// The field.
         field: String,
+    },
+    /// A rule's filter is none.
+    #[error("{field}: {problem}")]
+    Filter {
+        /// The field.
+        field: String,
+        /// What is wrong with it and what to do.
+        problem: String,
     },
     /// A capture directory is relative or shared.
     #[error("{field}: must be an absolute path that no other capture uses")]

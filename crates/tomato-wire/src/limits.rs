@@ -36,6 +36,10 @@ pub const MAX_MTU: u32 = 65_535;
 pub const MAX_TABLE: u64 = 16_384;
 /// Longest loss trace.
 pub const MAX_TRACE: u64 = 1 << 20;
+/// Most rules of one direction.
+pub const MAX_RULES: u64 = 32;
+/// Different packets that a direction remembers at least to draw by content.
+pub const CONTENT_MEMORY: usize = 32_768;
 /// Most steps of a timeline.
 pub const MAX_STEPS: u64 = 100_000;
 /// Longest timeline, in nanoseconds (a week).

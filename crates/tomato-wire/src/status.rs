@@ -93,6 +93,21 @@ pub struct DirectionStatus {
     /// When that was so, oldest first.
     #[serde(default)]
     pub degraded_intervals: Vec<Degraded>,
+    /// The end it goes to has no carrier now.
+    #[serde(default)]
+    pub down: bool,
+    /// By rule of the direction, in their order.
+    #[serde(default)]
+    pub rules: Vec<RuleStatus>,
+}
+
+/// Counters of one rule of a direction, since its filter stands at its place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// Frames it decided about.
+    pub matched: u64,
+    /// Those of them that the emulated loss took.
+    pub lost: u64,
 }
 
 /// A time in which the emulation was not what was asked for.

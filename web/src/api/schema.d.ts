@@ -1322,6 +1322,11 @@ export interface components {
              * @default []
              */
             degraded_intervals?: components["schemas"]["DegradedInterval"][];
+            /**
+             * @description The end it goes to has no carrier now.
+             * @default false
+             */
+            down?: boolean;
             /** @description Frames dropped, by cause. */
             drops: {
                 [key: string]: number;
@@ -1389,6 +1394,11 @@ export interface components {
              */
             reordered?: number;
             /**
+             * @description By rule of the direction, in their order.
+             * @default []
+             */
+            rules?: components["schemas"]["RuleCounters"][];
+            /**
              * @description Hexadecimal digest of every random verdict so far: equal for equal seed and number of frames.
              * @default
              */
@@ -1403,6 +1413,8 @@ export interface components {
         Discipline: string;
         /** @description The distribution of the jitter around the delay. */
         Distribution: "uniform" | "normal" | "pareto" | "paretonormal";
+        /** @description What the random draws for a frame depend on. */
+        DrawKey: "ordinal" | "content";
         /** @description An element of a topology. */
         Element: {
             /**
@@ -1800,6 +1812,10 @@ export interface components {
             discipline?: components["schemas"]["Discipline"];
             /** @description Shape of the jitter. */
             distribution?: components["schemas"]["Distribution"];
+            /** @description The line is dead this way: frames are lost and the end they go to has no carrier. */
+            down?: boolean;
+            /** @description What the random draws for a frame depend on. */
+            draws?: components["schemas"]["DrawKey"];
             /** @description Share of frames that arrive twice. */
             duplicate?: components["schemas"]["Ratio"];
             /** @description Mark frames of ECN-capable flows where the discipline would drop them early. */
@@ -1839,6 +1855,8 @@ export interface components {
             queue_time?: components["schemas"]["Span"] | null;
             /** @description Share of frames that are sent without delay and so overtake those on the way. */
             reorder?: components["schemas"]["Ratio"];
+            /** @description Other values for some frames; the first rule that means a frame decides. */
+            rules?: components["schemas"]["Rule"][];
             /** @description Changes over time, from the start of the connection. */
             timeline?: components["schemas"]["Timeline"] | null;
         };
@@ -1858,6 +1876,10 @@ export interface components {
             discipline?: components["schemas"]["Discipline"] | null;
             /** @description Shape of the jitter. */
             distribution?: components["schemas"]["Distribution"] | null;
+            /** @description The line is dead this way: frames are lost and the end they go to has no carrier. */
+            down?: boolean | null;
+            /** @description What the random draws for a frame depend on. */
+            draws?: components["schemas"]["DrawKey"] | null;
             /** @description Share of frames that arrive twice. */
             duplicate?: components["schemas"]["Ratio"] | null;
             /** @description Mark frames of ECN-capable flows where the discipline would drop them early. */
@@ -1897,6 +1919,8 @@ export interface components {
             queue_time?: components["schemas"]["Span"] | null;
             /** @description Share of frames that are sent without delay and so overtake those on the way. */
             reorder?: components["schemas"]["Ratio"] | null;
+            /** @description Other values for some frames; the first rule that means a frame decides. */
+            rules?: components["schemas"]["Rule"][] | null;
             /** @description Changes over time, from the start of the connection. */
             timeline?: components["schemas"]["Timeline"] | null;
         };
@@ -2297,6 +2321,52 @@ export interface components {
              */
             via: string;
         };
+        /**
+         * @description Other values for the frames that a filter means; unnamed ones are the direction's. Of several rules the first that
+         *     means a frame decides.
+         */
+        Rule: {
+            /** @description Share of bits that arrive changed. */
+            bit_error?: components["schemas"]["Ratio"] | null;
+            /** @description Share of frames that arrive with a changed bit. */
+            corrupt?: components["schemas"]["Ratio"] | null;
+            /** @description Delay. */
+            delay?: components["schemas"]["Span"] | null;
+            /** @description Share of frames that arrive twice. */
+            duplicate?: components["schemas"]["Ratio"] | null;
+            /** @description Jitter. */
+            jitter?: components["schemas"]["Span"] | null;
+            /**
+             * @description Share of frames that vanish. A rule that names this, `loss_correlation` or `loss_model` has losses of its own
+             *     in place of the direction's.
+             */
+            loss?: components["schemas"]["Ratio"] | null;
+            /** @description Correlation of the losses of neighbouring frames. */
+            loss_correlation?: components["schemas"]["Ratio"] | null;
+            /** @description A further cause of loss, with memory. */
+            loss_model?: components["schemas"]["LossModel"] | null;
+            /**
+             * @description Which frames, in the language of `tcpdump`.
+             * @example udp port 53
+             * @example icmp or icmp6
+             */
+            match: string;
+            /** @description Share of frames that are sent without delay. */
+            reorder?: components["schemas"]["Ratio"] | null;
+        };
+        /** @description Counters of one rule, since its filter stands at its place. */
+        RuleCounters: {
+            /**
+             * Format: uint64
+             * @description Those of them that the emulated loss took.
+             */
+            lost: number;
+            /**
+             * Format: uint64
+             * @description Frames it decided about.
+             */
+            matched: number;
+        };
         /** @description What this server is. */
         ServerInfo: {
             /**
@@ -2378,6 +2448,8 @@ export interface components {
             corrupt?: components["schemas"]["Ratio"] | null;
             /** @description Delay. */
             delay?: components["schemas"]["Span"] | null;
+            /** @description Whether the line is dead this way; never a ramp. */
+            down?: boolean | null;
             /** @description Duplication. */
             duplicate?: components["schemas"]["Ratio"] | null;
             /** @description Jitter. */

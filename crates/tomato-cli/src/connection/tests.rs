@@ -32,3 +32,21 @@ fn only_what_is_named_is_changed() {
         json!({ "emulation": false, "forward": { "bandwidth": null }, "backward": { "bandwidth": null } })
     );
 }
+
+#[test]
+fn rules_are_read_from_words() {
+    let rules = ["--rule", "ether host 0:1:2:3:4:5: loss=5% delay=2ms", "--rule", "udp: loss=1%"];
+    let patch = of(&[["--direction", "forward"].as_slice(), &rules].concat());
+    let wanted = json!([{ "match": "ether host 0:1:2:3:4:5", "loss": "5%", "delay": "2ms" },
+        { "match": "udp", "loss": "1%" }]);
+    assert_eq!(patch["forward"]["rules"], wanted);
+    assert_eq!(of(&["--rule", "none"])["backward"], json!({ "rules": [] }));
+    assert_eq!(of(&["--down", "on"])["forward"], json!({ "down": true }));
+    for wrong in ["udp", "udp loss=1%", "udp: loss"] {
+        assert!(rules_of(wrong).is_err(), "{wrong}");
+    }
+}
+
+fn rules_of(text: &str) -> anyhow::Result<Option<Value>> {
+    rules(&[text.to_owned()])
+}

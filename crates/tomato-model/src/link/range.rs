@@ -1,7 +1,7 @@
 //! The bounds of link parameters, which are those of the data path.
 
 use crate::limits;
-use crate::link::{Discipline, LinkParams, LossModel, Step};
+use crate::link::{Discipline, LinkParams, LossModel, Step, rule};
 use crate::units::{Bandwidth, ByteCount, Ratio, Span};
 
 impl LinkParams {
@@ -55,6 +55,9 @@ impl LinkParams {
         if let Some(problem) = discipline_problem(self.discipline) {
             wrong("discipline", problem.0.to_owned(), problem.1);
         }
+        if let Some((message, remedy)) = rule::problem(&self.rules) {
+            wrong("rules", message, &remedy);
+        }
         if let Some(problem) = self.curve().and_then(Result::err) {
             let (message, remedy) = problem.split_once("; ").unwrap_or((&problem, "correct it"));
             wrong("timeline", message.to_owned(), remedy);
@@ -75,6 +78,7 @@ impl LinkParams {
             loss: Some(self.loss),
             duplicate: Some(self.duplicate),
             corrupt: Some(self.corrupt),
+            down: Some(self.down),
         };
         let curve = self.timeline.as_ref()?.curve(&start);
         Some(curve.and_then(|(points, repeat)| {
@@ -97,7 +101,7 @@ impl LinkParams {
     }
 }
 
-fn loss_problem(model: &LossModel) -> Option<(&'static str, &'static str)> {
+pub(super) fn loss_problem(model: &LossModel) -> Option<(&'static str, &'static str)> {
     let too_much = |a: Ratio, b: Ratio| a.0.checked_add(b.0).is_none();
     match model {
         LossModel::Markov { p13, p31, p32, p14, .. }

@@ -67,6 +67,26 @@ fn bounds_are_told_with_a_remedy() {
     assert_eq!(problems(r#"{"loss_model": "markov p13=60% p31=1% p14=50%"}"#), ["loss_model"]);
     assert_eq!(problems(r#"{"discipline": "red min=9KiB max=8KiB"}"#), ["discipline"]);
     assert_eq!(problems(r#"{"timeline": {}}"#), ["timeline"]);
+    assert_eq!(problems(r#"{"rules": [{"match": "udp", "loss": "5%"}]}"#), Vec::<&str>::new());
+    for rule in [
+        r#"{"match": "udp port x", "loss": "5%"}"#,
+        r#"{"match": "udp"}"#,
+        r#"{"match": "udp", "delay": "11min"}"#,
+        r#"{"match": "udp", "loss_model": "every 0"}"#,
+    ] {
+        assert_eq!(problems(&format!(r#"{{"rules": [{rule}]}}"#)), ["rules"], "{rule}");
+    }
+}
+
+#[test]
+fn a_wrong_rule_is_named_with_its_filter() {
+    let json =
+        r#"{"rules": [{"match": "icmp", "loss": "5%"}, {"match": "tcp prt 3", "loss": "5%"}]}"#;
+    let params: LinkParams = serde_json::from_str(json).expect("parameters");
+    let (name, message, remedy) = params.problems().remove(0);
+    assert_eq!(name, "rules");
+    assert!(message.starts_with("rule 2 (tcp prt 3): filter: "), "{message}");
+    assert!(remedy.contains("tcpdump"), "{remedy}");
 }
 
 fn curve(json: &str) -> Result<(Vec<Step>, Option<Span>), String> {
@@ -107,11 +127,12 @@ fn traces_become_rates() {
     assert_eq!(rates, [(0, 12_032_000), (20, 100), (40, 6_016_000)]);
     assert_eq!(repeat, Some(Span(60_000_000)));
     let (points, _) = curve(
-        &serde_json::json!({"timeline": {"csv": "at,bandwidth,loss\n0s,1Mbit/s,\n2s,,5%\n"}})
+        &serde_json::json!({"timeline": {"csv": "at,bandwidth,loss,down\n0s,1Mbit/s,,\n2s,,5%,true\n"}})
             .to_string(),
     )
     .expect("a curve");
     assert_eq!(points[0].bandwidth, Some(Bandwidth(1_000_000)));
+    assert_eq!((points[0].down, points[1].down), (None, Some(true)));
     assert_eq!(
         (points[1].bandwidth, points[1].loss.map(|l| l.to_string())),
         (None, Some("5%".into()))

@@ -49,6 +49,9 @@ pub struct Step {
     /// Corruption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrupt: Option<Ratio>,
+    /// Whether the line is dead this way; never a ramp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down: Option<bool>,
 }
 
 /// A point of the curve that a timeline means: these values from then on, without ramps.
@@ -127,6 +130,7 @@ fn merged(before: &Step, step: &Step) -> Step {
         loss: step.loss.or(before.loss),
         duplicate: step.duplicate.or(before.duplicate),
         corrupt: step.corrupt.or(before.corrupt),
+        down: step.down.or(before.down),
     }
 }
 
@@ -148,6 +152,7 @@ fn between(from: &Step, to: &Step, n: u64, count: u64) -> Point {
         loss: ratio(from.loss, to.loss),
         duplicate: ratio(from.duplicate, to.duplicate),
         corrupt: ratio(from.corrupt, to.corrupt),
+        down: None,
     }
 }
 
@@ -161,7 +166,8 @@ fn csv(text: &str) -> Result<Vec<Step>, String> {
         let mut fields = serde_json::Map::new();
         for (name, value) in names.iter().zip(line.split(',').map(str::trim)) {
             if !value.is_empty() {
-                fields.insert((*name).to_owned(), value.into());
+                let value = value.parse::<bool>().map_or_else(|_| value.into(), Into::into);
+                fields.insert((*name).to_owned(), value);
             }
         }
         serde_json::from_value(fields.into())

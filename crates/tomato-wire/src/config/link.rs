@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, range};
+use crate::config::{ConfigError, Rule, range};
 use crate::limits;
 
 /// Behaviour of one direction of a link. The default does nothing to a frame.
@@ -55,8 +55,14 @@ pub struct LinkParams {
     pub ecn: bool,
     /// Longest packet behind the Ethernet header that passes, in bytes.
     pub mtu: Option<u32>,
+    /// What the draws of a packet depend on.
+    pub draws: DrawKey,
+    /// The line is dead in this direction: frames are lost and the end they go to has no carrier.
+    pub down: bool,
     /// Changes over time.
     pub timeline: Option<Timeline>,
+    /// Other values for some packets, by falling precedence.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for LinkParams {
@@ -84,9 +90,23 @@ impl Default for LinkParams {
             discipline: Discipline::default(),
             ecn: false,
             mtu: None,
+            draws: DrawKey::default(),
+            down: false,
             timeline: None,
+            rules: Vec::new(),
         }
     }
+}
+
+/// What the random draws for a packet depend on, beside seed, link, direction and stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrawKey {
+    /// Its number in the direction.
+    #[default]
+    Ordinal,
+    /// What it says, and how often that was said before: see [`crate::core::content`].
+    Content,
 }
 
 /// Shape of the jitter, as netem means the words (tc-netem(8)).
@@ -213,6 +233,8 @@ pub struct Step {
     pub duplicate: Option<Ratio>,
     /// Corruption.
     pub corrupt: Option<Ratio>,
+    /// Whether the line is dead.
+    pub down: Option<bool>,
 }
 
 /// A probability as fraction of 2^64; 0 is never and `u64::MAX` is always, exactly.
@@ -260,11 +282,6 @@ impl LinkParams {
         delay("jitter_ns", self.jitter_ns)?;
         if let Some(rate) = self.bandwidth_bit_s {
             check_rate(|| named("bandwidth_bit_s"), rate)?;
-            let bytes = bytes_in(rate, self.delay_ns).saturating_add(self.effective_queue_bytes());
-            let max = limits::MAX_DELAY_LINE_BYTES;
-            if bytes > max {
-                return Err(ConfigError::InFlight { field: field.to_owned(), bytes, max });
-            }
         }
         let framing = self.framing_bytes.into();
         range(|| named("framing_bytes"), framing, 0, limits::MAX_FRAMING_BYTES.into())?;
@@ -290,12 +307,37 @@ impl LinkParams {
             model.check(&named("loss_model"))?;
         }
         self.discipline.check(&named("discipline"))?;
-        self.timeline.as_ref().map_or(Ok(()), |timeline| timeline.check(&named("timeline")))
+        let rules = u64::try_from(self.rules.len()).unwrap_or(u64::MAX);
+        range(|| named("rules"), rules, 0, limits::MAX_RULES)?;
+        for (n, rule) in self.rules.iter().enumerate() {
+            rule.check(&format!("{field}.rules[{n}]"))?;
+        }
+        if let Some(timeline) = &self.timeline {
+            timeline.check(&named("timeline"))?;
+        }
+        let (bytes, max) = (self.in_flight_bytes(), limits::MAX_DELAY_LINE_BYTES);
+        if bytes > max {
+            return Err(ConfigError::InFlight { field: field.to_owned(), bytes, max });
+        }
+        Ok(())
+    }
+
+    /// The most bytes that can wait and be under way with these parameters: what the highest rate sends during the
+    /// longest delay, and the queue; none of a direction without a rate is known beforehand.
+    #[must_use]
+    pub fn in_flight_bytes(&self) -> u64 {
+        let steps = self.timeline.iter().flat_map(|timeline| &timeline.steps);
+        let rates = steps.clone().filter_map(|step| step.bandwidth_bit_s);
+        let Some(rate) = rates.chain(self.bandwidth_bit_s).max() else { return 0 };
+        let delays = steps.filter_map(|step| step.delay_ns);
+        let delays = delays.chain(self.rules.iter().filter_map(|rule| rule.delay_ns));
+        let delay_ns = delays.fold(self.delay_ns, u64::max);
+        bytes_in(rate, delay_ns).saturating_add(self.effective_queue_bytes())
     }
 }
 
 impl LossModel {
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, field: &str) -> Result<(), ConfigError> {
         let sum = |a: Ratio, b: Ratio| {
             let is_fine = a.0.checked_add(b.0).is_some();
             let field = field.to_owned();

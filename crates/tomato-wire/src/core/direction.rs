@@ -10,21 +10,21 @@
 //!
 //! Invariants: packets leave in the order they came (a copy follows its original) unless reordering is asked for; a
 //! due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
-//! and the number of packets only, never on time or on how packets were bundled.
+//! and on which packets came in which order only, never on time or on how packets were bundled.
 
 use std::collections::VecDeque;
 
 use crate::config::{Discipline, LinkParams, Ratio};
 use crate::core::codel::{FlowQueues, Held};
+use crate::core::flip::{self, FlipStages};
 use crate::core::frame::Frame;
 use crate::core::health::Health;
-use crate::core::jitter::{self, JitterState};
+use crate::core::jitter;
 use crate::core::lateness::Lateness;
 use crate::core::line::{Admission, Line};
-use crate::core::loss::{LossDraws, LossState};
+use crate::core::model::{Identity, Model, params_of};
 use crate::core::random::{Stage, Streams, mix};
 use crate::core::split::Train;
-use crate::core::timeline::Course;
 use crate::core::{ecn, packet};
 use crate::limits;
 use crate::status::{DirectionStatus, Drops};
@@ -49,21 +49,9 @@ pub struct Direction {
     lost_before: u64,
     /// The latest time heard of.
     seen_ns: u64,
+    /// It went down or up by its timeline since that was asked.
+    has_turned: bool,
     room: Vec<u8>,
-}
-
-/// What is done to packets, and what is remembered for it.
-#[derive(Debug)]
-struct Model {
-    /// As in force now.
-    params: LinkParams,
-    course: Option<Course>,
-    course_until_ns: u64,
-    loss: LossState,
-    jitter: JitterState,
-    /// Present for disciplines that decide when a packet leaves the queue.
-    held: Option<FlowQueues>,
-    salt: u64,
 }
 
 #[derive(Debug, Default)]
@@ -104,59 +92,32 @@ pub enum DropCause {
 /// Which of the stages apply to an original or to its copy.
 #[derive(Debug, Clone, Copy)]
 struct CopyStages {
-    corrupt: Stage,
-    corrupt_bit: Stage,
-    bit_error: Stage,
+    flips: FlipStages,
     jitter: Stage,
     queue: Stage,
     reorder: Stage,
 }
 
 const ORIGINAL: CopyStages = CopyStages {
-    corrupt: Stage::Corrupt,
-    corrupt_bit: Stage::CorruptBit,
-    bit_error: Stage::BitError,
+    flips: FlipStages {
+        corrupt: Stage::Corrupt,
+        corrupt_bit: Stage::CorruptBit,
+        bit_error: Stage::BitError,
+    },
     jitter: Stage::Jitter,
     queue: Stage::Queue,
     reorder: Stage::Reorder,
 };
 const COPY: CopyStages = CopyStages {
-    corrupt: Stage::CopyCorrupt,
-    corrupt_bit: Stage::CopyCorruptBit,
-    bit_error: Stage::CopyBitError,
+    flips: FlipStages {
+        corrupt: Stage::CopyCorrupt,
+        corrupt_bit: Stage::CopyCorruptBit,
+        bit_error: Stage::CopyBitError,
+    },
     jitter: Stage::CopyJitter,
     queue: Stage::CopyQueue,
     reorder: Stage::CopyReorder,
 };
-
-impl Model {
-    fn new(now_ns: u64, streams: Streams, params: LinkParams) -> Box<Self> {
-        let course = params.timeline.as_ref();
-        let course = course.map(|timeline| Course::new(now_ns, &params, timeline));
-        let held = FlowQueues::of(params.discipline);
-        let salt = streams.draw(Stage::Queue, u64::MAX);
-        Box::new(Self {
-            course_until_ns: if course.is_some() { 0 } else { u64::MAX },
-            course,
-            loss: LossState::default(),
-            jitter: JitterState::default(),
-            held,
-            salt,
-            params,
-        })
-    }
-
-    /// Puts the values of the timeline in force.
-    fn follow_course(&mut self, now_ns: u64) {
-        if now_ns >= self.course_until_ns
-            && let Some(course) = &self.course
-        {
-            let (values, until_ns) = course.at(now_ns);
-            values.apply(&mut self.params);
-            self.course_until_ns = until_ns;
-        }
-    }
-}
 
 impl Direction {
     /// A direction with nothing on it. `params` none: emulation is off.
@@ -168,7 +129,11 @@ impl Direction {
         }
         Self {
             streams,
-            model: params.map(|params| Model::new(now_ns, streams, params)),
+            model: params.map(|params| {
+                let mut model = Model::new(now_ns, streams, params);
+                model.follow_course(now_ns);
+                model
+            }),
             ordinal: 0,
             queue: VecDeque::new(),
             queued_packets: 0,
@@ -180,14 +145,16 @@ impl Direction {
             health: Health::default(),
             lost_before: 0,
             seen_ns: now_ns,
+            has_turned: false,
             room: Vec::new(),
         }
     }
 
     /// Changes the behaviour for packets to come; those on the link keep their due times. Packets in the queue of a
     /// discipline that decides late are given their times by the old rate before; a timeline that is not changed
-    /// goes on, and so do loss models.
+    /// goes on, and so do loss models. A line that goes down loses what is on it.
     pub fn change(&mut self, now_ns: u64, streams: Streams, params: Option<LinkParams>) {
+        let was_up = self.is_up();
         self.release(now_ns);
         let is_reseeded = self.streams != streams;
         self.streams = streams;
@@ -198,22 +165,23 @@ impl Direction {
         if let Some(old) = old
             && !is_reseeded
         {
-            if old.params.loss_model == model.params.loss_model {
-                model.loss = old.loss;
-            }
-            model.jitter = old.jitter;
-            if old.params.timeline == model.params.timeline
-                && let (Some(old), Some(timeline)) = (old.course, &model.params.timeline)
-            {
-                model.course = Some(Course::new(old.start_ns(), &model.params, timeline));
-            }
+            model.follow(*old);
         }
+        model.follow_course(now_ns);
         self.model = Some(model);
+        if was_up && !self.is_up() {
+            self.cut();
+        }
     }
 
     /// Takes packets in at `now_ns`.
     pub fn offer(&mut self, now_ns: u64, train: &Train) {
         self.seen_ns = self.seen_ns.max(now_ns);
+        self.catch_up(now_ns);
+        if !self.is_up() {
+            self.refuse(DropCause::Disconnected, train.count.into());
+            return;
+        }
         self.counters.offered += u64::from(train.count);
         let ordinal = self.ordinal;
         self.ordinal += u64::from(train.count);
@@ -221,7 +189,6 @@ impl Direction {
             self.offer_plain(now_ns, train);
             return;
         };
-        self.settle(now_ns, &mut model);
         model.follow_course(now_ns);
         for (n, index) in (ordinal..).zip(train.first..train.end()) {
             self.offer_emulated(now_ns, train, index, &mut model, n);
@@ -240,18 +207,27 @@ impl Direction {
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         let due_ns = self.queue.front().map(|entry| entry.due_ns);
-        let held = self.model.as_ref().and_then(|model| model.held.as_ref());
-        if held.is_none_or(|held| held.packets() == 0) {
-            return due_ns;
-        }
-        let free_ns = self.line.busy_until_ns();
-        Some(due_ns.map_or(free_ns, |due_ns| due_ns.min(free_ns)))
+        let Some(model) = &self.model else { return due_ns };
+        let holds = model.held.as_ref().is_some_and(|held| held.packets() > 0);
+        let free_ns = holds.then(|| self.line.busy_until_ns());
+        [due_ns, free_ns, model.turn_ns()].into_iter().flatten().min()
+    }
+
+    /// Whether frames pass at all: it is not down by its parameters or their timeline.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.model.as_ref().is_none_or(|model| !model.params.down)
+    }
+
+    /// Whether the timeline took it down or up since the last call.
+    pub fn take_turn(&mut self) -> bool {
+        std::mem::take(&mut self.has_turned)
     }
 
     /// The first packets of one frame and due time, if that has come. The caller ends them with
     /// [`Direction::passed`] and [`Direction::drop_packets`].
     pub fn pop_due(&mut self, now_ns: u64) -> Option<(Train, u64)> {
-        self.settle_now(now_ns);
+        self.catch_up(now_ns);
         let entry = self.pop_before(now_ns, now_ns)?;
         Some((entry.train, entry.due_ns))
     }
@@ -260,7 +236,7 @@ impl Direction {
     /// [`limits::BUNDLE_NS`] if there is a rate: at high rates waking up for each packet would be all that the
     /// thread does.
     pub fn pop_bundle(&mut self, now_ns: u64) -> Option<Train> {
-        self.settle_now(now_ns);
+        self.catch_up(now_ns);
         let Entry { mut train, .. } = self.pop_before(now_ns, now_ns)?;
         let rate = self.model.as_ref().and_then(|model| model.params.bandwidth_bit_s);
         let bundle_ns = if rate.is_some() { limits::BUNDLE_NS } else { 0 };
@@ -318,7 +294,7 @@ impl Direction {
 
     /// The counters at `now_ns`.
     pub fn status(&mut self, now_ns: u64) -> DirectionStatus {
-        self.settle_now(now_ns);
+        self.catch_up(now_ns);
         let held = self.model.as_ref().and_then(|model| model.held.as_ref());
         let (bytes, packets) = held.map_or((0, 0), |held| (held.bytes(), held.packets()));
         let (degraded, degraded_intervals) = self.health.report(now_ns);
@@ -340,6 +316,13 @@ impl Direction {
             lost_before: self.lost_before,
             degraded,
             degraded_intervals,
+            down: !self.is_up(),
+            rules: self
+                .model
+                .iter()
+                .flat_map(|model| &model.rules)
+                .map(|rule| rule.counts)
+                .collect(),
         }
     }
 
@@ -389,49 +372,42 @@ impl Direction {
             self.counters.drops.mtu += 1;
             return;
         }
-        if self.is_lost(model, ordinal) {
+        if model.needs_bytes() {
+            train.packet(index, &mut self.room);
+        }
+        let who = model.identify(ordinal, &self.room);
+        if model.is_lost(self.streams, who) {
             self.note_verdict(VERDICT_LOST);
             self.counters.drops.loss += 1;
             return;
         }
-        let packet = Packet { train, index, bytes, ordinal };
+        let packet = Packet { train, index, bytes, who };
         self.send(now_ns, packet, model, ORIGINAL);
-        if self.hits(model.params.duplicate, Stage::Duplicate, ordinal) {
+        let params = params_of(&model.params, &model.rules, who.rule);
+        if self.hits(params.duplicate, Stage::Duplicate, who.number) {
             self.note_verdict(VERDICT_DOUBLED);
             self.counters.duplicated += 1;
             self.send(now_ns, packet, model, COPY);
         }
     }
 
-    fn is_lost(&self, model: &mut Model, ordinal: u64) -> bool {
-        let params = &model.params;
-        if params.loss == Ratio::NEVER && params.loss_model.is_none() {
-            return false;
-        }
-        let draw = |stage| self.streams.draw(stage, ordinal);
-        let has_model = params.loss_model.is_some();
-        let draws = LossDraws {
-            loss: draw(Stage::Loss),
-            model: if has_model { draw(Stage::LossModel) } else { 0 },
-            change: if has_model { draw(Stage::LossState) } else { 0 },
-        };
-        model.loss.is_lost(params, draws)
-    }
-
     /// Corruption, queue, rate, delay.
     fn send(&mut self, now_ns: u64, packet: Packet<'_>, model: &mut Model, stages: CopyStages) {
-        let flips = self.flips(packet, &model.params, stages);
-        let params = &model.params;
-        let overtakes = self.hits(params.reorder, stages.reorder, packet.ordinal);
+        let Model { params, rules, jitter, held, course, salt, .. } = model;
+        let params = params_of(params, rules, packet.who.rule);
+        let number = packet.who.number;
+        let flips = flip::flips(self.streams, number, packet.bytes * 8, params, stages.flips);
+        self.counters.corrupted += u64::from(!flips.is_empty());
+        let overtakes = self.hits(params.reorder, stages.reorder, number);
         let streams = self.streams;
-        let draw = |stage| streams.draw(stage, packet.ordinal);
+        let draw = |stage| streams.draw(stage, number);
         let delay_ns = match (overtakes, params.jitter_ns) {
             (true, _) => 0,
             (false, 0) => params.delay_ns,
-            (false, _) => jitter::delay(params, &mut model.jitter, draw(stages.jitter)),
+            (false, _) => jitter::delay(params, jitter, draw(stages.jitter)),
         };
-        let flip = flips.first().map_or(0, |bit| bit + 1);
-        self.note_verdict(delay_ns ^ flip << 44 ^ u64::from(overtakes) << 63);
+        let first_flip = flips.first().map_or(0, |bit| bit + 1);
+        self.note_verdict(delay_ns ^ first_flip << 44 ^ u64::from(overtakes) << 63);
         if self.in_flight_bytes + packet.bytes > limits::MAX_DELAY_LINE_BYTES
             || self.is_overloaded(&packet.train.frame)
         {
@@ -446,19 +422,18 @@ impl Direction {
             self.drop_packets(DropCause::Overload, 1);
             return;
         };
-        if let Some(held) = &mut model.held {
+        if let Some(held) = held {
             let arrived_ns = now_ns;
             let bytes = packet.bytes;
             let entry = Held { train, bytes, arrived_ns, delay_ns, may_pass, may_mark };
             let packets = params.queue_packets.unwrap_or(u64::MAX);
             let limit = self.line.limit_bytes();
-            self.counters.drops.queue += held.push(entry, model.salt, limit, packets);
+            self.counters.drops.queue += held.push(entry, *salt, limit, packets);
             return;
         }
         let draws = !matches!(params.discipline, Discipline::DropTail);
         let draw = if draws { draw(stages.queue) } else { 0 };
-        let course = model.course.as_ref();
-        match self.line.offer(now_ns, packet.bytes, params, course, (draw, may_mark)) {
+        match self.line.offer(now_ns, packet.bytes, params, course.as_ref(), (draw, may_mark)) {
             Admission::Departs(at_ns) => {
                 self.push(now_ns, at_ns.saturating_add(delay_ns), train, may_pass);
             }
@@ -470,38 +445,10 @@ impl Direction {
         }
     }
 
-    /// The bits of a packet that are flipped, counted from its first.
-    fn flips(&mut self, packet: Packet<'_>, params: &LinkParams, stages: CopyStages) -> Vec<u64> {
-        let mut flips = Vec::new();
-        let bits = packet.bytes * 8;
-        if self.hits(params.corrupt, stages.corrupt, packet.ordinal) {
-            let draw = u128::from(self.streams.draw(stages.corrupt_bit, packet.ordinal));
-            let bit = u64::try_from((draw * u128::from(bits)) >> 64);
-            flips.push(bit.expect("below the number of bits of a frame"));
-        }
-        if params.bit_error != Ratio::NEVER {
-            let mut draw = self.streams.draw(stages.bit_error, packet.ordinal);
-            let mut at = gap(draw, params.bit_error);
-            while at < bits && flips.len() < limits::MAX_FLIPS {
-                flips.push(at);
-                draw = mix(draw);
-                at = at.saturating_add(1).saturating_add(gap(draw, params.bit_error));
-            }
-        }
-        if !flips.is_empty() {
-            self.counters.corrupted += 1;
-        }
-        flips
-    }
-
     /// The packet alone, complete, with bits flipped; none if the pool is exhausted.
     fn flipped(&mut self, train: &Train, bits: &[u64]) -> Option<Train> {
         train.packet(train.first, &mut self.room);
-        for bit in bits {
-            if let Some(byte) = usize::try_from(bit / 8).ok().and_then(|n| self.room.get_mut(n)) {
-                *byte ^= 1 << (bit % 8);
-            }
-        }
+        flip::apply(&mut self.room, bits);
         Some(train.frame.sibling(&self.room)?.into())
     }
 
@@ -518,12 +465,35 @@ impl Direction {
         }
     }
 
-    /// Does what the queue discipline would have done up to now.
-    fn settle_now(&mut self, now_ns: u64) {
-        if let Some(mut model) = self.model.take() {
-            self.settle(now_ns, &mut model);
-            self.model = Some(model);
+    /// Does what queue discipline and timeline would have done up to now.
+    fn catch_up(&mut self, now_ns: u64) {
+        let Some(mut model) = self.model.take() else { return };
+        while let Some(turn_ns) = model.turn_ns().filter(|turn_ns| *turn_ns <= now_ns) {
+            self.settle(turn_ns, &mut model);
+            let was_down = model.params.down;
+            model.follow_course(turn_ns);
+            self.has_turned |= was_down != model.params.down;
+            if model.params.down && !was_down {
+                self.cut_behind(turn_ns, &mut model);
+            }
         }
+        self.settle(now_ns, &mut model);
+        self.model = Some(model);
+    }
+
+    /// Drops what has not arrived at this time.
+    fn cut_behind(&mut self, at_ns: u64, model: &mut Model) {
+        let held = model.held.as_mut().map_or(0, |held| held.drain().len());
+        self.counters.drops.disconnected += count(held);
+        let kept = self.queue.partition_point(|entry| entry.due_ns <= at_ns);
+        for entry in self.queue.drain(kept..) {
+            let packets = u64::from(entry.train.count);
+            self.counters.drops.disconnected += packets;
+            self.queued_packets -= packets;
+            self.in_flight_bytes -= entry.train.bytes();
+        }
+        self.last_due_ns = self.queue.back().map_or(0, |entry| entry.due_ns);
+        self.line.cut();
     }
 
     fn settle(&mut self, now_ns: u64, model: &mut Model) {
@@ -597,7 +567,7 @@ struct Packet<'a> {
     train: &'a Train,
     index: u16,
     bytes: u64,
-    ordinal: u64,
+    who: Identity,
 }
 
 const KEPT_CAPACITY: usize = 64;
@@ -609,18 +579,6 @@ const VERDICT_TOO_LONG: u64 = u64::MAX - 2;
 fn is_longer(train: &Train, bytes: u64, mtu: u32) -> bool {
     let header = packet::ethertype(train.frame.bytes()).map_or(14, |(_, at)| at);
     bytes > u64::from(mtu) + count(header)
-}
-
-/// Bits that pass before the next error: the quantile of a geometric distribution.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the quotient is positive and the conversion saturates"
-)]
-fn gap(draw: u64, ratio: Ratio) -> u64 {
-    let share = ((draw >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    (share.ln() / (-ratio.fraction()).ln_1p()) as u64
 }
 
 fn count(len: usize) -> u64 {

@@ -7,16 +7,20 @@
 //! returns after its budget.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
 use crate::core::bridge::{Bridge, Egress, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::random::Streams;
+use crate::core::slots::Slots;
 use crate::core::split::Train;
 use crate::limits;
 use crate::status::{BridgeStatus, LinkStatus, TopologyStatus};
+
+/// The time of an event that is none.
+const UNSCHEDULED: u64 = u64::MAX;
 
 /// Place of a port in its network; stays while the port's key is configured.
 pub type PortId = usize;
@@ -52,6 +56,8 @@ pub struct Network {
     links: Slots<Link>,
     events: BinaryHeap<Reverse<Event>>,
     sequence: u64,
+    /// A timeline changed a carrier.
+    has_turned: bool,
 }
 
 /// What [`Network::apply`] took away or replaced.
@@ -82,7 +88,8 @@ struct Link {
     config: LinkConfig,
     ends: [Place; 2],
     directions: [Direction; 2],
-    is_scheduled: [bool; 2],
+    /// When the event of a direction is due; events of another time are stale.
+    scheduled_ns: [u64; 2],
     /// Its packets are wanted besides by its capture.
     is_tapped: bool,
 }
@@ -102,6 +109,11 @@ struct Event {
 }
 
 impl Link {
+    /// Whether the end of `side` sees the other end's signal.
+    fn has_carrier(&self, side: usize) -> bool {
+        self.config.connected && self.directions[1 - side].is_up()
+    }
+
     fn is_recorded(&self) -> bool {
         self.is_tapped || self.config.capture.is_some()
     }
@@ -167,11 +179,11 @@ impl Network {
         self.ports.position(key)
     }
 
-    /// Whether a port has a connected link.
+    /// Whether a port has a connected link whose direction to it is not down.
     #[must_use]
     pub fn has_carrier(&self, port: PortId) -> bool {
-        let end = self.ports.get(port).and_then(|port| port.end);
-        end.and_then(|end| self.links.get(end.link)).is_some_and(|link| link.config.connected)
+        let Some(end) = self.ports.get(port).and_then(|port| port.end) else { return false };
+        self.links.get(end.link).is_some_and(|link| link.has_carrier(end.side))
     }
 
     /// The links by key.
@@ -233,10 +245,10 @@ impl Network {
             let Some(Reverse(event)) = self.events.pop() else { break };
             let end = event.end;
             let Some(link) = self.links.get_mut(end.link) else { continue };
-            if link.serial != event.serial {
+            if link.serial != event.serial || link.scheduled_ns[end.side] != event.due_ns {
                 continue;
             }
-            link.is_scheduled[end.side] = false;
+            link.scheduled_ns[end.side] = UNSCHEDULED;
             moved += match link.ends[1 - end.side] {
                 Place::Port(port) => self.leave_by_port(now_ns, end, port, budget - moved, sink),
                 Place::Bridge(bridge) => {
@@ -267,9 +279,11 @@ impl Network {
             status.bridges.insert(key.to_owned(), BridgeStatus { mac_entries });
         }
         for (key, _, link) in self.links.iter_mut() {
+            let carriers = [0, 1].map(|side| link.has_carrier(side));
             let [forward, backward] = &mut link.directions;
-            let forward = forward.status(now_ns);
-            let backward = backward.status(now_ns);
+            let mut forward = forward.status(now_ns);
+            let mut backward = backward.status(now_ns);
+            (forward.down, backward.down) = (!carriers[1], !carriers[0]);
             status.links.insert(key.to_owned(), LinkStatus { forward, backward, capture: None });
         }
         status
@@ -364,14 +378,39 @@ impl Network {
 
     fn schedule(&mut self, end: LinkEnd) {
         let Some(link) = self.links.get_mut(end.link) else { return };
-        if link.is_scheduled[end.side] {
+        if link.directions[end.side].take_turn() {
+            self.turned(end);
+        }
+        let Some(link) = self.links.get_mut(end.link) else { return };
+        let Some(due_ns) = link.directions[end.side].next_due() else { return };
+        if due_ns >= link.scheduled_ns[end.side] {
             return;
         }
-        let Some(due_ns) = link.directions[end.side].next_due() else { return };
-        link.is_scheduled[end.side] = true;
+        link.scheduled_ns[end.side] = due_ns;
         self.sequence += 1;
         let event = Event { due_ns, sequence: self.sequence, end, serial: link.serial };
         self.events.push(Reverse(event));
+    }
+
+    /// The direction that begins at `end` went down or up: so did the carrier where it leads to.
+    fn turned(&mut self, end: LinkEnd) {
+        self.has_turned = true;
+        self.forget_at(LinkEnd { link: end.link, side: 1 - end.side });
+    }
+
+    /// A bridge at this end forgets what it learned there.
+    fn forget_at(&mut self, end: LinkEnd) {
+        let place = self.links.get(end.link).map(|link| link.ends[end.side]);
+        if let Some(Place::Bridge(bridge)) = place
+            && let Some(board) = self.bridges.get_mut(bridge)
+        {
+            board.bridge.forget(end);
+        }
+    }
+
+    /// Whether a carrier changed since the last call without [`Network::apply`].
+    pub fn take_turn(&mut self) -> bool {
+        std::mem::take(&mut self.has_turned)
     }
 
     /// Whether the ports of a link keep their kind; a port of another kind is a new port.
@@ -422,7 +461,7 @@ impl Network {
             config: wanted.clone(),
             ends,
             directions,
-            is_scheduled: [false; 2],
+            scheduled_ns: [UNSCHEDULED; 2],
             is_tapped: false,
         };
         let link = self.links.insert(key, link);
@@ -440,6 +479,7 @@ impl Network {
                     }
                 }
             }
+            self.schedule(end);
         }
     }
 
@@ -456,6 +496,7 @@ impl Network {
         if link.config == *wanted && !is_reseeded {
             return;
         }
+        let had_carrier = [0, 1].map(|side| link.has_carrier(side));
         let is_cut = link.config.connected && !wanted.connected;
         for side in [0, 1] {
             let new = behaviour(wanted, side);
@@ -467,19 +508,15 @@ impl Network {
             }
         }
         link.config = wanted.clone();
-        if is_cut {
-            // the events of the frames that were cut must not stand in for those of later frames
-            link.is_scheduled = [false; 2];
-            self.sequence += 1;
-            link.serial = self.sequence;
-            let ends = link.ends;
-            for (side, place) in ends.into_iter().enumerate() {
-                if let Place::Bridge(bridge) = place
-                    && let Some(board) = self.bridges.get_mut(bridge)
-                {
-                    board.bridge.forget(LinkEnd { link: id, side });
-                }
+        // what was due may be gone, and a new timeline may begin
+        link.scheduled_ns = [UNSCHEDULED; 2];
+        let has_carrier = [0, 1].map(|side| link.has_carrier(side));
+        for side in [0, 1] {
+            let end = LinkEnd { link: id, side };
+            if had_carrier[side] && !has_carrier[side] {
+                self.forget_at(end);
             }
+            self.schedule(end);
         }
         tracing::debug!(link = key, now_ns, "link changed");
     }
@@ -508,73 +545,6 @@ impl Network {
 fn behaviour(config: &LinkConfig, side: usize) -> Option<LinkParams> {
     let params = if side == 0 { &config.forward } else { &config.backward };
     config.emulate.then(|| params.clone())
-}
-
-/// Things with a key and a place that stays.
-#[derive(Debug)]
-struct Slots<T> {
-    places: Vec<Option<T>>,
-    free: Vec<usize>,
-    by_key: BTreeMap<String, usize>,
-}
-
-impl<T> Default for Slots<T> {
-    fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), by_key: BTreeMap::new() }
-    }
-}
-
-impl<T> Slots<T> {
-    fn keys(&self) -> Vec<String> {
-        self.by_key.keys().cloned().collect()
-    }
-
-    fn position(&self, key: &str) -> Option<usize> {
-        self.by_key.get(key).copied()
-    }
-
-    fn find(&self, key: &str) -> Option<(usize, &T)> {
-        let id = self.position(key)?;
-        Some((id, self.get(id)?))
-    }
-
-    fn get(&self, id: usize) -> Option<&T> {
-        self.places.get(id)?.as_ref()
-    }
-
-    fn get_mut(&mut self, id: usize) -> Option<&mut T> {
-        self.places.get_mut(id)?.as_mut()
-    }
-
-    fn insert(&mut self, key: &str, value: T) -> usize {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() - 1
-        });
-        self.places[id] = Some(value);
-        self.by_key.insert(key.to_owned(), id);
-        id
-    }
-
-    fn remove(&mut self, key: &str) -> Option<(usize, T)> {
-        let id = self.by_key.remove(key)?;
-        let value = self.places[id].take()?;
-        self.free.push(id);
-        Some((id, value))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, usize, &T)> {
-        self.by_key.iter().filter_map(|(key, &id)| Some((key.as_str(), id, self.get(id)?)))
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = (&str, usize, &mut T)> {
-        let mut keys: Vec<Option<&str>> = vec![None; self.places.len()];
-        for (key, &id) in &self.by_key {
-            keys[id] = Some(key);
-        }
-        let places = self.places.iter_mut().enumerate();
-        places.filter_map(move |(id, place)| Some((keys[id]?, id, place.as_mut()?)))
-    }
 }
 
 #[cfg(test)]

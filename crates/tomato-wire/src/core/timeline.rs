@@ -20,15 +20,16 @@ pub struct Values {
     loss: Ratio,
     duplicate: Ratio,
     corrupt: Ratio,
+    down: bool,
 }
 
 impl Values {
     /// Those of a set of parameters.
     #[must_use]
     pub fn of(params: &LinkParams) -> Self {
-        let &LinkParams { bandwidth_bit_s, delay_ns, jitter_ns, loss, duplicate, corrupt, .. } =
-            params;
-        Self { bandwidth_bit_s, delay_ns, jitter_ns, loss, duplicate, corrupt }
+        let &LinkParams { bandwidth_bit_s, delay_ns, jitter_ns, .. } = params;
+        let &LinkParams { loss, duplicate, corrupt, down, .. } = params;
+        Self { bandwidth_bit_s, delay_ns, jitter_ns, loss, duplicate, corrupt, down }
     }
 
     /// Puts them in force.
@@ -39,6 +40,7 @@ impl Values {
         params.loss = self.loss;
         params.duplicate = self.duplicate;
         params.corrupt = self.corrupt;
+        params.down = self.down;
     }
 
     /// The rate.
@@ -61,6 +63,7 @@ impl Course {
             values.loss = step.loss.unwrap_or(values.loss);
             values.duplicate = step.duplicate.unwrap_or(values.duplicate);
             values.corrupt = step.corrupt.unwrap_or(values.corrupt);
+            values.down = step.down.unwrap_or(values.down);
             points.push((step.at_ns, values));
         }
         Self { start_ns, repeat_ns: timeline.repeat_ns, points }

@@ -54,6 +54,9 @@ impl Topology {
                 break;
             }
         }
+        if self.network.take_turn() {
+            self.sync_carriers();
+        }
         has_gone
     }
 

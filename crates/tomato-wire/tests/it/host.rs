@@ -7,7 +7,7 @@ use tomato_wire::capture::read_ring;
 use tomato_wire::client::WireClient;
 use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
-    Ratio, TopologyConfig,
+    Ratio, Step, Timeline, TopologyConfig,
 };
 use tomato_wire::status::TopologyStatus;
 
@@ -100,6 +100,38 @@ fn delay_loss_and_cut_do_what_they_say_while_running() {
     client.apply("t", pair(&LinkParams::default())).expect("applied");
     until("the carrier", || hosts[1].has_carrier().then_some(()));
     until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    wire.stop();
+}
+
+#[test]
+fn a_dead_direction_takes_the_carrier_from_the_end_it_goes_to() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let mut config = pair(&LinkParams::default());
+    attach(&mut client, &config, &hosts);
+    let see = |what, wanted: [bool; 2]| {
+        let seen = || [hosts[0].has_carrier(), hosts[1].has_carrier()];
+        until(what, || (seen() == wanted).then_some(()));
+    };
+    see("the carrier", [true, true]);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    config.links.get_mut("l").expect("it is there").forward.down = true;
+    client.apply("t", config.clone()).expect("applied");
+    see("the loss of one carrier", [true, false]);
+    assert_eq!(hosts[0].ping(&hosts[1], 1), Vec::<f64>::new());
+    // flapping by itself, without traffic
+    let step = |at_ns, down| Step { at_ns, down: Some(down), ..Step::default() };
+    let steps = vec![step(100 * MS, true), step(200 * MS, false)];
+    let link = config.links.get_mut("l").expect("it is there");
+    link.forward.down = false;
+    link.forward.timeline = Some(Timeline { steps, repeat_ns: Some(300 * MS) });
+    client.apply("t", config).expect("applied");
+    for _ in 0..2 {
+        see("both carriers", [true, true]);
+        see("the loss of one carrier", [true, false]);
+    }
     wire.stop();
 }
 

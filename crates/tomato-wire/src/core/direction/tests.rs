@@ -2,6 +2,8 @@ use super::*;
 use crate::config::Distribution;
 use crate::core::frame::FramePool;
 
+mod chosen;
+
 const MS: u64 = 1_000_000;
 
 fn direction(params: LinkParams) -> Direction {

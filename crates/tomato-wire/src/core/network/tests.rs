@@ -342,3 +342,53 @@ fn verdicts_follow_seed_and_link_key() {
     assert_eq!(hash(false, 5), hash(true, 5));
     assert_ne!(hash(false, 5), hash(false, 6));
 }
+
+#[test]
+fn a_frame_that_overtakes_is_not_held_up_by_those_it_passes() {
+    let mut config = two_ports(50 * MS);
+    let link = config.links.get_mut("l").unwrap();
+    link.forward.reorder = Ratio(u64::MAX / 4);
+    let mut network = network(&config);
+    let a = network.port("a").unwrap();
+    let mut ends = Ends::default();
+    for n in 0..40 {
+        run(&mut network, &mut ends, n * MS);
+        ingress(&mut network, n * MS, a, &frame(2, 1));
+    }
+    run(&mut network, &mut ends, u64::MAX);
+    assert!(network.status(0).links["l"].forward.reordered > 3);
+    assert_eq!(network.status(0).links["l"].forward.lateness_p99_ns, 0);
+}
+
+#[test]
+fn each_end_has_the_carrier_that_the_other_sends() {
+    use crate::config::{Step, Timeline};
+    let mut config = two_ports(MS);
+    let mut network = network(&config);
+    let ports = ["a", "b"].map(|key| network.port(key).unwrap());
+    let carriers = |network: &Network| ports.map(|port| network.has_carrier(port));
+    assert_eq!(carriers(&network), [true, true]);
+    config.links.get_mut("l").unwrap().forward.down = true;
+    network.apply(0, &config).unwrap();
+    assert_eq!(carriers(&network), [true, false]);
+    config.links.get_mut("l").unwrap().connected = false;
+    network.apply(0, &config).unwrap();
+    assert_eq!(carriers(&network), [false, false]);
+    let link = config.links.get_mut("l").unwrap();
+    (link.connected, link.forward.down) = (true, false);
+    let step = Step { at_ns: 10 * MS, down: Some(true), ..Step::default() };
+    link.backward.timeline = Some(Timeline { steps: vec![step], repeat_ns: Some(20 * MS) });
+    network.apply(0, &config).unwrap();
+    assert_eq!(carriers(&network), [true, true]);
+    // nobody sends anything, and the carrier goes and comes all the same
+    let mut ends = Ends::default();
+    network.take_turn();
+    run(&mut network, &mut ends, 10 * MS);
+    assert_eq!((carriers(&network), network.take_turn()), ([false, true], true));
+    assert!(network.status(10 * MS).links["l"].backward.down);
+    run(&mut network, &mut ends, 20 * MS);
+    assert_eq!((carriers(&network), network.take_turn()), ([true, true], true));
+    ingress(&mut network, 20 * MS, ports[1], &frame(1, 2));
+    run(&mut network, &mut ends, 29 * MS);
+    assert_eq!(ends.seen.len(), 1);
+}
