@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// Show what elements and connections use
     Usage(Usage),
     /// Show or change a connection, while it runs too
-    Link(Link),
+    Link(Box<Link>),
     /// Topologies
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -368,7 +368,7 @@ pub(crate) enum TopologyCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionCommand {
     /// Show or change a connection, as `tomato link`
-    Set(Link),
+    Set(Box<Link>),
     /// Show what a connection is set to and did
     Info {
         /// TOPOLOGY/CONNECTION, or the connection's id
