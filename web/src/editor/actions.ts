@@ -3,7 +3,7 @@ import { useSession } from "../api/session";
 import type { Action, KindInfo } from "../model/types";
 import { act, change, freeName, remove, rememberMade, takenNames } from "../store/edits";
 import { redo, undo } from "../store/history";
-import { complain } from "../store/send";
+import { complain, saving } from "../store/send";
 import { queries } from "../store/server";
 import { type Copy, copyOf, paste } from "../store/snapshot";
 import { current, runningJob, select } from "../store/topology";
@@ -44,7 +44,7 @@ export function whyNot(action: Action, ids: string[]): string | null {
 
 /** Runs something and says what went wrong. */
 export function run(work: () => Promise<unknown>): void {
-  void work().catch((error: unknown) => complain(error));
+  void saving(work).catch((error: unknown) => complain(error));
 }
 
 /** What a double click does: the console of what runs software, else nothing. */

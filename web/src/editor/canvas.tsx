@@ -5,7 +5,7 @@ import {
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { distance } from "../model/geometry";
-import { type Point, snapped, TILE } from "../model/place";
+import { type Point, SNAP, snapped, TILE } from "../model/place";
 import type { Connection } from "../model/types";
 import { move } from "../store/edits";
 import { usePresence, watchersOf } from "../store/presence";
@@ -82,6 +82,7 @@ export function Canvas({ scene, editable }: Props) {
   const [far, setFar] = useState(false);
   const [connecting, setConnecting] = useState(false);
   const wrapper = useRef<HTMLDivElement>(null);
+  const isDragged = useRef(false);
 
   const at = useCallback(
     (id: string) => dragged?.get(id) ?? scene.placed.get(id)?.place,
@@ -127,10 +128,13 @@ export function Canvas({ scene, editable }: Props) {
     onSelect(changes);
     const moves = changes.filter((item) => item.type === "position" && item.position !== undefined);
     if (moves.length === 0) return;
-    const places = new Map(moves.map((item) => [(item as { id: string }).id, (item as { position: Point }).position]));
+    const places = moves.map((item): [string, Point] => [(item as { id: string }).id, (item as { position: Point }).position]);
     const dragging = moves.some((item) => item.type === "position" && item.dragging);
-    if (dragging) setDragged(places);
-    else if (places.size > 0 && !store.getState().userSelectionActive) keyMove(places);
+    if (dragging) setDragged(new Map(places.map(([id, place]) => [id, snapped(place)])));
+    // The last change of a drag is told again when it stops.
+    else if (isDragged.current) isDragged.current = false;
+    else if (!store.getState().userSelectionActive) keyMove(places, latest.current.at);
+    if (dragging) isDragged.current = true;
   }, [store]);
   const onDragStop = useCallback(() => {
     setDragged((places) => {
@@ -170,7 +174,7 @@ export function Canvas({ scene, editable }: Props) {
     >
       <ReactFlow<ElementNode, LinkEdge>
         nodes={shownNodes} edges={shownEdges} nodeTypes={nodeTypes} edgeTypes={edgeTypes}
-        nodeOrigin={[0.5, 0.5]} minZoom={0.03} maxZoom={3} snapToGrid snapGrid={[20, 20]}
+        nodeOrigin={[0.5, 0.5]} minZoom={0.03} maxZoom={3}
         connectionMode={ConnectionMode.Loose} connectionRadius={42} connectOnClick={joining} nodesConnectable={editable}
         selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Meta", "Control"]} deleteKeyCode={null}
         onlyRenderVisibleElements={scene.placed.size > NEAR_MAX} elevateNodesOnSelect={false} zoomOnDoubleClick={false}
@@ -210,9 +214,14 @@ function onSelect(changes: (NodeChange<ElementNode> | EdgeChange<LinkEdge>)[]): 
 let keyPlaces = new Map<string, Point>();
 let keyTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Moves with the arrow keys come one by one; they are sent when the keys rest. */
-function keyMove(places: ReadonlyMap<string, Point>): void {
-  for (const [id, place] of places) keyPlaces.set(id, snapped(place));
+/** Moves with the arrow keys come one by one, each a step of the grid; they are sent when the keys rest. */
+function keyMove(places: [string, Point][], at: (id: string) => Point | undefined): void {
+  for (const [id, place] of places) {
+    const shown = at(id);
+    const from = keyPlaces.get(id) ?? shown;
+    if (!shown || !from) continue;
+    keyPlaces.set(id, snapped({ x: from.x + Math.sign(place.x - shown.x) * SNAP, y: from.y + Math.sign(place.y - shown.y) * SNAP }));
+  }
   clearTimeout(keyTimer);
   keyTimer = setTimeout(() => {
     const all = keyPlaces;

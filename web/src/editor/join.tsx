@@ -3,7 +3,7 @@ import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { create } from "zustand";
 
 import { connect } from "../store/edits";
-import { complain } from "../store/send";
+import { complain, saving } from "../store/send";
 import { queries } from "../store/server";
 import { current, select } from "../store/topology";
 import type { KindInfo } from "../model/types";
@@ -61,7 +61,7 @@ export async function join(a: string, b: string): Promise<void> {
 
 async function joinNow(a: string, b: string): Promise<void> {
   try {
-    const made = await connect(a, b);
+    const made = await saving(() => connect(a, b));
     select([made.id]);
   } catch (error) {
     complain(error, "They were not joined");

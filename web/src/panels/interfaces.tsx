@@ -18,7 +18,7 @@ export function Interfaces({ element, device, editable }: { element: Element; de
   return (
     <Stack gap={8}>
       {element.interfaces.length === 0 && <Text fz="sm" c="dimmed">It gets one when it is joined to something.</Text>}
-      {shown.map((item) => <One key={item.id} element={element} item={item} device={device} editable={editable} />)}
+      {shown.map((item) => <One key={item.id} item={item} device={device} editable={editable} />)}
       {element.interfaces.length > shown.length && (
         <Button size="compact-xs" variant="default" onClick={() => setAll(true)}>Show all {element.interfaces.length}</Button>
       )}
@@ -31,7 +31,7 @@ export function Interfaces({ element, device, editable }: { element: Element; de
   );
 }
 
-function One({ element, item, device, editable }: { element: Element; item: Interface; device: boolean; editable: boolean }) {
+function One({ item, device, editable }: { item: Interface; device: boolean; editable: boolean }) {
   const connection = useTopology((state) => (item.connection ? state.connections.get(item.connection) : undefined));
   const peer = useTopology((state) => {
     const other = connection?.interfaces.find((end) => end !== item.id);
@@ -50,7 +50,7 @@ function One({ element, item, device, editable }: { element: Element; item: Inte
           <Text fz="xs" c="dimmed">not joined</Text>
         )}
         {editable && (
-          <ActionIcon size="sm" color="red" aria-label={`Remove ${item.name}`} onClick={() => run(() => removeInterface(element.id, item.id))}><IconTrash size={14} /></ActionIcon>
+          <ActionIcon size="sm" color="red" aria-label={`Remove ${item.name}`} onClick={() => run(() => removeInterface(item.id))}><IconTrash size={14} /></ActionIcon>
         )}
       </Group>
       {device && (

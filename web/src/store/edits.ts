@@ -120,9 +120,10 @@ export function rememberMade(ids: string[], label: string): void {
 
 /** Joins two ends (ids of elements or interfaces). Interfaces and addresses appear by themselves. */
 export async function connect(a: string, b: string): Promise<Connection> {
+  const before = current().owners;
   const connection = await postConnection({ topology: current().id, ends: [a, b] });
   await Promise.all(ownersOfEnds([a, b]).map(refetchElement));
-  rememberMade([connection.id], "connection");
+  rememberMade([...connection.interfaces.filter((end) => !before.has(end)), connection.id], "connection");
   return connection;
 }
 
@@ -152,12 +153,14 @@ export async function remove(ids: string[]): Promise<void> {
 async function removeNow(ids: string[]): Promise<void> {
   const state = current();
   const elements = ids.filter((id) => state.elements.has(id));
+  const interfaces = ids.filter((id) => state.owners.has(id));
   const connections = ids.filter((id) => state.connections.has(id));
   const onHost = elements.filter((id) => state.elements.get(id)!.state !== "created");
   await each(onHost, async (id) => {
     const params = { path: { id, action: "destroy" } };
     await untilOver(await answer<Job>(api.POST("/api/v1/elements/{id}/actions/{action}", { params })));
   });
+  // What is gone already need not be removed.
   const known = (error: unknown) => {
     if (!(error instanceof Refusal && error.status === 404)) throw error;
   };
@@ -165,6 +168,11 @@ async function removeNow(ids: string[]): Promise<void> {
     await answer(api.DELETE("/api/v1/connections/{id}", { params: { path: { id } } })).catch(known);
     drop([id]);
   });
+  // One after the other: each is a change of the same element.
+  await each(interfaces, async (id) => {
+    await answer(api.DELETE("/api/v1/interfaces/{id}", { params: { path: { id } } })).catch(known);
+  }, 1);
+  await each([...new Set(ownersOfEnds(interfaces))], (id) => refetchElement(id).catch(known));
   await each(elements, async (id) => {
     await answer(api.DELETE("/api/v1/elements/{id}", { params: { path: { id } } })).catch(known);
     drop([id, ...connectionsOf([id]).map((item) => item.id)]);
@@ -204,11 +212,15 @@ export async function addInterface(element: string): Promise<Interface> {
     api.POST("/api/v1/elements/{id}/interfaces", { params, body: {} as never }),
   );
   await refetchElement(element);
+  rememberMade([made.id], "interface");
   return made;
 }
 
 /** Removes an interface with its connection. */
-export async function removeInterface(element: string, id: string): Promise<void> {
-  await answer(api.DELETE("/api/v1/interfaces/{id}", { params: { path: { id } } }));
-  await refetchElement(element);
+export async function removeInterface(id: string): Promise<void> {
+  const connections = [...current().connections.values()].filter((item) => item.interfaces.includes(id));
+  const ids = [id, ...connections.map((item) => item.id)];
+  const copy = copyOf(ids);
+  remember({ label: "removal of an interface", undo: () => restore(copy), redo: () => removeNow(ids.map(nowId)) });
+  await removeNow(ids);
 }

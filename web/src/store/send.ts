@@ -71,6 +71,16 @@ async function drain(kind: ObjectKind, id: string, line: Line): Promise<void> {
   }
 }
 
+/** Shows that something is not kept yet until the work is over. */
+export async function saving<T>(work: () => Promise<T>): Promise<T> {
+  useTopology.setState(({ unsaved }) => ({ unsaved: unsaved + 1 }));
+  try {
+    return await work();
+  } finally {
+    useTopology.setState(({ unsaved }) => ({ unsaved: Math.max(0, unsaved - 1) }));
+  }
+}
+
 /** Says what went wrong. */
 export function complain(error: unknown, title = "That did not work"): void {
   notifications.show({ color: "red", title, message: words(error), autoClose: 9000 });

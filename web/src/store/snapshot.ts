@@ -1,21 +1,32 @@
 // Copies of elements and connections as plain data: for the clipboard, and to make again what was removed.
 import { kept, PAGE, type Point } from "../model/place";
-import type { Connection, Element } from "../model/types";
+import type { Connection, Element, Interface } from "../model/types";
 import { nowId, renamed } from "./history";
 import { each, postConnection, postElement, postInterface, refetchElement } from "./send";
 import { current, type Patch } from "./topology";
 
-/** Elements and the connections among them. */
+/** An interface of an element that is not copied itself. */
+interface Port {
+  element: string;
+  item: Interface;
+}
+
+/** Elements, the connections among them, and interfaces of others. */
 export interface Copy {
   elements: Element[];
+  interfaces: Port[];
   connections: Connection[];
 }
 
 /** A copy of the objects with these ids. */
 export function copyOf(ids: Iterable<string>): Copy {
-  const { elements, connections } = current();
-  const copy: Copy = { elements: [], connections: [] };
-  for (const id of ids) {
+  const { elements, connections, owners } = current();
+  const copy: Copy = { elements: [], interfaces: [], connections: [] };
+  const all = new Set(ids);
+  for (const id of all) {
+    const owner = owners.get(id);
+    const item = elements.get(owner ?? "")?.interfaces.find((one) => one.id === id);
+    if (owner && item && !all.has(owner)) copy.interfaces.push({ element: owner, item });
     const element = elements.get(id);
     if (element) copy.elements.push(element);
     const connection = connections.get(id);
@@ -48,22 +59,25 @@ export async function restore(copy: Copy): Promise<void> {
   await each(copy.elements, async (old) => {
     const made = await postElement({ topology, name: old.name, ...attributes(old) });
     renamed(old.id, made.id);
-    for (const item of old.interfaces) {
-      const { name, mac, mtu, addresses, dhcp } = item;
-      const again = await postInterface(made.id, { name, mac, mtu, addresses, dhcp, ...item.client });
-      renamed(item.id, again.id);
-    }
+    for (const item of old.interfaces) await restoreInterface(made.id, item);
   });
+  await each(copy.interfaces, ({ element, item }) => restoreInterface(nowId(element), item), 1);
   await each(copy.connections, async (old) => {
     const ends = old.interfaces.map((end) => nowId(end));
     const made = await postConnection({ topology, ends, ...link(old) });
     renamed(old.id, made.id);
   });
-  await refresh(copy.elements.map((element) => nowId(element.id)));
+  await refresh([...copy.elements.map((element) => element.id), ...copy.interfaces.map((port) => port.element)].map(nowId));
+}
+
+async function restoreInterface(element: string, item: Interface): Promise<void> {
+  const { name, mac, mtu, addresses, dhcp } = item;
+  const again = await postInterface(element, { name, mac, mtu, addresses, dhcp, ...item.client });
+  renamed(item.id, again.id);
 }
 
 async function refresh(ids: string[]): Promise<void> {
-  await each(ids, refetchElement);
+  await each([...new Set(ids)], refetchElement);
 }
 
 /** Makes a second set of the copied objects, moved by `offset` pixels; answers the new ids. */

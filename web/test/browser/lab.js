@@ -73,8 +73,14 @@ export async function add(page, label, name) {
   await tile(page, name).waitFor();
 }
 
+/** The middle of something, once it rests. */
 async function middle(locator) {
-  const box = await locator.boundingBox();
+  let box = await locator.boundingBox();
+  await until("it to rest", async () => {
+    const before = box;
+    box = await locator.boundingBox();
+    return before && box && before.x === box.x && before.y === box.y;
+  });
   return [box.x + box.width / 2, box.y + box.height / 2, box];
 }
 

@@ -64,3 +64,8 @@ fn an_element_has_files_archives_and_charts() {
 fn people_share_administer_and_look_on() {
     run("people.js");
 }
+
+#[test]
+fn every_edit_can_be_taken_back() {
+    run("editing.js");
+}

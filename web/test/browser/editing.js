@@ -1,0 +1,176 @@
+// Every edit by hand, taken back and done again: what the server has tells whether it held.
+import { add, create, drag, enter, graph, must, test, tile, until } from "./lab.js";
+
+/** What undo must bring back: everything but revisions, ids and times. */
+async function shape(page) {
+  const { topology, elements, connections } = await graph(page);
+  const names = new Map(elements.flatMap((element) => element.interfaces.map((item) => [item.id, `${element.name}:${item.name}`])));
+  return JSON.stringify({
+    name: topology.name, seed: topology.seed, client: topology.client,
+    elements: elements.map(({ name, kind, template, profile, client, forwarding, interfaces }) => ({
+      name, kind, template, profile, client, forwarding, interfaces: interfaces.map(({ name: port, addresses, dhcp }) => ({ port, addresses, dhcp })),
+    })).sort((a, b) => a.name.localeCompare(b.name)),
+    connections: connections.map(({ name, interfaces, emulation, connected, forward, backward }) => ({
+      name, ends: interfaces.map((end) => names.get(end)), emulation, connected, forward, backward,
+    })).sort((a, b) => a.name.localeCompare(b.name)),
+  });
+}
+
+const saved = (page) => until("all to be kept", async () => (await page.locator(".toolbar-status").first().textContent()) === "Saved");
+
+/** Does an edit, takes it back, does it again: the server follows each time. */
+async function backAndForth(page, what, edit) {
+  const before = await shape(page);
+  await edit();
+  const after = await until(`${what} to be done`, async () => {
+    await saved(page);
+    const now = await shape(page);
+    return now === before ? null : now;
+  });
+  await page.locator(".canvas").hover({ position: { x: 12, y: 12 } });
+  await page.getByRole("button", { name: /^Undo/ }).click();
+  await until(`${what} to be undone`, async () => (await shape(page)) === before).catch(async (error) => {
+    throw new Error(`${error.message}\nwas ${before}\nis  ${await shape(page)}`);
+  });
+  await page.getByRole("button", { name: /^Redo/ }).click();
+  await until(`${what} to be done again`, async () => (await shape(page)) === after).catch(async (error) => {
+    throw new Error(`${error.message}\nwas ${after}\nis  ${await shape(page)}`);
+  });
+}
+
+async function selectAll(page) {
+  await page.locator(".react-flow__pane").click({ position: { x: 12, y: 12 } });
+  await page.keyboard.press("Control+a");
+}
+
+/** A line of the context menu on something. */
+async function menu(page, target, label, options) {
+  await target.click({ button: "right", ...options });
+  return page.getByTestId("context-menu").getByRole("menuitem", { name: label });
+}
+
+async function elements(page) {
+  await backAndForth(page, "the name", async () => {
+    await tile(page, "pc1").click();
+    await page.getByRole("textbox", { name: "Name", exact: true }).fill("client");
+    await page.keyboard.press("Enter");
+  });
+  await backAndForth(page, "the address", async () => {
+    await tile(page, "client").click();
+    const addresses = page.getByLabel("Addresses of eth0").first();
+    await addresses.fill("10.9.9.9/24");
+    await addresses.press("Enter");
+  });
+  await backAndForth(page, "an interface", async () => {
+    await tile(page, "client").click();
+    await page.getByRole("button", { name: "Interface", exact: true }).click();
+  });
+  await backAndForth(page, "the removal of an interface", () => page.getByRole("button", { name: "Remove eth1" }).click());
+  await backAndForth(page, "the move", async () => {
+    const box = await tile(page, "client").boundingBox();
+    await page.mouse.move(box.x + 20, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 90, box.y + 120, { steps: 5 });
+    await page.mouse.up();
+  });
+}
+
+async function connections(page) {
+  await backAndForth(page, "the delay", async () => {
+    await page.locator(".react-flow__edge .cable-hit").first().dispatchEvent("click");
+    const delay = page.getByRole("textbox", { name: "Delay" });
+    await delay.fill("30ms");
+    await delay.press("Enter");
+  });
+  await backAndForth(page, "the preset", async () => {
+    await page.getByRole("button", { name: "Preset" }).click();
+    await page.getByRole("menuitem", { name: /DSL/ }).click();
+  });
+  await backAndForth(page, "one direction", async () => {
+    const loss = page.getByRole("textbox", { name: "Loss back" });
+    await loss.fill("5%");
+    await loss.press("Enter");
+  });
+  await backAndForth(page, "unplugging", () => page.getByRole("button", { name: "Unplug" }).click());
+  await backAndForth(page, "the removal of a connection", async () => {
+    await page.locator(".react-flow__pane").click({ position: { x: 12, y: 12 } });
+    await page.locator(".react-flow__edge .cable-hit").first().dispatchEvent("click");
+    await page.keyboard.press("Delete");
+  });
+}
+
+async function many(page) {
+  await backAndForth(page, "pasting", async () => {
+    await selectAll(page);
+    await page.keyboard.press("Control+c");
+    await page.keyboard.press("Control+v");
+  });
+  must((await graph(page)).elements.length === 6, "all were copied");
+  await selectAll(page);
+  for (const name of ["In one row", "In a circle", "Spread from left to right", "By their connections"]) {
+    await backAndForth(page, name, async () => {
+      await selectAll(page);
+      await page.getByRole("button", { name }).click();
+    });
+  }
+  await backAndForth(page, "a frame", async () => {
+    await selectAll(page);
+    await page.getByRole("button", { name: "Put a frame round them" }).click();
+  });
+  await backAndForth(page, "a note", async () => (await menu(page, page.locator(".react-flow__pane"), "Add note", { position: { x: 30, y: 30 } })).click());
+  await backAndForth(page, "its text", async () => {
+    await page.getByRole("textbox", { name: "Note" }).fill("read me first");
+    await page.locator(".react-flow__pane").click({ position: { x: 12, y: 12 } });
+  });
+  await backAndForth(page, "arranging all", async () => {
+    await page.getByRole("button", { name: "Arrange everything" }).click();
+  });
+  await backAndForth(page, "the removal of all", async () => {
+    await selectAll(page);
+    await page.keyboard.press("Delete");
+    await page.getByRole("button", { name: "Delete", exact: true }).last().click();
+  });
+  await page.keyboard.press("Control+z");
+  await until("all again", async () => (await graph(page)).elements.length === 6);
+}
+
+async function menus(page) {
+  const item = await menu(page, tile(page, "client"), /Open console/);
+  must((await item.textContent()).includes("it is not running"), "what cannot be done says why");
+  must((await item.getAttribute("data-disabled")) === "true", "and is greyed");
+  await page.keyboard.press("Escape");
+  await (await menu(page, tile(page, "pc2"), /Connect to/)).click();
+  await page.getByRole("combobox", { name: "Name, kind or address" }).fill("switch1");
+  await page.keyboard.press("Enter");
+  // The second cable between the same two: one is asked first.
+  await page.getByText("has a cable to").waitFor();
+  await page.getByRole("button", { name: "Leave it" }).click();
+  await page.keyboard.press("Escape");
+  await page.locator(".react-flow__pane").click({ position: { x: 12, y: 12 } });
+  await page.keyboard.press("/");
+  await page.getByRole("combobox", { name: "Name, kind or address" }).fill("pc2");
+  await page.keyboard.press("Enter");
+  await until("the found one", async () => (await page.locator(".panel h2").first().textContent()) === "pc2");
+  const box = await tile(page, "pc2").boundingBox();
+  must(box.x > 172 && box.x < 940 && box.y > 52 && box.y < 720, "it is in sight");
+}
+
+await test("editing", async (browser) => {
+  const page = await enter(browser);
+  await create(page, "edits");
+  await backAndForth(page, "an element", () => add(page, "Container", "pc1"));
+  await add(page, "Container", "pc2");
+  await add(page, "Switch", "switch1");
+  await page.getByRole("button", { name: "Show everything (F)" }).click();
+  await backAndForth(page, "a connection", () => drag(page, "pc1", "switch1"));
+  await drag(page, "pc2", "switch1");
+  await until("two connections", async () => (await graph(page)).connections.length === 2);
+  await backAndForth(page, "the topology's name", async () => {
+    await page.getByRole("textbox", { name: "Name of the topology" }).fill("edited");
+    await page.keyboard.press("Enter");
+  });
+  await elements(page);
+  await connections(page);
+  await many(page);
+  await menus(page);
+});
