@@ -1,4 +1,4 @@
-// Turns the example topologies into modules: text, title, and what a picture of them needs.
+// Turns files in YAML into modules: example topologies with text, title and what a picture of them needs, and tours as they are.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
@@ -17,6 +17,10 @@ export function examples(): Plugin {
     enforce: "pre",
     load(id) {
       const [path, query] = id.split("?");
+      if (query === "tour" && path) {
+        this.addWatchFile(path);
+        return { code: `export default ${JSON.stringify(parse(readFileSync(path, "utf8")))}`, moduleType: "js" };
+      }
       if (query !== "example" || !path) return null;
       const text = readFileSync(path, "utf8");
       this.addWatchFile(path);

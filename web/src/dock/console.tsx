@@ -7,6 +7,7 @@ import { Terminal } from "@xterm/xterm";
 import { useEffect, useRef, useState } from "react";
 
 import { useTopology } from "../store/topology";
+import { screens } from "./screens";
 
 /** A text frame of the lab. */
 type Told =
@@ -43,6 +44,7 @@ export default function Console({ id, active }: { id: string; active: boolean })
     terminal.loadAddon(fit);
     terminal.open(box.current!);
     term.current = { terminal, fit };
+    screens.set(id, () => textOf(terminal));
     const observer = new ResizeObserver(() => {
       if (box.current && box.current.clientWidth > 40 && box.current.clientHeight > 20) fit.fit();
     });
@@ -52,10 +54,11 @@ export default function Console({ id, active }: { id: string; active: boolean })
     terminal.textarea?.addEventListener("focus", refit);
     return () => {
       observer.disconnect();
+      screens.delete(id);
       terminal.dispose();
       term.current = null;
     };
-  }, []);
+  }, [id]);
 
   useEffect(() => {
     if (term.current) term.current.terminal.options.theme = scheme === "dark" ? DARK : LIGHT;
@@ -83,6 +86,12 @@ export default function Console({ id, active }: { id: string; active: boolean })
       )}
     </div>
   );
+}
+
+/** The rows that a terminal shows. */
+function textOf(terminal: Terminal): string {
+  const { active } = terminal.buffer;
+  return Array.from({ length: terminal.rows }, (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? "").join("\n");
 }
 
 /** Joins a terminal to an element's console until the returned function is called; goes on after a break. */

@@ -12,6 +12,7 @@ import { onPresence, sharePresence } from "../store/presence";
 import { deviceTest, queries, useKinds } from "../store/server";
 import { open, useTopology } from "../store/topology";
 import { watchTraffic } from "../store/traffic";
+import { Guide } from "../tour/guide";
 import { openTab, resetView, useView } from "../store/view";
 import { Canvas } from "./canvas";
 import { Dialogs } from "./dialogs";
@@ -121,6 +122,7 @@ function Inner({ id }: { id: string }) {
         <div className="stage-canvas">
           <Canvas scene={scene} editable={editable} />
           {legend && <Legend />}
+          <Guide id={id} />
           {scene.placed.size === 0 && <p className="stage-empty">Add elements from the palette on the left.</p>}
         </div>
         <Dock />

@@ -39,7 +39,7 @@ export function Palette({ editable }: { editable: boolean }) {
       }));
   }, [items, templates]);
   return (
-    <aside className="palette" aria-label="Palette">
+    <aside className="palette" aria-label="Palette" data-tour="palette">
       <Text component="h2" className="palette-title">Add</Text>
       {items.map((item) => <PaletteItem key={item.key} item={item} editable={editable} />)}
       {more.length > 0 && <Text component="h2" className="palette-title">Templates</Text>}

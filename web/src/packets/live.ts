@@ -13,6 +13,8 @@ export class Frames {
   missed = 0;
   /** Frames seen since the beginning, kept or not. */
   count = 0;
+  /** What it is narrowed to. */
+  filter = "";
 
   add(frames: Captured[]): void {
     for (const frame of frames) {
@@ -27,6 +29,9 @@ export class Frames {
     this.all = [];
   }
 }
+
+/** The lists that are open, by tab: tours wait for what they show. */
+export const shownFrames = new Map<string, Frames>();
 
 /** How it goes: `on` while frames may come. */
 export interface Going {

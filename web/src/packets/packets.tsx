@@ -8,7 +8,7 @@ import { current, useTopology } from "../store/topology";
 import { liveCommand } from "./commands";
 import { FrameDetail } from "./detail";
 import { FrameHead, FrameList } from "./list";
-import { followFrames, Frames, type Going, readRecorded } from "./live";
+import { followFrames, Frames, type Going, readRecorded, shownFrames } from "./live";
 import type { Captured } from "./pcapng";
 
 /** Milliseconds between two looks at what arrived. */
@@ -35,6 +35,12 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
   const isThere = useTopology((state) => state.connections.has(id));
 
   useEffect(() => {
+    const key = `${id}${recorded}`;
+    shownFrames.set(key, frames.current);
+    return () => void shownFrames.delete(key);
+  }, [id, recorded]);
+  useEffect(() => {
+    frames.current.filter = filter;
     if (!isThere) return;
     return recorded ? readRecorded(id, frames.current, setGoing) : followFrames(id, filter, frames.current, setGoing);
   }, [id, filter, recorded, isThere]);

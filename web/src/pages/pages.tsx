@@ -1,6 +1,7 @@
 // Which list a path shows.
 import { Text, Title } from "@mantine/core";
 
+import { Tours } from "../tour/page";
 import { AccountPage } from "./account";
 import { Accounts } from "./accounts";
 import { Hosts, JobList } from "./hosts";
@@ -19,6 +20,7 @@ const PAGES: Record<string, () => React.ReactNode> = {
   "/organizations": Organizations,
   "/settings": SettingsPage,
   "/audit": Audit,
+  "/tours": Tours,
 };
 
 export default function Pages({ path }: { path: string }) {

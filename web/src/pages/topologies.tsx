@@ -4,7 +4,7 @@ import {
 } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import {
-  IconCopy, IconDotsVertical, IconDownload, IconFileImport, IconPlus, IconSearch, IconTrash,
+  IconCopy, IconDotsVertical, IconDownload, IconFileImport, IconMapRoute, IconPlus, IconSearch, IconTrash,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
@@ -219,7 +219,10 @@ function Welcome({ onCreate }: { onCreate: () => void }) {
     <div className="empty">
       <Title order={2} fz="h3" mb={6}>Draw your first network</Title>
       <Text c="dimmed" mb="lg">Place two machines, join them, press start. Or begin with one of {EXAMPLES.length} examples, or drop a file here.</Text>
-      <Button size="md" leftSection={<IconPlus size={18} />} onClick={onCreate}>New topology</Button>
+      <Group justify="center">
+        <Button size="md" leftSection={<IconPlus size={18} />} onClick={onCreate}>New topology</Button>
+        <Button size="md" variant="default" component="a" href="/tours" onClick={onLink} leftSection={<IconMapRoute size={18} />}>Take a tour</Button>
+      </Group>
     </div>
   );
 }

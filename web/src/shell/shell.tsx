@@ -1,7 +1,7 @@
 // The frame around lists: header, navigation, content.
 import { Anchor, Group, NavLink } from "@mantine/core";
 import {
-  IconActivity, IconBox, IconBuilding, IconHistory, IconServer, IconSettings, IconSitemap, IconStack2, IconUsers,
+  IconActivity, IconBox, IconBuilding, IconHistory, IconMapRoute, IconServer, IconSettings, IconSitemap, IconStack2, IconUsers,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
@@ -13,6 +13,7 @@ import { Logo } from "./logo";
 
 const PAGES = [
   { path: "/", label: "Topologies", icon: IconSitemap, admin: false },
+  { path: "/tours", label: "Tours", icon: IconMapRoute, admin: false },
   { path: "/templates", label: "Templates", icon: IconBox, admin: false },
   { path: "/profiles", label: "Profiles", icon: IconStack2, admin: false },
   { path: "/jobs", label: "Jobs", icon: IconActivity, admin: false },

@@ -10,15 +10,31 @@ export interface Diagnostic {
   remedy?: string;
 }
 
-/** Makes a topology from a file and answers its id. */
-export async function importText(text: string): Promise<string> {
-  const response = await raw("/api/v1/topologies/import", {
-    method: "POST",
-    headers: { "Content-Type": "text/plain" },
-    body: text,
-  });
-  const made = (await response.json()) as { topology: string };
-  return made.topology;
+/** Names tried for one topology. */
+const NAMES_MAX = 50;
+
+/** The name that is taken, if that is why a file was refused. */
+function takenName(error: unknown): string | null {
+  const { attribute, value } = ((error as Refusal).data ?? {}) as { attribute?: string; value?: string };
+  return error instanceof Refusal && error.code === "already_exists" && attribute === "name" ? (value ?? "topology") : null;
+}
+
+/** Makes a topology from a file and answers its id. One whose name is taken gets a number. */
+export async function importText(text: string, name?: string): Promise<string> {
+  for (let tries = 2; ; tries += 1) {
+    try {
+      const response = await raw(`/api/v1/topologies/import${name === undefined ? "" : `?name=${encodeURIComponent(name)}`}`, {
+        method: "POST",
+        headers: { "Content-Type": "text/plain" },
+        body: text,
+      });
+      return ((await response.json()) as { topology: string }).topology;
+    } catch (error) {
+      const taken = takenName(error);
+      if (taken === null || tries > NAMES_MAX) throw error;
+      name = `${(tries === 2 ? taken : taken.replace(/ \d+$/, "")).slice(0, 120)} ${tries}`;
+    }
+  }
 }
 
 /** What a refused file's error says about each place. */

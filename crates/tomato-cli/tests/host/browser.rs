@@ -69,3 +69,8 @@ fn people_share_administer_and_look_on() {
 fn every_edit_can_be_taken_back() {
     run("editing.js");
 }
+
+#[test]
+fn tours_wait_for_what_one_does() {
+    run("tours.js");
+}
