@@ -8,7 +8,7 @@ endif
 # The same selection in every step of `test`, so that no crate is compiled twice for one purpose.
 SELECTION := --workspace --locked --features host-tests,browser-tests
 
-.PHONY: all setup build test demo web screenshots fmt clean
+.PHONY: all setup build test soak demo web screenshots fmt clean
 .NOTPARALLEL:
 
 all: build
@@ -27,6 +27,10 @@ test:
 	RUSTDOCFLAGS="-D warnings" cargo doc $(SELECTION) --no-deps --document-private-items
 	scripts/web.sh --check
 	@scripts/run-tests.sh $(SELECTION)
+
+# Kills processes of a lab at random and checks that nothing is lost: make soak KILLS=200 SEED=7
+soak: build
+	bench/soak.py --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
 
 demo: build
 	scripts/demo.sh

@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TOMATO = os.environ.get("TOMATO", os.path.join(ROOT, "target/release/tomato"))
 TEMPLATES = os.environ.get("TEMPLATE_DIR", "/var/lib/tomato/templates")
-LISTEN = "127.0.0.1:8123"
+LISTEN = os.environ.get("LISTEN", "127.0.0.1:8123")
 STEPS = ("import", "start", "ping", "stop", "destroy")
 
 
