@@ -206,6 +206,8 @@ pub enum TokenAccess {
     /// Everything that the account may do.
     #[default]
     Full,
+    /// Read the lab's own figures and nothing else: for a program that collects them.
+    Metrics,
 }
 
 /// What narrows a token.
@@ -365,11 +367,67 @@ pub struct Settings {
     pub registration: bool,
     /// Timeouts of topologies.
     pub timeouts: TimeoutSettings,
+    /// Notifications by mail; shown to administrators only.
+    pub mail: MailSettings,
+}
+
+/// How the server for mail is spoken to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum MailSecurity {
+    /// In plain text; not with a password, but to this machine.
+    None,
+    /// Encrypted after asking for it, or not at all.
+    #[default]
+    Starttls,
+    /// Encrypted from the beginning.
+    Tls,
+}
+
+/// Where notifications are handed over as mail (SMTP).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailSettings {
+    /// Whether mail is sent.
+    pub enabled: bool,
+    /// Name or address of the server.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// How it is spoken to.
+    pub security: MailSecurity,
+    /// Account at the server, if it wants one.
+    pub user: Option<String>,
+    /// File with its password, readable for the lab's account.
+    pub password_file: Option<String>,
+    /// File with a certificate (PEM) to trust besides those of the system.
+    pub ca_file: Option<String>,
+    /// Who sends, for example `Lab <lab@example.org>`.
+    pub from: String,
+}
+
+impl Default for MailSettings {
+    /// Off, at the port for handing mail over.
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            server: String::new(),
+            port: 587,
+            security: MailSecurity::default(),
+            user: None,
+            password_file: None,
+            ca_file: None,
+            from: String::new(),
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { registration: true, timeouts: TimeoutSettings::default() }
+        let (timeouts, mail) = (TimeoutSettings::default(), MailSettings::default());
+        Self { registration: true, timeouts, mail }
     }
 }
 
@@ -381,6 +439,8 @@ pub struct SettingsPatch {
     pub registration: Option<bool>,
     /// Timeouts of topologies, by the names of [`TimeoutSettings`].
     pub timeouts: Option<serde_json::Map<String, Value>>,
+    /// Notifications by mail, by the names of [`MailSettings`].
+    pub mail: Option<serde_json::Map<String, Value>>,
 }
 
 /// Asks for more time.

@@ -24,6 +24,7 @@
 //! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
 //! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |
 //! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
+//! | `GET /figures` | - | [`HostFigures`](crate::usage::HostFigures) |
 //! | `GET /templates` | - | list of [`TemplateInfo`] |
 //! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
 //! | `POST /templates/{name}/pull?reference=IMAGE&label=TEXT` | - | stream of JSON lines [`TemplateProgress`] |

@@ -8,5 +8,6 @@ pub mod error;
 pub mod host;
 pub mod job;
 pub mod operation;
+pub mod process;
 pub mod request;
 pub mod usage;

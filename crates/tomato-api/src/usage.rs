@@ -82,6 +82,50 @@ pub struct ConnectionUsage {
     pub points: Vec<ConnectionPoint>,
 }
 
+/// What an element has used since it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementFigures {
+    /// Processor time, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Memory now, page cache included, in bytes.
+    pub memory_bytes: u64,
+    /// What its own layer takes on disk, in bytes, as measured last.
+    pub disk_bytes: u64,
+}
+
+/// What passed one direction of a connection since the wire's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectionFigures {
+    /// Delivered frames.
+    pub frames: u64,
+    /// Delivered bytes, from the Ethernet header on.
+    pub bytes: u64,
+    /// Dropped frames, whatever the cause.
+    pub drops: u64,
+}
+
+/// What passed a connection since the wire's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionFigures {
+    /// From its first end to its second.
+    pub forward: DirectionFigures,
+    /// From its second end to its first.
+    pub backward: DirectionFigures,
+    /// What it did in the last second is not to be trusted.
+    pub degraded: bool,
+}
+
+/// Everything a host measures, as it was at its last look.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostFigures {
+    /// The hostmanager's own process.
+    pub process: crate::process::ProcessFigures,
+    /// By element that runs.
+    pub elements: BTreeMap<String, ElementFigures>,
+    /// By connection that passes frames.
+    pub connections: BTreeMap<String, ConnectionFigures>,
+}
+
 /// One line of a host's stream about a topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

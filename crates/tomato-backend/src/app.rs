@@ -7,6 +7,7 @@
 pub mod account;
 pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod caller;
 pub mod commit;
 pub mod connection;
@@ -17,6 +18,8 @@ pub mod import;
 pub mod interface;
 pub mod job;
 pub mod login;
+pub(crate) mod mail;
+pub(crate) mod metrics;
 pub(crate) mod net_capture;
 pub mod notification;
 pub mod observe;
@@ -84,10 +87,13 @@ pub(crate) struct Inner {
     pub(crate) push: Notify,
     pub(crate) host: HostLink,
     pub(crate) accounts: RwLock<BTreeMap<String, tomato_store::Account>>,
+    /// Held while a backup is made and sent.
+    pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
     /// Held for each change of accounts.
     pub(crate) account_turn: tokio::sync::Mutex<()>,
     pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
     pub(crate) notifications: Mutex<Notifications>,
+    pub(crate) mails: mail::Mails,
     pub(crate) settings: RwLock<setting::Stored>,
     pub(crate) fault: FaultPoints,
     pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
@@ -97,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) password_checks: Semaphore,
     pub(crate) grants: grant::Grants,
     pub(crate) net_captures: net_capture::NetCaptures,
+    pub(crate) calls: metrics::Calls,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Places of those who wait for a check, and of those being checked.
@@ -124,6 +131,7 @@ impl App {
         let accounts = account::load(&store).await?;
         let organizations = organization::load(&store).await?;
         let notifications = notification::load(&store).await?;
+        let mails = mail::load(&store).await?;
         let settings = setting::load(&store).await?;
         let (audit, entries) = mpsc::channel(AUDIT_QUEUE_MAX);
         let inner = Inner {
@@ -136,9 +144,11 @@ impl App {
             push: Notify::new(),
             host,
             accounts: RwLock::new(accounts),
+            backup_turn: Arc::default(),
             account_turn: tokio::sync::Mutex::default(),
             organizations: RwLock::new(organizations),
             notifications: Mutex::new(notifications),
+            mails,
             settings: RwLock::new(settings),
             fault,
             audit,
@@ -147,6 +157,7 @@ impl App {
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             grants: grant::Grants::default(),
             net_captures: net_capture::NetCaptures::default(),
+            calls: metrics::Calls::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
             login_limits: Mutex::default(),
@@ -155,6 +166,11 @@ impl App {
         let inner = Arc::new(inner);
         tokio::spawn(audit::write(Arc::downgrade(&inner), entries));
         Ok(App { inner })
+    }
+
+    /// How long calls took.
+    pub(crate) fn calls(&self) -> &metrics::Calls {
+        &self.inner.calls
     }
 
     /// The link to the host.

@@ -20,8 +20,9 @@ use base64::Engine;
 use futures_util::StreamExt as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::operation::{Access, Method, OPERATIONS, Operation, PREFIX};
+use tomato_api::operation::{self, Access, Method, OPERATIONS, Operation, PREFIX};
 use tomato_store::TokenKind;
 
 use crate::app::{Answer, App, Caller};
@@ -39,6 +40,10 @@ pub fn router(app: App) -> Router {
     let mut router = Router::new();
     for (path, route) in routes {
         router = router.route(&format!("{PREFIX}{path}"), route);
+    }
+    if let Some(metrics) = operation::find("metrics_show") {
+        // where programs that collect figures look
+        router = router.route(metrics.path, on(MethodFilter::GET, handler(metrics)));
     }
     router
         .route(&format!("{PREFIX}/{{*rest}}"), axum::routing::any(unknown))
@@ -71,33 +76,36 @@ fn handler(
 ) -> impl Fn(State<App>, RawPathParams, Request) -> Handled + Clone + Send + Sync + 'static {
     move |State(app), params, request| {
         Box::pin(async move {
-            let params =
-                params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            let call = match begin(&app, operation, params, request).await {
-                Ok(call) => call,
-                Err(error) => return problem(&error),
-            };
-            let (caller, proven) = (call.caller.clone(), app.clone());
-            // A change that was heard to its end runs to its end even if its client hangs up in the middle.
-            let work = async move { dispatch::dispatch(&app, call).await };
-            let result = match operation.method {
-                Method::Get => work.await,
-                _ => tokio::spawn(crate::peer::from(crate::peer::address(), work))
-                    .await
-                    .unwrap_or_else(|error| {
-                        tracing::error!(%error, op = operation.name, "an operation broke off");
-                        Err(ApiError::new(
-                            ErrorCode::Internal,
-                            "the operation broke off: see the log",
-                        ))
-                    }),
-            };
-            match result {
-                Ok(response) => while_proven(proven, caller, response),
-                Err(error) => problem(&error),
-            }
+            let begun = Instant::now();
+            let result = answer(&app, operation, &params, request).await;
+            app.calls().took("rest", operation.name, begun.elapsed());
+            result.unwrap_or_else(|error| problem(&error))
         })
     }
+}
+
+/// Reads a call and carries it out.
+async fn answer(
+    app: &App,
+    operation: &'static Operation,
+    params: &RawPathParams,
+    request: Request,
+) -> Answer<Response> {
+    let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let call = begin(app, operation, params, request).await?;
+    let (caller, owned) = (call.caller.clone(), app.clone());
+    // A change that was heard to its end runs to its end even if its client hangs up in the middle.
+    let work = async move { dispatch::dispatch(&owned, call).await };
+    let response = if operation.method == Method::Get {
+        work.await?
+    } else {
+        let work = tokio::spawn(crate::peer::from(crate::peer::address(), work));
+        work.await.unwrap_or_else(|error| {
+            tracing::error!(%error, op = operation.name, "an operation broke off");
+            Err(ApiError::new(ErrorCode::Internal, "the operation broke off: see the log"))
+        })?
+    };
+    Ok(while_proven(app.clone(), caller, response))
 }
 
 /// A stream breaks off when the caller may not come in any more; what has a length is short and ends by itself.

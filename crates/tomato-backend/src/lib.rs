@@ -4,6 +4,7 @@
 //! Read [`app`] first. Invariant: only `http` and `xmlrpc` know how calls arrive, only `hostlink` how hosts are reached.
 
 pub mod app;
+mod bounded;
 mod clock;
 pub mod fault;
 mod grant;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod limits;
 pub mod openapi;
 mod peer;
+pub mod restore;
 pub mod serve;
 pub mod tls;
 mod wanted;

@@ -157,3 +157,31 @@ pub const TLS_HANDSHAKES_MAX: usize = 256;
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// How often it is looked whether the token that a stream was opened with has ended by itself.
 pub const PROOF_CHECK: Duration = Duration::from_secs(30);
+/// A backup is sent in pieces of so many bytes.
+pub const BACKUP_CHUNK_BYTES: usize = 64 << 10;
+/// Elements with figures of their own in the answer of `/metrics`.
+pub const METRICS_ELEMENTS_MAX: usize = 2000;
+/// Connections with figures of their own in the answer of `/metrics`.
+pub const METRICS_CONNECTIONS_MAX: usize = 2000;
+/// How long the answer of `/metrics` waits for the host.
+pub const METRICS_HOST_WAIT: Duration = Duration::from_secs(3);
+/// Mails that wait; beyond it notifications are not mailed.
+pub const MAIL_QUEUE_MAX: usize = 1000;
+/// How often a mail is tried.
+pub const MAIL_TRIES: u32 = 12;
+/// Pause after the first try that failed; it doubles each time.
+pub const MAIL_RETRY_FIRST: Duration = Duration::from_secs(60);
+/// Longest pause between two tries.
+pub const MAIL_RETRY_LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// A server for mail has this long for each of its answers.
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes read of a file with a password or certificate.
+pub const MAIL_FILE_BYTES_MAX: u64 = 64 << 10;
+/// Connections of all clients to a listener; further ones are closed at once.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections of one address to a listener.
+pub const CONNECTIONS_EACH_MAX: usize = 1024;
+/// A connection has this long to the end of the header of its first request.
+pub const CONNECTION_PATIENCE: Duration = Duration::from_secs(30);
+/// Access tokens of one account.
+pub const TOKENS_PER_ACCOUNT_MAX: usize = 200;

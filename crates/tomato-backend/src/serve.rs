@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
+use axum::response::Response;
+use axum::serve::{IncomingStream, Listener};
 use futures_util::future::BoxFuture;
 use http::header::HOST;
 use tokio::net::{TcpListener, UnixListener};
@@ -15,11 +16,16 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{SqliteStore, StoreError};
 
 use crate::app::App;
+use crate::bounded::{Bounded, Bounds, Heard};
 use crate::fault::FaultPoints;
 use crate::hostlink::HostLink;
 use crate::http::call::Tls;
-use crate::limits::SHUTDOWN_GRACE;
+use crate::limits::{CONNECTION_PATIENCE, CONNECTIONS_EACH_MAX, CONNECTIONS_MAX, SHUTDOWN_GRACE};
 use crate::tls::{TlsError, TlsFiles, TlsListener};
+
+/// Bounds of each listener.
+const CONNECTIONS: Bounds =
+    Bounds { all: CONNECTIONS_MAX, each: CONNECTIONS_EACH_MAX, patience: CONNECTION_PATIENCE };
 
 /// What the backend needs to run.
 #[derive(Default)]
@@ -124,12 +130,14 @@ pub async fn serve(
     let acceptor = tokio::spawn(async move { crate::hostlink::accept(link, hosts, &path).await });
     let pump = tokio::spawn(crate::hostlink::run(app.clone()));
     let grant_server = grants.map(|listener| {
-        let router = crate::grant::router(app.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await })
+        let router = crate::grant::router(app.clone()).layer(axum::middleware::from_fn(heard));
+        let router = router.into_make_service_with_connect_info::<Peer>();
+        tokio::spawn(axum::serve(Bounded::new(listener, CONNECTIONS), router).into_future())
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until = stopped.clone();
     let walker = tokio::spawn(crate::app::timeout::run(app.clone()));
+    let mailer = tokio::spawn(crate::app::mail::run(app.clone()));
     let ended = async move {
         shutdown.await;
         stop.send_replace(true);
@@ -149,6 +157,7 @@ pub async fn serve(
         server.abort();
     }
     walker.abort();
+    mailer.abort();
     drop(std::fs::remove_file(&config.host_socket));
     result
 }
@@ -162,30 +171,41 @@ fn people(
 ) -> Result<BoxFuture<'static, std::io::Result<()>>, ServeError> {
     let Some(files) = tls else {
         let router = router.into_make_service_with_connect_info::<Peer>();
+        let listener = Bounded::new(listener, CONNECTIONS);
         let server = axum::serve(listener, router).with_graceful_shutdown(ended);
         return Ok(Box::pin(server.into_future()));
     };
     let config = crate::tls::config(files).map_err(ServeError::Tls)?;
     let listener = TlsListener::new(listener, config).map_err(ServeError::Serve)?;
+    let listener = Bounded::new(listener, CONNECTIONS);
     let router = router.layer(axum::Extension(Tls));
     let router = router.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, router).with_graceful_shutdown(ended);
     Ok(Box::pin(server.into_future()))
 }
 
-/// The address of a client, known to the listener.
-#[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+/// What the listener knows of a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    address: SocketAddr,
+    heard: Heard,
+}
 
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(*stream.remote_addr())
+/// A request came: its connection is waited for from now on.
+pub(crate) fn hear(request: &axum::extract::Request) {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() {
+        peer.heard.set();
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self(*stream.remote_addr())
+async fn heard(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    hear(&request);
+    next.run(request).await
+}
+
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Bounded<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded<L>>) -> Self {
+        Self { address: *stream.remote_addr(), heard: stream.io().heard() }
     }
 }
 
@@ -258,7 +278,8 @@ pub fn all(app: App) -> axum::Router {
 async fn refuse_foreign_pages(
     mut request: axum::extract::Request,
     next: axum::middleware::Next,
-) -> axum::response::Response {
+) -> Response {
+    hear(&request);
     // HTTP/2 names the host elsewhere
     if !request.headers().contains_key(HOST)
         && let Some(authority) = request.uri().authority()
@@ -274,7 +295,7 @@ async fn refuse_foreign_pages(
     }
     let mode = request.headers().get("sec-fetch-mode");
     let by_script = mode.is_some_and(|mode| mode != "navigate");
-    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.address.ip());
     let mut response = crate::peer::from(peer, next.run(request)).await;
     if by_script {
         response.headers_mut().remove(http::header::WWW_AUTHENTICATE);

@@ -11,6 +11,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 use tomato_api::error::{ApiError, ErrorCode};
 
 use crate::app::{App, Caller};
@@ -144,12 +145,14 @@ async fn one(app: &App, credentials: &Credentials, call: Call) -> Outcome {
         Credentials::Missing => return Err(StatusCode::UNAUTHORIZED),
         Credentials::Wrong => return Err(StatusCode::FORBIDDEN),
     };
+    let begun = Instant::now();
     let answer = match caller {
         Some((caller, password)) => {
             Session::new(app, caller, password).run(method.name(), &args).await
         }
         None => dispatch::anonymous(app, method.name(), &args).await,
     };
+    app.calls().took("xmlrpc", method.name(), begun.elapsed());
     match answer {
         Err(error) if error.code == ErrorCode::NotLoggedIn && caller.is_none() => {
             Err(StatusCode::UNAUTHORIZED)

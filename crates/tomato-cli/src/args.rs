@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Up(Up),
     /// Stop the lab on this machine with its elements
     Down(Down),
+    /// Write the whole state of the lab to a file, while it runs
+    Backup(Backup),
+    /// Put the state of a file in the place of that of the lab, which must be stopped (as root)
+    Restore(Restore),
     /// Say what will work on this machine, what will not, and the remedy
     Doctor(Doctor),
     /// Create or update the topology of a file and start it; or start an existing topology
@@ -133,6 +137,9 @@ pub(crate) struct Up {
     /// The key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Serve files for clients of the original here, without encryption [default: with TLS 127.0.0.1 and a free port, else with --listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) grant_listen: Option<SocketAddr>,
     /// Return once the lab answers and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -156,6 +163,18 @@ pub(crate) struct Down {
     /// Also remove everything the lab has made on this machine; a directory given by --template-dir at `up` is kept
     #[arg(long)]
     pub(crate) purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file; it holds secrets, and only you can read it
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A file made by `tomato backup`, also of an older version
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

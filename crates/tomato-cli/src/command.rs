@@ -12,8 +12,8 @@ use crate::args::{
 use crate::client::Client;
 use crate::topology::Import;
 use crate::{
-    archive, capture, config, connection, console, copy, doctor, down, element, generated, image,
-    live, login, output, resolve, role, supervisor, topology, usage,
+    archive, backup, capture, config, connection, console, copy, doctor, down, element, generated,
+    image, live, login, output, resolve, role, supervisor, topology, usage,
 };
 
 /// Reads the command line and runs it.
@@ -40,6 +40,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Down(options) => {
             output::log_to_stderr("warn");
             down::down(global, &options).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Restore(options) => {
+            output::log_to_stderr("warn");
+            backup::restore(global, &options).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(options) => Ok(doctor::doctor(global, &options)),
         Command::Completions { shell } => {
@@ -87,6 +91,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Show(target) => topology::show(client, &target.topology, form).await?,
         Command::Export(export) => topology::export(client, &export).await?,
         Command::Console(options) => return console::console(client, &options).await,
+        Command::Backup(options) => backup::backup(client, &options.file).await?,
         Command::Copy(options) => copy::copy(client, &options).await?,
         Command::Usage(options) => usage::usage(client, &options, form).await?,
         Command::Exec(exec) => return element::exec(client, &exec, form).await,
@@ -122,6 +127,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         }
         Command::Up(_)
         | Command::Down(_)
+        | Command::Restore(_)
         | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Login(_)

@@ -152,7 +152,7 @@ pub(crate) async fn call(
     let request = match operation.body {
         Body::Json(_) => {
             let given = matches.get_many::<String>("fields").into_iter().flatten();
-            let mut body = fields(given.map(String::as_str))?;
+            let mut body = fields(operation, given.map(String::as_str))?;
             names_to_ids(client, &mut body).await?;
             request.json(&body)
         }
@@ -251,13 +251,22 @@ fn escape(text: &str) -> String {
 }
 
 /// The body that `KEY=VALUE` words describe.
-fn fields<'a>(words: impl Iterator<Item = &'a str>) -> anyhow::Result<Value> {
+fn fields<'a>(
+    operation: &Operation,
+    words: impl Iterator<Item = &'a str>,
+) -> anyhow::Result<Value> {
+    let known = operation.fields();
+    let is_text = |key: &str| known.iter().any(|field| field.name == key && field.is_text);
     let mut body = Map::new();
     for word in words {
         let Some((key, text)) = word.split_once('=') else {
             bail!("{word:?} is no field; write KEY=VALUE");
         };
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        let read = serde_json::from_str(text).ok();
+        // what is text stays as it was typed, but for JSON's own words for text and nothing
+        let read =
+            read.filter(|value: &Value| value.is_string() || value.is_null() || !is_text(key));
+        let value = read.unwrap_or_else(|| Value::String(text.to_owned()));
         let mut place = &mut body;
         let mut parts: Vec<&str> = key.split('.').collect();
         let last = parts.pop().unwrap_or(key);

@@ -164,6 +164,11 @@ impl Lab {
         self.dir.join("backend")
     }
 
+    /// The backend's state.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.backend_dir().join("store.db")
+    }
+
     /// Directory of the elements and the host's ledger.
     pub(crate) fn host_dir(&self) -> PathBuf {
         self.dir.join("host")

@@ -7,6 +7,7 @@
 
 mod archive;
 mod args;
+mod backup;
 mod capture;
 mod client;
 mod command;

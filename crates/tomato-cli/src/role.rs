@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nix::sys::signal::SigSet;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tomato_virt::container::Runtime;
 
@@ -22,6 +23,9 @@ pub(crate) fn wire(role: &WireRole) -> anyhow::Result<ExitCode> {
 /// Runs the backend on the listening socket at standard input.
 pub(crate) fn backend(role: BackendRole) -> anyhow::Result<ExitCode> {
     prepare()?;
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })
+        .context("cannot allow as many connections as there may be")?;
     let listener = std::io::stdin()
         .as_fd()
         .try_clone_to_owned()

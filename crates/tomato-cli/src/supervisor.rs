@@ -261,22 +261,21 @@ fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<R
         "backend",
         Some(lab.backend_uid),
         &[
-            ("--store", lab.backend_dir().join("store.db")),
+            ("--store", lab.store()),
             ("--host-socket", lab.host_socket()),
             ("--listen", lab.listen.to_string().into()),
         ],
     );
     if lab.tls {
         let (cert, key) = lab.tls_files();
-        // clients of the original fetch and send files without encryption, on this machine only
-        let plain = SocketAddr::from(([127, 0, 0, 1], 0)).to_string();
-        for (option, value) in [
-            ("--tls-cert", cert.into_os_string()),
-            ("--tls-key", key.into_os_string()),
-            ("--grant-listen", plain.into()),
-        ] {
-            backend.arguments.extend([option.into(), value]);
+        for (option, value) in [("--tls-cert", cert), ("--tls-key", key)] {
+            backend.arguments.extend([option.into(), value.into_os_string()]);
         }
+    }
+    // clients of the original fetch and send files without encryption, on this machine only unless told otherwise
+    let plain = lab.tls.then(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    if let Some(address) = options.grant_listen.or(plain) {
+        backend.arguments.extend(["--grant-listen".into(), address.to_string().into()]);
     }
     backend.listener = Some(listener);
     backend.password = Some(lab::first_password(&lab.dir)?);
@@ -307,7 +306,8 @@ fn is_ready(lab: &Lab) -> bool {
     answer.ok().flatten().is_some_and(|server| !server.hosts.is_empty())
 }
 
-fn lock(lab: &Lab) -> anyhow::Result<File> {
+/// Held by whoever rules the lab.
+pub(crate) fn lock(lab: &Lab) -> anyhow::Result<File> {
     let path = lab.dir.join("supervisor.lock");
     let file = append(&path)?;
     match file.try_lock() {

@@ -24,7 +24,7 @@ use tomato_api::host::{
     TemplateProgress, WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
-use tomato_api::usage::{ConnectionUsage, ElementUsage};
+use tomato_api::usage::{ConnectionUsage, ElementUsage, HostFigures};
 use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
@@ -85,6 +85,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/elements/{id}/usage", get(element_usage))
         .route("/connections/{id}/usage", get(connection_usage))
         .route("/connections/{id}/capture/live", post(capture_live))
+        .route("/figures", get(figures))
         .route("/filter", post(filter_check))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
@@ -117,6 +118,10 @@ async fn hello() -> Json<HostHello> {
         host: name.trim().to_owned(),
         instance: *INSTANCE,
     })
+}
+
+async fn figures(State(host): App) -> Json<HostFigures> {
+    Json(host.usage.figures())
 }
 
 async fn topologies(State(host): App) -> Json<Vec<ObservedTopology>> {

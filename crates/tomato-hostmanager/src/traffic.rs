@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
-use tomato_api::usage::{ConnectionRates, Line, Rates, Traffic, rfc3339};
+use tomato_api::usage::{
+    ConnectionFigures, ConnectionRates, DirectionFigures, Line, Rates, Traffic, rfc3339,
+};
 use tomato_model::id::TopologyId;
 use tomato_wire::status::DirectionStatus;
 
@@ -31,7 +33,15 @@ pub(crate) struct Sample {
     at: Instant,
     /// Milliseconds since 1970.
     pub(crate) unix_ms: u64,
-    links: BTreeMap<String, [Count; 2]>,
+    links: BTreeMap<String, Link>,
+}
+
+/// Counters of a connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Link {
+    /// Forward and backward.
+    counts: [Count; 2],
+    degraded: bool,
 }
 
 /// The last sample of each topology somebody looks at.
@@ -58,6 +68,10 @@ impl Count {
         }
     }
 
+    fn figures(self) -> DirectionFigures {
+        DirectionFigures { frames: self.frames, bytes: self.bytes, drops: self.drops }
+    }
+
     fn rates(self, elapsed: Duration) -> Rates {
         let per_second = |count: u64| {
             let rate = u128::from(count) * 1_000_000_000 / elapsed.as_nanos().max(1);
@@ -72,13 +86,22 @@ impl Count {
 }
 
 impl Sample {
+    /// The counters themselves.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = (String, ConnectionFigures)> {
+        self.links.iter().map(|(key, link)| {
+            let [forward, backward] = link.counts.map(Count::figures);
+            (key.clone(), ConnectionFigures { forward, backward, degraded: link.degraded })
+        })
+    }
+
     /// What passed each connection since another sample.
     pub(crate) fn rates_since(&self, before: &Self) -> BTreeMap<String, ConnectionRates> {
         let elapsed = self.at.saturating_duration_since(before.at);
-        let rates = |(key, now): (&String, &[Count; 2])| {
+        let rates = |(key, now): (&String, &Link)| {
             // A connection that was not there began at zero.
             let then = before.links.get(key).copied().unwrap_or_default();
-            let [forward, backward] = [0, 1].map(|side| now[side].since(then[side]).rates(elapsed));
+            let [forward, backward] =
+                [0, 1].map(|side| now.counts[side].since(then.counts[side]).rates(elapsed));
             (key.clone(), ConnectionRates { forward, backward })
         };
         self.links.iter().map(rates).collect()
@@ -106,7 +129,8 @@ impl Host {
         }
         let status = self.parts.wire.status(id.as_str()).await?;
         let counts = |(key, link): (String, tomato_wire::status::LinkStatus)| {
-            (key, [Count::of(&link.forward), Count::of(&link.backward)])
+            let counts = [Count::of(&link.forward), Count::of(&link.backward)];
+            (key, Link { counts, degraded: link.forward.degraded || link.backward.degraded })
         };
         let sample = Arc::new(Sample {
             at: Instant::now(),

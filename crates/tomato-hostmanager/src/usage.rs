@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tomato_api::host::WantedTopology;
 use tomato_api::usage::{
-    ConnectionPoint, ConnectionRates, ConnectionUsage, ElementPoint, ElementUsage, rfc3339,
+    ConnectionPoint, ConnectionRates, ConnectionUsage, ElementFigures, ElementPoint, ElementUsage,
+    HostFigures, rfc3339,
 };
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::lifecycle::State;
@@ -51,6 +52,8 @@ struct Points {
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     points: Mutex<Points>,
+    /// As they were at the last look.
+    figures: Mutex<HostFigures>,
     /// Grows with each look.
     looks: watch::Sender<u64>,
 }
@@ -88,6 +91,11 @@ impl Usage {
     /// Changes with each look.
     pub(crate) fn newest(&self) -> watch::Receiver<u64> {
         self.looks.subscribe()
+    }
+
+    /// Everything at the last look, and this process now.
+    pub(crate) fn figures(&self) -> HostFigures {
+        HostFigures { process: tomato_api::process::own(), ..lock(&self.figures).clone() }
     }
 
     pub(crate) fn element(&self, id: &ElementId) -> ElementUsage {
@@ -148,6 +156,7 @@ pub(crate) async fn watch(host: Arc<Host>) {
 pub(crate) async fn look(host: &Host, before: &mut Before) {
     let mut next = Before::default();
     let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
+    let mut figures = HostFigures::default();
     for topology in host.topologies() {
         let wanted = topology.record().await.wanted;
         let rates = match host.sample(&topology.id, Duration::ZERO).await {
@@ -157,6 +166,7 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
                 connections.extend(rates.iter().filter_map(|(key, rates)| {
                     Some((key.parse::<ConnectionId>().ok()?, (sample.unix_ms, *rates)))
                 }));
+                figures.connections.extend(sample.figures());
                 next.samples.insert(topology.id.clone(), Arc::clone(&sample));
                 rates
             }
@@ -170,12 +180,16 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
             let Ok(usage) = host.parts.containers.usage(&id).await else { continue };
             let read = Read { at: Instant::now(), cpu_ns: usage.cpu_ns };
             let disk_bytes = lock(&topology.live).elements.get(&id).map_or(0, |e| e.disk_bytes);
+            let (cpu_ns, memory_bytes) = (usage.cpu_ns, usage.memory_bytes);
+            figures
+                .elements
+                .insert(id.to_string(), ElementFigures { cpu_ns, memory_bytes, disk_bytes });
             let (sent, received) = traffic.get(&id).copied().unwrap_or_default();
             let then = before.reads.get(&id);
             let used = Used {
                 unix_ms: crate::traffic::unix_ms(),
                 cpu_milli: then.map_or(0, |then| cpu_milli(*then, read)),
-                memory_bytes: usage.memory_bytes,
+                memory_bytes,
                 disk_bytes,
                 sent,
                 received,
@@ -184,6 +198,7 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
             next.reads.insert(id, read);
         }
     }
+    *lock(&host.usage.figures) = figures;
     let mut points = lock(&host.usage.points);
     // What does not run any more has no last hour.
     points.elements.retain(|id, _| elements.contains_key(id));

@@ -28,11 +28,13 @@ pub enum EntityKind {
     Notification,
     /// Anything there is one of, by name.
     Setting,
+    /// A mail that waits, by its notification.
+    Mail,
 }
 
 impl EntityKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Topology,
         Self::Element,
         Self::Connection,
@@ -41,6 +43,7 @@ impl EntityKind {
         Self::Organization,
         Self::Notification,
         Self::Setting,
+        Self::Mail,
     ];
 
     /// The word in the database.
@@ -54,6 +57,7 @@ impl EntityKind {
             Self::Organization => "organization",
             Self::Notification => "notification",
             Self::Setting => "setting",
+            Self::Mail => "mail",
         }
     }
 }

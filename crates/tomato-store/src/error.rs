@@ -40,6 +40,23 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The file holds something else.
+    #[error("{} is no state of this program: name a file made by `tomato backup`", path.display())]
+    NoState {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Option<sqlx::Error>,
+    },
+    /// The file cannot be read to its end.
+    #[error("{} is damaged ({why}): use another backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In the words of SQLite.
+        why: String,
+    },
     /// The schema cannot be brought to this version.
     #[error("cannot migrate the state file {}: it may have been written by a newer version", path.display())]
     Migrate {

@@ -27,6 +27,6 @@ pub use audit::{Audit, AuditQuery};
 pub use entity::{Batch, Delete, EntityKind, Put, Row};
 pub use error::StoreError;
 pub use event::{Event, NewEvent};
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, check_copy};
 pub use store::Store;
 pub use token::{Token, TokenKind};

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod copy;
 mod entity;
 mod event;
 mod token;
@@ -36,9 +37,12 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "audit", include_str!("../migrations/sqlite/0003_audit.sql")),
 ];
 
+pub use copy::check_copy;
+
 /// A store in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
     newest: watch::Sender<u64>,
@@ -87,7 +91,8 @@ impl SqliteStore {
             .map_err(failed)?;
         let newest = event::last(&readers).await?;
         tracing::info!(path = %path.display(), newest, "opened the state file");
-        Ok(Self { writer, readers, newest: watch::Sender::new(newest), events_kept, events_slack })
+        let newest = watch::Sender::new(newest);
+        Ok(Self { path: path.to_owned(), writer, readers, newest, events_kept, events_slack })
     }
 
     async fn apply(

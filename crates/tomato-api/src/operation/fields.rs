@@ -14,6 +14,8 @@ pub struct Field {
     pub doc: String,
     /// Whether it must be there.
     pub required: bool,
+    /// Whether it is text and nothing else, so that `12` is two digits and no number.
+    pub is_text: bool,
 }
 
 impl Operation {
@@ -45,9 +47,21 @@ fn collect(prefix: &str, schema: &Value, definitions: &Value, fields: &mut Vec<F
         fields.push(Field {
             doc: doc.unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
             required: required.is_some_and(|all| all.iter().any(|one| one == name.as_str())),
+            is_text: is_text(inner),
             name: path,
         });
     }
+}
+
+/// Whether a value of the schema can only be text, or missing.
+fn is_text(schema: &Value) -> bool {
+    let types = match &schema["type"] {
+        Value::Array(types) => types.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut types =
+        types.iter().filter_map(Value::as_str).filter(|name| *name != "null").peekable();
+    types.peek().is_some() && types.all(|name| name == "string")
 }
 
 /// What a reference, also a nullable one, stands for.

@@ -41,6 +41,11 @@ pub(crate) fn flags_of(account: &tomato_store::Account) -> BTreeSet<Flag> {
 }
 
 /// The organization it belongs to.
+/// Where mail to an account goes, if anywhere.
+pub(crate) fn email_of(account: &tomato_store::Account) -> Option<String> {
+    account.attributes.get(EMAIL).filter(|email| !email.is_empty()).cloned()
+}
+
 pub(crate) fn organization_of(account: &tomato_store::Account) -> String {
     let named = account.attributes.get(ORGANIZATION).cloned();
     named.unwrap_or_else(|| DEFAULT_ORGANIZATION.to_owned())
@@ -431,7 +436,7 @@ impl App {
             name: account.name.clone(),
             admin: flags.contains(&Flag::GlobalAdmin),
             realname: text(REALNAME).unwrap_or_default(),
-            email: text(EMAIL).filter(|email| !email.is_empty()),
+            email: email_of(account),
             organization: Some(organization_of(account)),
             flags: Some(flags),
             created_at: u64::try_from(account.created_at_us).ok(),

@@ -60,6 +60,7 @@ impl Caller {
             TokenAccess::Full => true,
             TokenAccess::Use => is_read || operation.access == Access::Topology(Role::User),
             TokenAccess::Read => is_read,
+            TokenAccess::Metrics => operation.name == "metrics_show",
         };
         let is_inside = self.scope.topologies.is_empty()
             || matches!(operation.access, Access::Topology(_) | Access::Anonymous)

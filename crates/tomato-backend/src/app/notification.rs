@@ -206,9 +206,17 @@ impl App {
         if changed.is_empty() {
             return Ok(());
         }
-        let puts = changed.iter().map(|n| put(n, is_new)).collect::<Answer<Vec<Put>>>()?;
+        let mut puts = changed.iter().map(|n| put(n, is_new)).collect::<Answer<Vec<Put>>>()?;
+        let mut mails = Vec::new();
+        if is_new {
+            for (put, mail) in self.mails_for(&changed)? {
+                mails.push((put.id.clone(), mail));
+                puts.push(put);
+            }
+        }
         let batch = Batch { puts, ..Batch::default() };
         self.inner.store.commit(batch).await.map_err(store_error)?;
+        self.mails_kept(mails);
         let accounts: BTreeSet<String> = changed.iter().map(|n| n.account.clone()).collect();
         self.notifications().extend(changed.into_iter().map(|n| (n.id.clone(), n)));
         let surplus: Vec<NotificationId> =

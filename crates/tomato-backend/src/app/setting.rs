@@ -2,8 +2,10 @@
 
 use std::sync::PoisonError;
 
-use serde_json::{Value, json};
-use tomato_api::account::{Settings, SettingsPatch, TimeoutSettings};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tomato_api::account::{MailSettings, Settings, SettingsPatch, TimeoutSettings};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_store::{Batch, EntityKind, Put, SqliteStore, Store};
 
@@ -36,6 +38,13 @@ impl App {
         self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).settings.clone()
     }
 
+    /// The settings as somebody may see them: where mail goes is for administrators.
+    pub fn setting_info(&self, caller: &Caller) -> Settings {
+        let settings = self.settings();
+        let mail = if caller.sees_all() { settings.mail } else { MailSettings::default() };
+        Settings { mail, ..settings }
+    }
+
     /// Changes settings.
     pub async fn setting_modify(&self, caller: &Caller, patch: SettingsPatch) -> Answer<Settings> {
         caller.need_admin()?;
@@ -43,12 +52,12 @@ impl App {
         let before = stored.revision;
         stored.settings.registration = patch.registration.unwrap_or(stored.settings.registration);
         if let Some(timeouts) = patch.timeouts {
-            let mut merged = json!(stored.settings.timeouts);
-            if let Value::Object(members) = &mut merged {
-                members.extend(timeouts);
-            }
-            stored.settings.timeouts = read(merged)?;
+            stored.settings.timeouts = merged(&stored.settings.timeouts, timeouts)?;
             check(&stored.settings.timeouts)?;
+        }
+        if let Some(mail) = patch.mail {
+            stored.settings.mail = merged(&stored.settings.mail, mail)?;
+            crate::app::mail::check(&stored.settings.mail)?;
         }
         stored.revision += 1;
         let mut put = Put::create(EntityKind::Setting, ID, None, stored.revision, &stored.settings)
@@ -60,6 +69,15 @@ impl App {
         *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = stored;
         Ok(settings)
     }
+}
+
+/// Settings with some of them changed.
+fn merged<T: Serialize + DeserializeOwned>(before: &T, patch: Map<String, Value>) -> Answer<T> {
+    let mut merged = json!(before);
+    if let Value::Object(members) = &mut merged {
+        members.extend(patch);
+    }
+    read(merged)
 }
 
 /// Refuses times that contradict each other.

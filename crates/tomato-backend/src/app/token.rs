@@ -3,6 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tomato_api::account::TokenScope;
+use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::{Token, TokenCreate, TokenCreated};
 use tomato_model::id::TokenId;
 use tomato_store::{Store, TokenKind};
@@ -10,6 +11,7 @@ use tomato_store::{Store, TokenKind};
 use crate::app::commit::store_error;
 use crate::app::{Answer, App, Caller, internal, not_found};
 use crate::clock;
+use crate::limits::TOKENS_PER_ACCOUNT_MAX;
 
 /// Begin of each secret, so that people and scanners know what they found.
 pub(crate) const SECRET_PREFIX: &str = "tomato_";
@@ -25,6 +27,14 @@ pub(crate) fn hash(secret: &str) -> String {
 impl App {
     /// Makes a token; its secret is shown this once.
     pub async fn token_create(&self, caller: &Caller, args: TokenCreate) -> Answer<TokenCreated> {
+        let count = self.token_list(caller).await?.len();
+        if count >= TOKENS_PER_ACCOUNT_MAX {
+            let text = format!(
+                "account {} has {count} tokens, which is the most: remove one",
+                caller.account
+            );
+            return Err(ApiError::new(ErrorCode::NoResources, text));
+        }
         let secret = format!("{SECRET_PREFIX}{}", hex::encode(clock::random::<24>()));
         let id = clock::token_id();
         let now = i64::try_from(clock::now_us()).unwrap_or(i64::MAX);

@@ -13,6 +13,7 @@ use tomato_model::lifecycle::Action;
 use tomato_store::AuditQuery;
 
 use crate::app::import::{FileFormat, ImportMode};
+use crate::app::metrics;
 use crate::app::slot::Part;
 use crate::app::{Answer, App};
 use crate::http::answer::{About, applied, events, json, stream, text, traffic};
@@ -361,7 +362,7 @@ async fn house(app: &App, call: Call) -> Answer<Response> {
         "notification_contact" => {
             Ok(json(&app.notification_contact(&caller, call.json().await?).await?))
         }
-        "setting_info" => Ok(json(&app.settings())),
+        "setting_info" => Ok(json(&app.setting_info(&caller))),
         "setting_modify" => Ok(json(&app.setting_modify(&caller, call.json().await?).await?)),
         _ => Err(unimplemented(&call)),
     }
@@ -386,6 +387,11 @@ async fn other(app: &App, call: Call) -> Answer<Response> {
                 None => app.last_event().await?,
             };
             Ok(events(app.event_list(caller, after, call.flag("presence")?)))
+        }
+        "metrics_show" => Ok(text(app.metrics_show(&caller).await?, metrics::CONTENT_TYPE)),
+        "server_backup" => {
+            let body = app.server_backup(&caller).await?;
+            Ok(stream(body, "application/vnd.sqlite3", "tomato-backup.db"))
         }
         "server_info" => Ok(json(&app.server_info())),
         "kind_list" => Ok(json(&app.kind_list())),

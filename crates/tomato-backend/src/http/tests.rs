@@ -245,14 +245,14 @@ async fn life(world: &World, id: &str) -> (Option<TimeoutStep>, Vec<Life>) {
 
 /// Walks at that time until the elements are in the state.
 async fn walk(world: &World, id: &str, now: u64, state: Life) {
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(20);
     loop {
         world.app.walk_timeouts(now).await;
         let (_, states) = life(world, id).await;
         if states.iter().all(|seen| *seen == state) {
             return;
         }
-        assert!(tokio::time::Instant::now() < until, "{states:?} instead of {state:?}");
+        assert!(Instant::now() < until, "{states:?} instead of {state:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -307,10 +307,10 @@ async fn a_topology_that_nobody_renews_is_warned_of_stopped_destroyed_and_remove
     let far = at + 10_000 * second;
     walk(&world, id, far, Life::Prepared).await;
     walk(&world, id, far, Life::Created).await;
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(20);
     while world.admin.call::<Value>("topology_info", &[id], &[], Payload::Empty).await.is_ok() {
         world.app.walk_timeouts(far).await;
-        assert!(tokio::time::Instant::now() < until, "it is never removed");
+        assert!(Instant::now() < until, "it is never removed");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (step, _) = life(&world, old["id"].as_str().unwrap()).await;

@@ -25,9 +25,18 @@ fn fields_nest_and_are_json_where_they_can_be() {
     let expected = json!({
         "forward": { "delay": "20ms", "loss": "1%" }, "emulation": true, "name": "wan", "mtu": 1500
     });
-    assert_eq!(fields(words.into_iter()).unwrap(), expected);
-    fields(["plain"].into_iter()).unwrap_err();
-    fields(["a=1", "a.b=2"].into_iter()).unwrap_err();
+    let modify = operation::find("connection_modify").unwrap();
+    assert_eq!(fields(modify, words.into_iter()).unwrap(), expected);
+    fields(modify, ["plain"].into_iter()).unwrap_err();
+    fields(modify, ["a=1", "a.b=2"].into_iter()).unwrap_err();
+}
+
+#[test]
+fn what_is_text_stays_text() {
+    let create = operation::find("account_create").unwrap();
+    let words = ["name=7", "password=12345678", "realname=null", "email=\"a@b\""];
+    let expected = json!({"name": "7", "password": "12345678", "realname": null, "email": "a@b"});
+    assert_eq!(fields(create, words.into_iter()).unwrap(), expected);
 }
 
 #[test]

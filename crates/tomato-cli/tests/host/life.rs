@@ -28,7 +28,11 @@ const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 /// A lab in which [`PAIR`] runs.
 pub(crate) fn started() -> World {
-    let world = World::up();
+    started_in(World::up())
+}
+
+/// The same in a lab that answers already.
+pub(crate) fn started_in(world: World) -> World {
     let file = world.file("pair.yaml");
     fs::write(&file, PAIR).expect("written");
     world.tomato(&["topology", "check", &file]);

@@ -14,4 +14,5 @@ mod original;
 mod python;
 mod reach;
 mod script;
+mod tls;
 mod world;

@@ -19,6 +19,7 @@ pub(crate) struct World {
     /// The lab's id.
     id: String,
     listen: String,
+    scheme: &'static str,
 }
 
 impl World {
@@ -44,13 +45,26 @@ impl World {
 
     /// A new lab in a directory of a test.
     pub(crate) fn up_in(dir: tempfile::TempDir, templates: Option<&str>, data: &str) -> Self {
+        Self::up_as(dir, templates, data, &[])
+    }
+
+    /// The same with more options, by which connections may be encrypted.
+    pub(crate) fn up_as(
+        dir: tempfile::TempDir,
+        templates: Option<&str>,
+        data: &str,
+        options: &[&str],
+    ) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = free.local_addr().expect("has an address").to_string();
         drop(free);
         let data = dir.path().join(data);
-        let mut world = Self { dir, data, id: String::new(), listen };
+        let is_tls = options.iter().any(|option| option.starts_with("--tls"));
+        let scheme = if is_tls { "https" } else { "http" };
+        let mut world = Self { dir, data, id: String::new(), listen, scheme };
         let templates = templates.map_or_else(|| world.file("templates"), str::to_owned);
-        world.tomato(&["up", "--detach", "--listen", &world.listen, "--template-dir", &templates]);
+        let up = ["up", "--detach", "--listen", &world.listen, "--template-dir", &templates];
+        world.tomato(&[&up, options].concat());
         let lab = fs::read(world.data_dir().join("lab.json")).expect("kept");
         let lab: Value = serde_json::from_slice(&lab).expect("JSON");
         world.id = lab["id"].as_str().expect("has an id").to_owned();
@@ -90,7 +104,7 @@ impl World {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
+        format!("{}://{}", self.scheme, self.listen)
     }
 
     pub(crate) fn password(&self) -> String {

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use serde_json::{Map, Value as Json, json};
 
 use super::names::interface_type;
-use super::{KEPT, SHOWN_NAME, is_fixed, link, own_interface};
+use super::{KEPT, SHOWN_NAME, link, own_interface};
 use crate::graph::Graph;
+use crate::id::InterfaceId;
 use crate::kind::Kind;
 use crate::lifecycle::State;
 use crate::topology::{Connection, Element, Interface};
@@ -44,10 +45,18 @@ pub fn topology(graph: &Graph, full: bool) -> Json {
         elements
             .extend(children.map(|port| if full { interface(item, port) } else { json!(port.id) }));
     }
+    let owners: BTreeMap<&InterfaceId, (&Element, &Interface)> = graph
+        .elements
+        .iter()
+        .flat_map(|item| item.interfaces.iter().map(move |port| (&port.id, (item, port))))
+        .collect();
+    let whole = |item: &Connection| {
+        joined(item, item.interfaces.each_ref().map(|end| owners.get(end).copied()))
+    };
     let connections: Vec<Json> = graph
         .connections
         .iter()
-        .map(|item| if full { connection(graph, item) } else { json!(item.id) })
+        .map(|item| if full { whole(item) } else { json!(item.id) })
         .collect();
     let state = graph.elements.iter().map(|element| element.state).max().unwrap_or(State::Created);
     let base = json!({
@@ -152,11 +161,18 @@ pub fn interface(element: &Element, interface: &Interface) -> Json {
 
 /// A connection.
 pub fn connection(graph: &Graph, connection: &Connection) -> Json {
-    let is_fixed = is_fixed(graph, connection);
-    let ends = connection.interfaces.each_ref().map(|end| {
-        let owner = graph.element_of(end).filter(|element| own_interface(element).is_some());
-        owner.map_or_else(|| end.to_string(), |element| element.id.to_string())
-    });
+    joined(connection, connection.interfaces.each_ref().map(|end| graph.interface(end)))
+}
+
+/// A connection and what is at its two ends.
+fn joined(connection: &Connection, at: [Option<(&Element, &Interface)>; 2]) -> Json {
+    let is_fixed = at.iter().flatten().any(|(_, interface)| link::is_fixed_end(interface));
+    let ends: Vec<String> = std::iter::zip(&connection.interfaces, at)
+        .map(|(end, owner)| {
+            let owner = owner.filter(|(element, _)| own_interface(element).is_some());
+            owner.map_or_else(|| end.to_string(), |(element, _)| element.id.to_string())
+        })
+        .collect();
     let mut base = json!({
         "id": connection.id,
         "type": if is_fixed { FIXED_BRIDGE } else { BRIDGE },

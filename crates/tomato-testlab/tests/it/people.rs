@@ -366,3 +366,19 @@ async fn messages_reach_whom_they_are_for() {
         (&json!("owner"), &json!(["account", "owner"]))
     );
 }
+
+#[tokio::test]
+async fn an_account_has_so_many_tokens_and_is_told() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let mut last = Value::Null;
+    for _ in 0..tomato_backend::limits::TOKENS_PER_ACCOUNT_MAX {
+        last = owner.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
+    }
+    let refused = owner.call("POST", "/tokens", Some(json!({}))).await.unwrap();
+    assert_eq!(refused.code(), Some("no_resources"), "{refused:?}");
+    assert_eq!(status(&lab.client(Some("user")), "POST", "/tokens", json!({})).await, 200);
+    let path = format!("/tokens/{}", last["token"]["id"].as_str().unwrap());
+    owner.ok("DELETE", &path, None).await.unwrap();
+    owner.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
+}

@@ -60,6 +60,9 @@ fn a_token_reaches_no_further_than_its_scope() {
     assert!(may(&used, "element_exec") && !may(&used, "element_modify"));
     assert!(!may(&used, "token_create"), "it cannot make itself a wider one");
     assert_eq!(used.role_on(&mine), Some(Role::User));
+    let metrics = scoped(TokenAccess::Metrics, &[]);
+    let reached = OPERATIONS.iter().filter(|operation| metrics.need_scope(operation).is_ok());
+    assert_eq!(reached.map(|operation| operation.name).collect::<Vec<_>>(), ["metrics_show"]);
     let one = scoped(TokenAccess::Full, &[TopologyId::new(1, 1)]);
     assert_eq!(one.role_on(&mine), Some(Role::Owner));
     assert!(may(&one, "element_modify") && may(&one, "topology_list"));

@@ -244,18 +244,7 @@ impl Session<'_> {
             value.as_str().ok_or_else(|| invalid("cmd", value, "must be the text of a command"))?;
         let ended: ExecAnswer =
             self.call("element_exec", &[id], json!({"argv": ["/bin/sh", "-c", cmd]})).await?;
-        let output = ended.stdout + &ended.stderr;
-        if ended.exit_code == Some(0) {
-            return Ok(Json::String(output));
-        }
-        let how = match (ended.timed_out, ended.exit_code, ended.signal) {
-            (true, _, _) => "did not end in time".to_owned(),
-            (_, Some(code), _) => format!("ended with exit code {code}"),
-            (_, None, Some(signal)) => format!("was ended by signal {signal}"),
-            (_, None, None) => "was ended".to_owned(),
-        };
-        let data = json!({"cmd": cmd, "output": output, "exit_code": ended.exit_code, "signal": ended.signal, "timed_out": ended.timed_out});
-        Err(ApiError::new(ErrorCode::CommandFailed, format!("the command {how}")).with(data))
+        executed(cmd, ended)
     }
 
     /// The attribute `rextfv_run_status`: what the archive's script does.
@@ -286,3 +275,23 @@ fn interface_type(element: &Element, interface: &Interface) -> String {
 fn wrong_parent(value: &Json, parents: &[&str]) -> ApiError {
     invalid("parent", value, format!("must be an element of type {}", parents.join(" or ")))
 }
+
+/// What a command wrote; a fault if it failed, or if not all that it wrote is there.
+fn executed(cmd: &str, ended: ExecAnswer) -> Result<Json, ApiError> {
+    let output = ended.stdout + &ended.stderr;
+    if ended.exit_code == Some(0) && !ended.truncated {
+        return Ok(Json::String(output));
+    }
+    let how = match (ended.timed_out, ended.exit_code, ended.signal) {
+        (true, _, _) => "did not end in time".to_owned(),
+        (_, Some(0), _) => "wrote more than is kept, write it to a file and fetch that".to_owned(),
+        (_, Some(code), _) => format!("ended with exit code {code}"),
+        (_, None, Some(signal)) => format!("was ended by signal {signal}"),
+        (_, None, None) => "was ended".to_owned(),
+    };
+    let data = json!({"cmd": cmd, "output": output, "exit_code": ended.exit_code, "signal": ended.signal, "timed_out": ended.timed_out, "truncated": ended.truncated});
+    Err(ApiError::new(ErrorCode::CommandFailed, format!("the command {how}")).with(data))
+}
+
+#[cfg(test)]
+mod tests;
