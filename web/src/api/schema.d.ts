@@ -457,6 +457,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the lab's own figures for Prometheus, also at /metrics. */
+        get: operations["metrics_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/notifications": {
         parameters: {
             query?: never;
@@ -642,6 +659,23 @@ export interface paths {
         };
         /** Show versions and connected hosts. */
         get: operations["server_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download the whole state of the lab as one file, for `tomato restore`. */
+        get: operations["server_backup"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1931,6 +1965,52 @@ export interface components {
          * @example every 100
          */
         LossModel: string;
+        /** @description How the server for mail is spoken to. */
+        MailSecurity: "none" | "starttls" | "tls";
+        /** @description Where notifications are handed over as mail (SMTP). */
+        MailSettings: {
+            /**
+             * @description File with a certificate (PEM) to trust besides those of the system.
+             * @default null
+             */
+            ca_file?: string | null;
+            /**
+             * @description Whether mail is sent.
+             * @default false
+             */
+            enabled?: boolean;
+            /**
+             * @description Who sends, for example `Lab <lab@example.org>`.
+             * @default
+             */
+            from?: string;
+            /**
+             * @description File with its password, readable for the lab's account.
+             * @default null
+             */
+            password_file?: string | null;
+            /**
+             * Format: uint16
+             * @description Its port.
+             * @default 587
+             */
+            port?: number;
+            /**
+             * @description How it is spoken to.
+             * @default starttls
+             */
+            security?: components["schemas"]["MailSecurity"];
+            /**
+             * @description Name or address of the server.
+             * @default
+             */
+            server?: string;
+            /**
+             * @description Account at the server, if it wants one.
+             * @default null
+             */
+            user?: string | null;
+        };
         /** @description An attribute that was not taken over as it stands. */
         NotTaken: {
             /** @description The attribute. */
@@ -2389,6 +2469,20 @@ export interface components {
         /** @description Settings of the lab. */
         Settings: {
             /**
+             * @description Notifications by mail; shown to administrators only.
+             * @default {
+             *       "ca_file": null,
+             *       "enabled": false,
+             *       "from": "",
+             *       "password_file": null,
+             *       "port": 587,
+             *       "security": "starttls",
+             *       "server": "",
+             *       "user": null
+             *     }
+             */
+            mail?: components["schemas"]["MailSettings"];
+            /**
              * @description Whether people may register accounts, which an administrator approves.
              * @default true
              */
@@ -2415,6 +2509,13 @@ export interface components {
         };
         /** @description Changes to the settings: unnamed values stay. */
         SettingsPatch: {
+            /**
+             * @description Notifications by mail, by the names of [`MailSettings`].
+             * @default null
+             */
+            mail?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * @description Whether people may register accounts.
              * @default null
@@ -2583,7 +2684,7 @@ export interface components {
             scope?: components["schemas"]["TokenScope"];
         };
         /** @description What a token may be used for. */
-        TokenAccess: "read" | "use" | "full";
+        TokenAccess: "read" | "use" | "full" | "metrics";
         /** @description A new access token. */
         TokenCreate: {
             /**
@@ -3921,6 +4022,35 @@ export interface operations {
             };
         };
     };
+    metrics_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     notification_list: {
         parameters: {
             query?: {
@@ -4448,6 +4578,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerInfo"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    server_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
                 };
             };
             /** @description A problem. */
