@@ -52,7 +52,7 @@ export const ElementTile = memo(function ElementTile({ data, selected }: NodePro
       </div>
       <Handle id="c" type="source" position={Position.Top} className="handle-center" isConnectable={false} />
       <Handle id="catch" type="target" position={Position.Top} className="handle-catch" />
-      <Handle id="plug" type="source" position={Position.Right} className="handle-plug" aria-label="Drag to another element to join them" />
+      <Handle id="plug" type="source" position={Position.Right} className="handle-plug" title="Drag to another element to join them" />
     </div>
   );
 });

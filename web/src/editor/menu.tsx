@@ -19,7 +19,7 @@ export function ContextMenu({ editable }: { editable: boolean }) {
     <Menu opened={menu !== null} onClose={close} position="bottom-start" width={240} key={menu ? `${menu.x},${menu.y}` : "none"}
       shadow="lg" trapFocus returnFocus withinPortal transitionProps={{ duration: 0 }}>
       <Menu.Target>
-        <span className="menu-anchor" style={{ left: menu?.x ?? 0, top: menu?.y ?? 0 }} />
+        <button type="button" tabIndex={-1} aria-label="Menu" className="menu-anchor" style={{ left: menu?.x ?? 0, top: menu?.y ?? 0 }} />
       </Menu.Target>
       <Menu.Dropdown data-testid="context-menu">
         {menu && (menu.ids.length > 0 ? <ObjectItems menu={menu} editable={editable} /> : <CanvasItems at={menu.place} editable={editable} />)}

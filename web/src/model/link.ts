@@ -24,13 +24,16 @@ export function full(link: LinkParams | undefined): FullLink {
 /** The patch that brings back the values that `patch` replaces. */
 export function inverse(link: LinkParams | undefined, patch: LinkPatch): LinkPatch {
   const now = full(link) as Record<string, unknown>;
-  return Object.fromEntries(Object.keys(patch).map((key) => [key, now[key]])) as LinkPatch;
+  return Object.fromEntries(Object.keys(patch).map((key) => [key, now[key] ?? null])) as LinkPatch;
 }
 
 /** `link` with the named values replaced. */
 export function patched(link: LinkParams | undefined, patch: LinkPatch | null | undefined): LinkParams {
   return { ...link, ...patch } as LinkParams;
 }
+
+/** Whether a parameter that is not known here changes nothing. */
+const isNothing = (value: unknown): boolean => value === null || value === false || value === "0%" || (Array.isArray(value) && value.length === 0);
 
 /** Whether the direction does anything to frames. */
 export function isImpaired(link: LinkParams): boolean {
@@ -39,7 +42,8 @@ export function isImpaired(link: LinkParams): boolean {
     it.bandwidth !== null ||
     (readSpan(it.delay ?? "0ms") ?? 0) > 0 ||
     (readSpan(it.jitter ?? "0ms") ?? 0) > 0 ||
-    [it.loss, it.duplicate, it.corrupt].some((ratio) => (readRatio(ratio ?? "0%") ?? 0) > 0)
+    [it.loss, it.duplicate, it.corrupt].some((ratio) => (readRatio(ratio ?? "0%") ?? 0) > 0) ||
+    Object.entries(link).some(([key, value]) => !(key in NONE) && !isNothing(value))
   );
 }
 

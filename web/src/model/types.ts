@@ -21,6 +21,7 @@ export type FlagInfo = Schemas["FlagInfo"];
 export type Organization = Schemas["Organization"];
 export type Settings = Schemas["Settings"];
 export type AuditEntry = Schemas["AuditEntry"];
+export type NotTaken = Schemas["NotTaken"];
 export type Notification = Schemas["Notification"];
 export type Direction = "forward" | "backward";
 export type Action = "prepare" | "start" | "stop" | "destroy";

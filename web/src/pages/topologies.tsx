@@ -14,11 +14,12 @@ import { useSession } from "../api/session";
 import { EXAMPLES } from "../model/examples";
 import type { Graph, Topology } from "../model/types";
 import { go, onLink } from "../route";
-import { clone, exportText, fileName, importText, save } from "../store/files";
+import { clone, exportText, fileName, type Imported, importFile, save } from "../store/files";
 import { complain } from "../store/send";
 import { queries, useTopologies } from "../store/server";
 import { CreateDialog } from "./create";
 import { type Failure, ImportFailure } from "./import-failure";
+import { ImportReport } from "./import-report";
 import { type Drawn, Picture } from "./picture";
 
 const PICTURES_MAX = 60;
@@ -150,10 +151,13 @@ export function Topologies() {
   const [creating, setCreating] = useState(false);
   const [over, setOver] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
+  const [imported, setImported] = useState<Imported | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const load = async (file: File) => {
     try {
-      go(`/topologies/${await importText(await file.text())}`);
+      const made = await importFile(await file.text());
+      if (made.notTaken.length > 0) setImported(made);
+      else go(`/topologies/${made.topology}`);
     } catch (error) {
       setFailure({ file: file.name, error });
     }
@@ -209,6 +213,7 @@ export function Topologies() {
       </div>
       {list.data && list.data.length > 0 && shown.length === 0 && <Text c="dimmed">No topology has “{search.slice(0, 60)}” in its name.</Text>}
       <CreateDialog opened={creating} onClose={() => setCreating(false)} onFailure={setFailure} />
+      <ImportReport imported={imported} />
       <ImportFailure failure={failure} onClose={() => setFailure(null)} />
     </div>
   );

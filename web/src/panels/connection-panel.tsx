@@ -6,7 +6,7 @@ import { lazy, Suspense, useState } from "react";
 import { full } from "../model/link";
 import { type Preset, PRESETS } from "../model/presets";
 import type { Connection, Direction, LinkPatch } from "../model/types";
-import { readBandwidth, readBytes, readRatio, readSpan, writeBandwidth, writeBytes, writeRatio, writeSpan } from "../model/units";
+import { readBandwidth, readRatio, readSpan, writeBandwidth, writeRatio, writeSpan } from "../model/units";
 import { change, changeLink } from "../store/edits";
 import { complain } from "../store/send";
 import { current } from "../store/topology";
@@ -17,6 +17,7 @@ import { logScale, ParamField, powerScale, type Scale } from "./param-field";
 import { DelayPicture } from "./delay-picture";
 import { Section } from "./section";
 
+const Advanced = lazy(() => import("./advanced"));
 const ConnectionChart = lazy(() => import("./usage").then(({ ConnectionChart: chosen }) => ({ default: chosen })));
 
 interface Spec {
@@ -38,7 +39,6 @@ const MORE: Spec[] = [
   { name: "loss", label: "Loss", scale: powerScale(100), read: readRatio, write: writeRatio, example: "1%" },
   { name: "duplicate", label: "Duplication", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
   { name: "corrupt", label: "Corruption", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
-  { name: "queue", label: "Queue", scale: logScale(1e3, 1e9), read: readBytes, write: writeBytes, empty: "by rate", example: "64KiB" },
 ];
 
 const SHAPES = [
@@ -158,6 +158,12 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
           </div>
           {MORE.map(field)}
         </Stack>
+      </Section>
+      <Section title="Advanced" id="advanced" isFolded>
+        <Suspense fallback={null}>
+          {!locked && <div className="param-row">{head("forward")}{head("backward")}</div>}
+          <Advanced links={{ forward: connection.forward, backward: connection.backward }} directions={directions} disabled={off} onChange={apply} />
+        </Suspense>
       </Section>
       <Section title="Measured" id="measured">
         <Measured connection={connection} names={names} />

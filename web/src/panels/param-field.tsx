@@ -79,7 +79,7 @@ export function ParamField({ label, hiddenLabel, value, scale, read, write, empt
         }}
       />
       <Slider
-        size="xs" thumbSize={14} min={0} max={1000} value={Math.round(scale.toShare(value) * 1000)} label={null} disabled={disabled}
+        size="xs" thumbSize={24} classNames={{ thumb: "param-thumb" }} min={0} max={1000} value={Math.round(scale.toShare(value) * 1000)} label={null} disabled={disabled}
         thumbLabel={label} onChange={(share) => onChange(scale.toValue(share / 1000))} mt={6}
       />
     </div>

@@ -3,13 +3,24 @@ import { Collapse, UnstyledButton } from "@mantine/core";
 import { IconChevronDown } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 
-const folded = new Set<string>();
+/** Whether a section was folded or unfolded by hand, by its id. */
+const folded = new Map<string, boolean>();
 
-export function Section({ title, id, tour, children, right }: { title: string; id: string; tour?: string; children: ReactNode; right?: ReactNode }) {
-  const [isOpen, setOpen] = useState(!folded.has(id));
+interface Props {
+  title: string;
+  id: string;
+  /** What tours call it. */
+  tour?: string;
+  /** Folded until somebody opens it; what is in it is made then. */
+  isFolded?: boolean;
+  children: ReactNode;
+  right?: ReactNode;
+}
+
+export function Section({ title, id, tour, isFolded = false, children, right }: Props) {
+  const [isOpen, setOpen] = useState(!(folded.get(id) ?? isFolded));
   const toggle = () => {
-    if (isOpen) folded.add(id);
-    else folded.delete(id);
+    folded.set(id, isOpen);
     setOpen(!isOpen);
   };
   return (
@@ -21,7 +32,7 @@ export function Section({ title, id, tour, children, right }: { title: string; i
         {right}
       </div>
       <Collapse expanded={isOpen} transitionDuration={0}>
-        <div className="section-body">{children}</div>
+        <div className="section-body">{(isOpen || !isFolded) && children}</div>
       </Collapse>
     </section>
   );

@@ -26,11 +26,11 @@ export function Bell() {
   };
   return (
     <Popover opened={open} onChange={setOpen} position="bottom-end" width={360} shadow="lg" trapFocus returnFocus>
-      <Popover.Target>
-        <Indicator label={unread} size={16} disabled={unread === 0} color="tomato">
+      <Indicator label={unread} size={16} disabled={unread === 0} color="tomato">
+        <Popover.Target>
           <ActionIcon size="lg" aria-label={unread > 0 ? `Messages, ${unread} unread` : "Messages"} onClick={() => setOpen(!open)}><IconBell size={20} /></ActionIcon>
-        </Indicator>
-      </Popover.Target>
+        </Popover.Target>
+      </Indicator>
       <Popover.Dropdown p="sm">
         <Stack gap="xs">
           <Group justify="space-between"><Text fw={650} fz="sm">Messages</Text>{unread > 0 && <Button size="compact-xs" variant="default" onClick={() => void readAll()}>All read</Button>}</Group>

@@ -1,5 +1,6 @@
 // Topologies from and to files.
 import { answer, api, raw, Refusal } from "../api/client";
+import type { NotTaken } from "../model/types";
 
 /** Something wrong in a file. */
 export interface Diagnostic {
@@ -19,8 +20,18 @@ function takenName(error: unknown): string | null {
   return error instanceof Refusal && error.code === "already_exists" && attribute === "name" ? (value ?? "topology") : null;
 }
 
-/** Makes a topology from a file and answers its id. One whose name is taken gets a number. */
-export async function importText(text: string, name?: string): Promise<string> {
+/** What came of a file. */
+export interface Imported {
+  topology: string;
+  /** What of a file of the original was not taken over as it stands. */
+  notTaken: NotTaken[];
+}
+
+/** Makes a topology from a file and answers its id. */
+export const importText = async (text: string, name?: string): Promise<string> => (await importFile(text, name)).topology;
+
+/** Makes a topology from a file. One whose name is taken gets a number. */
+export async function importFile(text: string, name?: string): Promise<Imported> {
   for (let tries = 2; ; tries += 1) {
     try {
       const response = await raw(`/api/v1/topologies/import${name === undefined ? "" : `?name=${encodeURIComponent(name)}`}`, {
@@ -28,7 +39,8 @@ export async function importText(text: string, name?: string): Promise<string> {
         headers: { "Content-Type": "text/plain" },
         body: text,
       });
-      return ((await response.json()) as { topology: string }).topology;
+      const made = (await response.json()) as { topology: string; original?: { errors?: NotTaken[] } | null };
+      return { topology: made.topology, notTaken: made.original?.errors ?? [] };
     } catch (error) {
       const taken = takenName(error);
       if (taken === null || tries > NAMES_MAX) throw error;

@@ -74,3 +74,8 @@ fn every_edit_can_be_taken_back() {
 fn tours_wait_for_what_one_does() {
     run("tours.js");
 }
+
+#[test]
+fn two_people_hostile_names_keys_alone_and_small_screens() {
+    run("robust.js");
+}

@@ -1,0 +1,165 @@
+// Measures the editor in headless Chromium at a running lab: TOMATO_URL and TOMATO_PASSWORD. See README.md.
+import { createServer, request } from "node:http";
+
+
+const LAB = new URL(process.env.TOMATO_LAB ?? "http://127.0.0.1:8000");
+const GESTURE_MS = 4000;
+const TRAFFIC_MS = 100;
+
+/** Elements on a grid, joined to their neighbours; then chords until there are enough connections. */
+function grid(name, elements, connections) {
+  const width = Math.ceil(Math.sqrt(elements));
+  const lines = ["tomato: 1", `name: ${name}`, "elements:"];
+  for (let at = 0; at < elements; at += 1) {
+    const place = `_pos: {x: ${((at % width) * 0.12).toFixed(3)}, y: ${(Math.floor(at / width) * 0.19).toFixed(3)}}`;
+    lines.push(`  n${at}: {kind: ${at % 4 === 0 ? "switch" : "container, template: busybox"}, ${place}}`);
+  }
+  lines.push("connections:");
+  const pairs = new Set();
+  const join = (a, b) => {
+    if (b < elements && pairs.size < connections && !pairs.has(`${a} ${b}`)) pairs.add(`${a} ${b}`);
+  };
+  for (let at = 0; at < elements; at += 1) if ((at + 1) % width !== 0) join(at, at + 1);
+  for (let at = 0; at < elements; at += 1) join(at, at + width);
+  for (const [index, pair] of [...pairs].entries()) lines.push(`  c${index}: {between: [n${pair.split(" ").join(", n")}], both: {delay: 5ms, bandwidth: 10Mbit/s}}`);
+  must(pairs.size === connections, `${pairs.size} of ${connections} connections fit`);
+  return lines.join("\n");
+}
+
+/** Stands between the browser and the lab: says that everything runs, and invents what passes, ten times a second. */
+function proxy() {
+  const server = createServer((asked, answer) => {
+    const traffic = /^\/api\/v1\/topologies\/(\w+)\/traffic/.exec(asked.url);
+    if (traffic) return invent(traffic[1], asked, answer);
+    const headers = { ...asked.headers, host: LAB.host, "accept-encoding": asked.headers["accept-encoding"] ?? "br" };
+    if (headers.origin) headers.origin = LAB.origin;
+    const isGraph = asked.method === "GET" && /^\/api\/v1\/topologies\/\w{24}$/.test(asked.url);
+    const passed = request({ host: LAB.hostname, port: LAB.port, path: asked.url, method: asked.method, headers: isGraph ? { ...headers, "accept-encoding": "identity" } : headers }, (got) => {
+      if (!isGraph) {
+        answer.writeHead(got.statusCode, got.headers);
+        got.pipe(answer);
+        return;
+      }
+      let text = "";
+      got.setEncoding("utf8").on("data", (part) => { text += part; }).on("end", () => {
+        const body = text.replaceAll('"started":false', '"started":true').replaceAll('"state":"created"', '"state":"started"');
+        answer.writeHead(got.statusCode, { "content-type": "application/json" });
+        answer.end(body);
+      });
+    });
+    passed.on("error", () => answer.destroy());
+    answer.on("close", () => passed.destroy());
+    asked.pipe(passed);
+    return undefined;
+  });
+  return new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(server)));
+}
+
+const links = new Map();
+
+function invent(topology, asked, answer) {
+  answer.writeHead(200, { "content-type": "text/event-stream" });
+  const rate = () => ({ bits_per_second: Math.round(Math.random() * 1e7), packets_per_second: 500, drops_per_second: Math.random() < 0.1 ? 20 : 0 });
+  const timer = setInterval(() => {
+    const connections = Object.fromEntries((links.get(topology) ?? []).map((id) => [id, { forward: rate(), backward: rate() }]));
+    answer.write(`event: traffic\ndata: ${JSON.stringify({ time: new Date().toISOString(), connections })}\n\n`);
+  }, TRAFFIC_MS);
+  asked.on("close", () => clearInterval(timer));
+}
+
+/** Frames per second while the pointer drags in circles and the wheel turns. */
+async function gesture(page, pan) {
+  await page.evaluate(() => {
+    globalThis.frames_ = [];
+    const note = (now) => { globalThis.frames_.push(now); globalThis.handle_ = requestAnimationFrame(note); };
+    globalThis.handle_ = requestAnimationFrame(note);
+  });
+  const end = Date.now() + GESTURE_MS;
+  await page.mouse.move(600, 400);
+  if (pan) await page.mouse.down({ button: "left" });
+  for (let step = 0; Date.now() < end; step += 1) {
+    if (pan) await page.mouse.move(600 + 150 * Math.cos(step / 9), 400 + 120 * Math.sin(step / 9));
+    else await page.mouse.wheel(0, step % 40 < 20 ? -30 : 30);
+  }
+  if (pan) await page.mouse.up();
+  return page.evaluate(() => {
+    cancelAnimationFrame(globalThis.handle_);
+    const gaps = globalThis.frames_.slice(1).map((now, index) => now - globalThis.frames_[index]).sort((a, b) => a - b);
+    const whole = gaps.reduce((sum, gap) => sum + gap, 0);
+    return { fps: Math.round((gaps.length / whole) * 10000) / 10, worst_ms: Math.round(gaps.at(-1)) };
+  });
+}
+
+/** Milliseconds from the key to the new name on the canvas. */
+async function edit(page, from, to) {
+  await page.keyboard.press("/");
+  await page.getByRole("combobox").fill(from);
+  await page.keyboard.press("Enter");
+  const name = page.getByRole("textbox", { name: "Name", exact: true });
+  await until("the form", async () => (await name.inputValue().catch(() => "")) === from);
+  await name.fill(to);
+  return page.evaluate(
+    (wanted) =>
+      new Promise((done) => {
+        const begin = performance.now();
+        const look = () => ([...document.querySelectorAll(".tile-name")].some((tile) => tile.textContent === wanted) ? done(Math.round(performance.now() - begin)) : requestAnimationFrame(look));
+        document.activeElement.blur();
+        look();
+      }),
+    to,
+  );
+}
+
+async function measure(page, origin, name, elements, connections) {
+  const { topology } = await call(page, "POST", "/topologies/import", grid(name, elements, connections));
+  links.set(topology, (await call(page, "GET", `/topologies/${topology}`)).connections.map((item) => item.id));
+  const begin = Date.now();
+  await page.goto(`${origin}/topologies/${topology}`);
+  await page.waitForSelector(".canvas");
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const opened_ms = Date.now() - begin;
+  await until("traffic", () => page.evaluate(() => (document.querySelector(".overlay-above")?.width ?? 0) > 0));
+  const result = { elements, connections, opened_ms, pan: await gesture(page, true), zoom: await gesture(page, false) };
+  await page.keyboard.press("f");
+  result.edit_ms = await edit(page, "n13", "renamed");
+  await call(page, "DELETE", `/topologies/${topology}`);
+  return result;
+}
+
+/** Compressed bytes of a first visit, up to the start page and up to the open editor. */
+async function weigh(browser, origin) {
+  const context = await browser.newContext({ baseURL: origin });
+  const page = await context.newPage();
+  const wire = await context.newCDPSession(page);
+  await wire.send("Network.enable");
+  let bytes = 0;
+  wire.on("Network.loadingFinished", (event) => { bytes += event.encodedDataLength; });
+  await page.goto(origin);
+  await page.fill("input[name=username]", "admin");
+  await page.fill("input[name=password]", process.env.TOMATO_PASSWORD ?? "");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("h1:has-text('Topologies')");
+  const start = bytes;
+  const { id } = await call(page, "POST", "/topologies", { name: "weighed" });
+  await page.goto(`${origin}/topologies/${id}`);
+  await page.waitForSelector(".palette-item");
+  await call(page, "DELETE", `/topologies/${id}`);
+  await context.close();
+  return { start_page_kb: Math.round(start / 1000), with_editor_kb: Math.round(bytes / 1000) };
+}
+
+const server = await proxy();
+const origin = `http://127.0.0.1:${server.address().port}`;
+process.env.TOMATO_URL = origin;
+const { call, enter, must, test, until } = await import("../../web/test/browser/lab.js");
+
+await test("bench", async (browser) => {
+  const page = await enter(browser, { allowed: [/./] });
+  const weight = await weigh(browser, origin);
+  const small = await measure(page, origin, "bench-100", 100, 150);
+  const large = await measure(page, origin, "bench-1000", 1000, 1500);
+  // What the machine itself can do: the same gesture on an empty page.
+  await page.goto("about:blank");
+  const empty = await gesture(page, true);
+  process.stdout.write(`${JSON.stringify({ weight, small, large, empty_page: empty }, null, 1)}\n`);
+});
