@@ -84,7 +84,7 @@ def changes(api, token, topology):
     times = []
     for n in range(100):
         begun = time.perf_counter()
-        api.call("PATCH", path, {"client": {}, "forward": {"delay": "%dms" % (n + 1)}, "emulation": True})
+        api.call("PATCH", path, {"forward": {"delay": "%dms" % (n + 1)}, "emulation": True})
         while not stream.readline().startswith(b"data:"):
             pass
         times.append(time.perf_counter() - begun)

@@ -142,6 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--elements", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="without Mininet beside it")
     options = parser.parse_args()
     lab = Lab(options.elements)
     ours, theirs, memory = [], [], []
@@ -150,7 +151,7 @@ def main():
             times, kib = lab.round()
             ours.append(times)
             memory.append(kib)
-            peer = mininet(options.elements)
+            peer = None if options.alone else mininet(options.elements)
             if peer:
                 theirs.append(peer)
     finally:
@@ -163,7 +164,7 @@ def main():
         ratios = [a / b for a, b in zip(wholes, peers)]
         print("whole, tomato / mininet: %.2f [%.2f-%.2f]" % (statistics.median(ratios), min(ratios), max(ratios)))
     else:
-        print("mininet is not installed: no peer beside it")
+        print("no peer beside it")
     print("memory of the machine per started element: %.0f KiB [%.0f-%.0f]" % (statistics.median(memory), min(memory), max(memory)))
     print("memory of the idle lab: %.1f MiB" % (lab.idle_kib / 1024))
 

@@ -2,7 +2,6 @@
 //! hostmanager, and a typed client.
 
 pub mod account;
-pub mod address;
 pub mod client;
 pub mod console;
 pub mod error;

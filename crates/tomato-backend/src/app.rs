@@ -91,8 +91,6 @@ pub(crate) struct Inner {
     pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
     /// Held for each change of accounts.
     pub(crate) account_turn: tokio::sync::Mutex<()>,
-    /// Held for each change of profiles.
-    pub(crate) profile_turn: tokio::sync::Mutex<()>,
     pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
     pub(crate) notifications: Mutex<Notifications>,
     pub(crate) mails: mail::Mails,
@@ -148,7 +146,6 @@ impl App {
             accounts: RwLock::new(accounts),
             backup_turn: Arc::default(),
             account_turn: tokio::sync::Mutex::default(),
-            profile_turn: tokio::sync::Mutex::default(),
             organizations: RwLock::new(organizations),
             notifications: Mutex::new(notifications),
             mails,
@@ -204,7 +201,7 @@ pub(crate) fn not_found(entity: &str, id: &str) -> ApiError {
     .with(serde_json::json!({"entity": entity, "id": id}))
 }
 
-/// A fault of ours: its causes are for the log, not for callers.
+/// A fault of ours, logged with its chain.
 pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
     let mut chain = error.to_string();
     let mut source = error.source();
@@ -214,21 +211,18 @@ pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
         source = inner.source();
     }
     tracing::error!(doing, error = chain, "internal error");
-    ApiError::new(ErrorCode::Internal, format!("{doing} failed: see the log of the backend"))
+    ApiError::new(ErrorCode::Internal, format!("{doing} failed: {chain}"))
 }
 
 /// Reads a typed value out of JSON, naming the wrong field.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let (path, text) = (error.path().to_string(), error.inner().to_string());
+    serde_json::from_value(value).map_err(|error| {
+        let text = error.to_string();
         let code = if text.starts_with("unknown field") || text.starts_with("unknown attribute") {
             ErrorCode::UnsupportedAttribute
         } else {
             ErrorCode::InvalidValue
         };
-        if path == "." {
-            return ApiError::new(code, text);
-        }
-        ApiError::new(code, format!("{path}: {text}")).with(serde_json::json!({"attribute": path}))
+        ApiError::new(code, text)
     })
 }

@@ -77,9 +77,7 @@ pub(crate) enum CliError {
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("tomato: {}", told(error));
     if error.downcast_ref::<ApiError>().is_some_and(|api| api.code == ErrorCode::NotLoggedIn) {
-        eprintln!(
-            "  run `tomato login` or set TOMATO_TOKEN; on the lab's own machine `sudo tomato ...` needs neither"
-        );
+        eprintln!("  run `tomato login`, or set TOMATO_TOKEN");
     }
     if let Some(api) = error.downcast_ref::<ApiError>() {
         for line in details(&api.data) {

@@ -33,8 +33,7 @@ impl App {
         }
     }
 
-    /// Whether the caller could come in by what it proved, with the same rights.
-    pub(crate) async fn still_holds(&self, caller: &Caller) -> bool {
+    async fn still_holds(&self, caller: &Caller) -> bool {
         let now = match &caller.proof {
             Proof::None => return true,
             Proof::Password(stored) => self
