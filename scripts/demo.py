@@ -37,10 +37,11 @@ def step(text):
     say("== " + text)
 
 
-def tomato(*args, check=True, capture=True):
+def tomato(*args, check=True, capture=True, errors=None):
     """Runs the product's command line and gives what it printed."""
     line = [TOMATO, *args[:1], "--data-dir", DATA_DIR, *args[1:]]
-    done = subprocess.run(line, stdout=subprocess.PIPE if capture else None, text=True)
+    output = subprocess.PIPE if capture else None
+    done = subprocess.run(line, stdout=output, stderr=errors, text=True)
     if check and done.returncode != 0:
         sys.exit("tomato %s ended with %d" % (" ".join(args), done.returncode))
     return done.stdout or ""
@@ -74,7 +75,7 @@ def wait_for(what, condition, seconds):
 
 
 def show(rows):
-    """Prints set against measured and judges it."""
+    """Prints set against measured."""
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         say("  " + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -164,7 +165,8 @@ def serve(element):
 def begin():
     step("a lab at %s" % LISTEN)
     begun = time.monotonic()
-    if '"hosts"' not in tomato("server", "info", "--output", "json", check=False):
+    told = tomato("server", "info", "--output", "json", check=False, errors=subprocess.DEVNULL)
+    if '"hosts"' not in told:
         options = ["--listen", LISTEN, "--detach"]
         if os.environ.get("TEMPLATE_DIR"):
             options += ["--template-dir", os.environ["TEMPLATE_DIR"]]

@@ -267,13 +267,7 @@ fn path(operation: &Operation, params: &[&str]) -> Result<String, ApiError> {
                     format!("{} needs {part}: name it", operation.name),
                 )
             })?;
-            for byte in value.bytes() {
-                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-                    path.push(char::from(byte));
-                } else {
-                    path.push_str(&format!("%{byte:02X}"));
-                }
-            }
+            path.push_str(&crate::address::escaped(value));
         } else {
             path.push_str(part);
         }

@@ -2,6 +2,7 @@
 //! hostmanager, and a typed client.
 
 pub mod account;
+pub mod address;
 pub mod client;
 pub mod console;
 pub mod error;

@@ -91,6 +91,8 @@ pub(crate) struct Inner {
     pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
     /// Held for each change of accounts.
     pub(crate) account_turn: tokio::sync::Mutex<()>,
+    /// Held for each change of profiles.
+    pub(crate) profile_turn: tokio::sync::Mutex<()>,
     pub(crate) organizations: RwLock<BTreeMap<String, Organization>>,
     pub(crate) notifications: Mutex<Notifications>,
     pub(crate) mails: mail::Mails,
@@ -146,6 +148,7 @@ impl App {
             accounts: RwLock::new(accounts),
             backup_turn: Arc::default(),
             account_turn: tokio::sync::Mutex::default(),
+            profile_turn: tokio::sync::Mutex::default(),
             organizations: RwLock::new(organizations),
             notifications: Mutex::new(notifications),
             mails,
@@ -201,7 +204,7 @@ pub(crate) fn not_found(entity: &str, id: &str) -> ApiError {
     .with(serde_json::json!({"entity": entity, "id": id}))
 }
 
-/// A fault of ours, logged with its chain.
+/// A fault of ours: its causes are for the log, not for callers.
 pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
     let mut chain = error.to_string();
     let mut source = error.source();
@@ -211,18 +214,21 @@ pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
         source = inner.source();
     }
     tracing::error!(doing, error = chain, "internal error");
-    ApiError::new(ErrorCode::Internal, format!("{doing} failed: {chain}"))
+    ApiError::new(ErrorCode::Internal, format!("{doing} failed: see the log of the backend"))
 }
 
 /// Reads a typed value out of JSON, naming the wrong field.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
-    serde_json::from_value(value).map_err(|error| {
-        let text = error.to_string();
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (path, text) = (error.path().to_string(), error.inner().to_string());
         let code = if text.starts_with("unknown field") || text.starts_with("unknown attribute") {
             ErrorCode::UnsupportedAttribute
         } else {
             ErrorCode::InvalidValue
         };
-        ApiError::new(code, text)
+        if path == "." {
+            return ApiError::new(code, text);
+        }
+        ApiError::new(code, format!("{path}: {text}")).with(serde_json::json!({"attribute": path}))
     })
 }

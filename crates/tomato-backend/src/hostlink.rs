@@ -47,18 +47,6 @@ impl std::fmt::Debug for HostLink {
     }
 }
 
-/// A text as the value of a query parameter.
-pub(crate) fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
-}
-
 impl Default for HostLink {
     fn default() -> Self {
         Self { current: Arc::new(watch::Sender::new(None)) }

@@ -159,6 +159,7 @@ async fn begin(
     }
     let call = Call::new(operation, caller, params, request);
     call.need_no_condition()?;
+    call.need_known_query()?;
     call.heard().await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Bytes of a JSON or text body.
+/// Bytes of a JSON body.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a JSON answer of a host.
 pub const HOST_ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -44,8 +44,6 @@ pub const PASSWORD_CACHE_MAX: usize = 1000;
 pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Sessions of one account; the oldest end beyond it.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
-/// Bytes of client data of one object.
-pub const CLIENT_BYTES_MAX: usize = 64 << 10;
 /// Letters by which a window names itself to others.
 pub const PRESENCE_CLIENT_MAX: usize = 64;
 /// Selected objects told to others.

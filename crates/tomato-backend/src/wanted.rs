@@ -11,10 +11,8 @@ use tomato_model::graph::Graph;
 use tomato_model::id::InterfaceId;
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
+use tomato_model::limits::AGEING_S_DEFAULT;
 use tomato_model::topology::{Element, Interface};
-
-/// Ageing time of a switch that names none, seconds.
-const AGEING_S: u32 = 300;
 
 /// An element names a profile that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +72,7 @@ fn element(
         start_count: element.start_count,
         interfaces: element.interfaces.iter().map(interface).collect(),
         container: is_container.then(|| container(element, profiles)).transpose()?,
-        ageing_s: element.ageing_s.unwrap_or(AGEING_S),
+        ageing_s: element.ageing_s.unwrap_or(AGEING_S_DEFAULT),
     })
 }
 

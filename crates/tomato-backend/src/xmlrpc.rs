@@ -78,12 +78,13 @@ async fn answer(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resp
         codec::read(&body)
     };
     // A task of its own: it goes on without its client, and a panic in it is an answer.
-    let run = tokio::spawn(async move {
+    let work = async move {
         match read {
             Ok(call) => run(&app, &credentials, call).await,
             Err(fault) => Ok(Err(fault)),
         }
-    });
+    };
+    let run = tokio::spawn(crate::peer::from(crate::peer::address(), work));
     let outcome = run.await.unwrap_or_else(|error| {
         tracing::error!(%error, "an XML-RPC call panicked");
         Ok(Err(CallFault { code: fault::UNEXPECTED, text: "internal error".to_owned() }))

@@ -22,6 +22,9 @@ use crate::client::Client;
 use crate::resolve::{self, Named};
 use crate::{capture, limits, output};
 
+/// What is run of an archive.
+const SCRIPT: &str = "auto_exec.sh";
+
 /// How an archive ended on one element.
 #[derive(Debug, serde::Serialize)]
 struct Outcome {
@@ -48,7 +51,7 @@ pub(crate) async fn run(client: &Client, run: &ArchiveRun, form: Output) -> anyh
                     element: element.label,
                     exit_code: status.exit_code,
                     // What never ran has no exit code.
-                    error: status.exit_code.is_none().then(|| status.output_tail.clone()),
+                    error: (status.exit_code != Some(0)).then(|| last_line(&status.output_tail)),
                     custom: status.custom,
                     results,
                 },
@@ -76,8 +79,7 @@ pub(crate) async fn run(client: &Client, run: &ArchiveRun, form: Output) -> anyh
         };
         output::table(&["element", "exit code", "says"], outcomes.iter().map(row).collect());
     }
-    let failed =
-        outcomes.iter().filter(|o| o.error.is_some() || o.exit_code.is_some_and(|c| c != 0));
+    let failed = outcomes.iter().filter(|outcome| outcome.error.is_some());
     match failed.count() {
         0 => Ok(()),
         count => bail!("the archive failed on {count} of {} elements", outcomes.len()),
@@ -131,6 +133,11 @@ async fn ended(client: &Client, element: &Named, most: Duration) -> anyhow::Resu
         }
         tokio::time::sleep(limits::ARCHIVE_POLL).await;
     }
+}
+
+/// The end of what a script wrote, for a table.
+fn last_line(output: &str) -> String {
+    output.trim_end().lines().next_back().unwrap_or_default().to_owned()
 }
 
 /// Why an archive shows no sign of life.
@@ -229,6 +236,9 @@ pub(crate) async fn stream(
 fn pack(path: &Path) -> anyhow::Result<File> {
     if !path.is_dir() {
         return File::open(path).with_context(|| format!("cannot open {}", path.display()));
+    }
+    if !path.join(SCRIPT).is_file() {
+        bail!("{} has no {SCRIPT} at its top: that is what would be run", path.display());
     }
     let make = || {
         let mut file = unnamed()?;

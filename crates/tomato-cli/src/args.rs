@@ -125,9 +125,9 @@ pub(crate) struct Up {
     /// Where templates are kept; several labs can share one [default: DATA_DIR/templates]
     #[arg(long, env = "TOMATO_TEMPLATE_DIR", value_name = "DIR")]
     pub(crate) template_dir: Option<PathBuf>,
-    /// Where to answer
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
-    pub(crate) listen: SocketAddr,
+    /// Where to answer; port 0: any free one [default: where the lab answered last, at first 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Encrypt connections with a certificate that is made up and kept in DATA_DIR/tls
     #[arg(long, value_enum, value_name = "HOW", conflicts_with = "tls_cert")]
     pub(crate) tls: Option<TlsMode>,

@@ -144,7 +144,8 @@ fn show(bytes: &[u8]) -> anyhow::Result<()> {
 
 /// The size of this terminal as a message.
 fn window() -> Option<Message> {
-    let size = tcgetwinsize(io::stdout()).ok()?;
+    // Some have no size, or one of zero: then the other side's stays.
+    let size = tcgetwinsize(io::stdout()).ok().filter(|s| s.ws_col > 0 && s.ws_row > 0)?;
     let asked = Asked::Resize { columns: size.ws_col, rows: size.ws_row };
     Some(Message::Text(serde_json::to_string(&asked).ok()?.into()))
 }

@@ -77,7 +77,9 @@ pub(crate) enum CliError {
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("tomato: {}", told(error));
     if error.downcast_ref::<ApiError>().is_some_and(|api| api.code == ErrorCode::NotLoggedIn) {
-        eprintln!("  run `tomato login`, or set TOMATO_TOKEN");
+        eprintln!(
+            "  run `tomato login` or set TOMATO_TOKEN; on the lab's own machine `sudo tomato ...` needs neither"
+        );
     }
     if let Some(api) = error.downcast_ref::<ApiError>() {
         for line in details(&api.data) {

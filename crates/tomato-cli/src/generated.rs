@@ -235,19 +235,11 @@ async fn path(
             ("id", Some("connections")) if given.contains('/') => {
                 resolve::connection(client, given).await?.id.to_string()
             }
-            _ => escape(given),
+            _ => tomato_api::address::escaped(given),
         };
         path = path.replace(&format!("{{{param}}}"), &value);
     }
     Ok(path)
-}
-
-/// A path segment with everything but plain characters escaped.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// The body that `KEY=VALUE` words describe.

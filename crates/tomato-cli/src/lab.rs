@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,16 +18,21 @@ use tomato_virt::container::{HostPaths, Runtime};
 use crate::limits;
 
 /// What is in the directory of a lab besides `lab.json`.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 9] = [
     "admin-password",
     "admin-password.new",
     "backend",
     "host",
     "lab.new",
     "log",
+    "tls",
     "supervisor.lock",
     "templates",
 ];
+
+/// Where a lab answers that was never told otherwise.
+pub(crate) const FIRST_ADDRESS: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8000));
 
 /// What `lab.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +79,7 @@ impl Lab {
     }
 
     /// The lab of a directory, made if there is none, with the options of this start; kept by [`Lab::save`] only.
-    pub(crate) fn open(
-        dir: &Path,
-        listen: SocketAddr,
-        template_dir: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn open(dir: &Path, template_dir: Option<&Path>) -> anyhow::Result<Self> {
         make_free(dir)?;
         let dir =
             fs::canonicalize(dir).with_context(|| format!("cannot open {}", dir.display()))?;
@@ -86,7 +87,6 @@ impl Lab {
             Some(lab) => lab,
             None => Self::fresh(dir)?,
         };
-        lab.listen = listen;
         if let Some(given) = template_dir {
             make_new(given, 0o755)?;
             lab.template_dir = fs::canonicalize(given)
@@ -105,7 +105,7 @@ impl Lab {
         let backend_uid = limits::ROLE_UID_FIRST + 2 * pair;
         Ok(Self {
             id: LabId::new(u32::try_from(now).unwrap_or(u32::MAX), random),
-            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            listen: FIRST_ADDRESS,
             template_dir: dir.join("templates"),
             template_dir_given: false,
             tls: false,
@@ -152,7 +152,7 @@ impl Lab {
         let mut address = self.listen;
         if address.ip().is_unspecified() {
             address.set_ip(match address {
-                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }

@@ -43,7 +43,7 @@ pub(crate) const STDIN_BYTES: u64 = 4 << 20;
 /// How long a silent standard input is waited for.
 pub(crate) const STDIN_SOON: Duration = Duration::from_millis(500);
 /// The largest topology file that is read, in bytes.
-pub(crate) const TOPOLOGY_FILE_BYTES: u64 = 16 << 20;
+pub(crate) const TOPOLOGY_FILE_BYTES: u64 = tomato_model::limits::FILE_BYTES_MAX as u64;
 /// The largest answer that is kept in memory, in bytes, when it is an error.
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
 /// Pieces of what is typed that may wait for a console.

@@ -1,6 +1,6 @@
 //! `tomato capture live`, and the same for Wireshark, which calls it as an extcap program.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -22,8 +22,12 @@ const INTERFACE: &str = "tomato-";
 
 /// Writes what passes a connection to standard output until its reader or the lab ends it.
 pub(crate) async fn live(client: &Client, connection: &str, filter: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if out.is_terminal() {
+        bail!("a capture is no text for a terminal: pipe it, as in `... | wireshark -k -i -`");
+    }
     let connection = resolve::connection(client, connection).await?;
-    copy(client, &connection.id, filter, &mut std::io::stdout().lock()).await
+    copy(client, &connection.id, filter, &mut out).await
 }
 
 async fn copy(

@@ -22,7 +22,7 @@ use tomato_api::request::ServerInfo;
 use crate::args::{Global, Up};
 use crate::client::{Client, Credentials};
 use crate::config;
-use crate::lab::{self, Lab};
+use crate::lab::{self, FIRST_ADDRESS, Lab};
 use crate::process::{self, Process};
 use crate::{limits, output, stopped};
 
@@ -57,9 +57,9 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     // A new lab is not begun where it cannot listen; the port of an old one may still be with its last backend.
     let early = match Lab::load(&global.data_dir)? {
         Some(_) => None,
-        None => Some(listen(options.listen)?),
+        None => Some(listen(options.listen.unwrap_or(FIRST_ADDRESS))?),
     };
-    let mut lab = Lab::open(&global.data_dir, options.listen, options.template_dir.as_deref())?;
+    let mut lab = Lab::open(&global.data_dir, options.template_dir.as_deref())?;
     lab.runc.clone_from(&options.runc);
     lab.tls = options.tls.is_some() || options.tls_cert.is_some();
     let lock = lock(&lab)?;
@@ -72,7 +72,8 @@ pub(crate) fn up(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
             left.stop(limits::ROLE_GRACE);
         }
     }
-    let listener = early.map_or_else(|| listen(options.listen), Ok)?;
+    let listener = early.map_or_else(|| listen(options.listen.unwrap_or(lab.listen)), Ok)?;
+    lab.listen = listener.local_addr().context("the listening socket has no address")?;
     lab.save()?;
     log_to(options.detached.then(|| lab.log_dir().join("supervisor.log")).as_deref())?;
     let signals = signals()?;
@@ -376,7 +377,9 @@ fn detach(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
     command
         .arg("--data-dir")
         .arg(std::path::absolute(&global.data_dir).context("cannot find the data directory")?);
-    command.arg("--listen").arg(options.listen.to_string());
+    if let Some(address) = options.listen {
+        command.arg("--listen").arg(address.to_string());
+    }
     if let Some(dir) = &options.template_dir {
         command
             .arg("--template-dir")

@@ -81,9 +81,8 @@ fn doubts(parsed: &TopologyFile, global: &Global) -> Vec<Diagnostic> {
     known.sort();
     known.dedup();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    // Which profiles a lab has is known only there.
-    let profiles: Vec<&str> =
-        parsed.elements.values().filter_map(|element| element.profile.as_deref()).collect();
+    // Which others a lab has is known only there.
+    let profiles: Vec<&str> = tomato_backend::app::profile::shipped_names().collect();
     let mut found = parsed.check_names(&profiles, Some(&known));
     found.extend(parsed.warnings());
     found.sort_by_key(|fault| (fault.line, fault.column));
@@ -418,7 +417,7 @@ fn drops(counters: &DirectionCounters, set: &LinkParams) -> String {
     if counters.degraded {
         words.push("degraded".to_owned());
     } else if !counters.degraded_intervals.is_empty() {
-        words.push(format!("was degraded {} times", counters.degraded_intervals.len()));
+        words.push(format!("was degraded {}x", counters.degraded_intervals.len()));
     }
     words.join(", ")
 }

@@ -1,6 +1,6 @@
 //! Edits of a graph, as users ask for them. Each raises the revision of what it changes, and of nothing else.
 //!
-//! An edit that fails leaves the graph as it was. An edit that changes no value raises no revision.
+//! An edit that fails leaves the graph as it was, but for [`connect_unfilled`]. An edit that changes no value raises no revision.
 
 use crate::graph::{Graph, IdSource, ModelError, check_connection, check_element, mac_of};
 use crate::id::{ConnectionId, ElementId, InterfaceId};

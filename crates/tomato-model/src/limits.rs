@@ -35,7 +35,7 @@ pub const MTU_MAX: u32 = 9000;
 /// MTU of a new interface in bytes.
 pub const MTU_DEFAULT: u32 = 1500;
 /// Longest ageing time of a switch in seconds, as in IEEE 802.1D.
-pub const AGEING_S_MAX: u32 = 1_000_000;
+pub const AGEING_S_MAX: u32 = 86_400;
 /// Ageing time of a new switch in seconds.
 pub const AGEING_S_DEFAULT: u32 = 300;
 /// Bytes of a topology file.

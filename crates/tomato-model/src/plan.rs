@@ -224,7 +224,7 @@ impl<'a> Planner<'a> {
         let mut new = self.graph.topology.clone();
         new.name = self.file.name.clone().unwrap_or(new.name);
         new.seed = self.file.seed.unwrap_or(new.seed);
-        new.client.clone_from(&self.file.client);
+        new.client.extend(self.file.client.clone());
         if new != self.graph.topology {
             new.revision += 1;
             self.graph.topology = new;
@@ -434,7 +434,7 @@ impl<'a> Planner<'a> {
         interface.mac = declared.mac.clone().unwrap_or_else(|| mac_of(&id));
         interface.mtu = declared.mtu.unwrap_or(MTU_DEFAULT);
         interface.dhcp = declared.dhcp;
-        interface.client.clone_from(&declared.client);
+        interface.client.extend(declared.client.clone());
         match &declared.addresses {
             Some(addresses) => interface.addresses.clone_from(addresses),
             None if declared.dhcp => interface.addresses.clear(),
@@ -589,7 +589,7 @@ fn named_interfaces<'b>(
     names
 }
 
-/// Writes what a file says into an element, all but name, kind and interfaces.
+/// Writes what a file says into an element, all but name, kind and interfaces; client data that it does not mention stays.
 fn write(element: &mut Element, wanted: &FileElement) {
     element.type_name = wanted.type_name.clone().unwrap_or_else(|| wanted.kind.name().to_owned());
     element.template.clone_from(&wanted.template);
@@ -599,7 +599,7 @@ fn write(element: &mut Element, wanted: &FileElement) {
     element.forwarding = wanted.forwarding;
     element.ageing_s = wanted.ageing_s;
     element.files.clone_from(&wanted.files);
-    element.client.clone_from(&wanted.client);
+    element.client.extend(wanted.client.clone());
 }
 
 /// Writes what a file says into a connection, all but name and ends.
@@ -609,7 +609,7 @@ fn set(connection: &mut Connection, wanted: &FileConnection) {
     connection.capturing = wanted.capturing;
     connection.forward.clone_from(&wanted.forward);
     connection.backward.clone_from(&wanted.backward);
-    connection.client.clone_from(&wanted.client);
+    connection.client.extend(wanted.client.clone());
 }
 
 #[cfg(test)]

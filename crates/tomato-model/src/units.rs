@@ -80,6 +80,10 @@ macro_rules! quantity {
                 split(text)
                     .and_then(|(value, fraction, unit)| {
                         let known = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+                        // bytes are not bits
+                        if unit.contains('B') && !known.0.contains('B') {
+                            return None;
+                        }
                         scaled(value, fraction, known.1)
                     })
                     .map(Self)

@@ -17,7 +17,7 @@ use tomato_hostmanager::serve_on;
 use tomato_virt::container::{FakeContainers, FakeOptions};
 
 use crate::client::Client;
-use crate::limits::{THREADS, WAIT_STEP};
+use crate::limits::{KILL_WAIT, THREADS, WAIT_STEP};
 
 /// The account that may do everything.
 pub const ADMIN: &str = "admin";
@@ -50,9 +50,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
+        let Some(runtime) = self.0.take() else { return };
+        // Work on files under way is not cut off as by SIGKILL: it must be over before the next process begins.
+        let waiting = std::thread::spawn(move || runtime.shutdown_timeout(KILL_WAIT));
+        drop(waiting.join());
     }
 }
 
@@ -190,7 +191,7 @@ impl Lab {
     }
 }
 
-/// Accounts are made before the first start: there is no operation for it yet.
+/// Accounts are made before the first start, all at once.
 async fn make_accounts(store_path: &Path) -> anyhow::Result<()> {
     let store = tomato_store::SqliteStore::open(store_path).await?;
     let app = App::open(store, HostLink::default()).await?;

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Every wait ends then.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// What a killed backend or host had begun with files ends in this time.
+pub const KILL_WAIT: Duration = Duration::from_secs(5);
+
 /// A condition is looked at this often.
 pub const WAIT_STEP: Duration = Duration::from_millis(10);
 

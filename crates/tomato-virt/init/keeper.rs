@@ -96,14 +96,7 @@ impl Keeper {
                 self.held.remove(f.bytes().ok_or(())?);
                 Ok((Vec::new(), Vec::new()))
             }
-            5 => {
-                let mut out = (self.held.len() as u32).to_le_bytes().to_vec();
-                for name in self.held.keys() {
-                    out.extend((name.len() as u32).to_le_bytes());
-                    out.extend(name);
-                }
-                Ok((out, Vec::new()))
-            }
+            5 => Ok((self.held_names(), Vec::new())),
             6 => self.serve_spawn(index, &mut f)?,
             7 => {
                 let serial = f.u64().ok_or(())?;
@@ -124,14 +117,7 @@ impl Keeper {
                     _ => Err(ENOENT),
                 }
             }
-            9 => {
-                let mut out = (self.processes.len() as u32).to_le_bytes().to_vec();
-                for (serial, state) in &self.processes {
-                    out.extend(serial.to_le_bytes());
-                    state.encode(&mut out);
-                }
-                Ok((out, Vec::new()))
-            }
+            9 => Ok((self.process_table(), Vec::new())),
             10 => match self.processes.get(&f.u64().ok_or(())?) {
                 None => Err(ENOENT),
                 Some(state) => Ok(encoded(*state)),
@@ -143,6 +129,24 @@ impl Keeper {
             _ => return Err(()),
         };
         Ok(Some(answer))
+    }
+
+    fn held_names(&self) -> Vec<u8> {
+        let mut out = (self.held.len() as u32).to_le_bytes().to_vec();
+        for name in self.held.keys() {
+            out.extend((name.len() as u32).to_le_bytes());
+            out.extend(name);
+        }
+        out
+    }
+
+    fn process_table(&self) -> Vec<u8> {
+        let mut out = (self.processes.len() as u32).to_le_bytes().to_vec();
+        for (serial, state) in &self.processes {
+            out.extend(serial.to_le_bytes());
+            state.encode(&mut out);
+        }
+        out
     }
 
     /// Starts the main process unless that was done; that it could not be is in its log, and it counts as ended as a shell would have it.

@@ -92,6 +92,7 @@ pub fn probe(options: &Options) -> Vec<Finding> {
     let running: Vec<_> =
         PROBES.iter().map(|(name, probe)| (*name, start(*probe, options))).collect();
     let started = Instant::now();
+    let is_root = rustix::process::geteuid().is_root();
     running
         .into_iter()
         .map(|(name, answer)| {
@@ -101,6 +102,7 @@ pub fn probe(options: &Options) -> Vec<Finding> {
                 Finding::warn(name, what, "run the probe again, and look into the kernel's log")
             })
         })
+        .map(|finding| finding.without_root(is_root))
         .collect()
 }
 
@@ -120,6 +122,14 @@ fn start(probe: Probe, options: &Options) -> mpsc::Receiver<Finding> {
 }
 
 impl Finding {
+    /// Without root most probes fail for that reason alone, and say nothing of the machine.
+    fn without_root(self, is_root: bool) -> Self {
+        if is_root || self.status == Status::Ok || self.name == "root" {
+            return self;
+        }
+        Self::warn(&self.name, "not tested without root", "run `sudo tomato doctor`")
+    }
+
     fn ok(name: &str, what: impl Into<String>) -> Self {
         Self { name: name.to_owned(), status: Status::Ok, what: what.into(), remedy: None }
     }

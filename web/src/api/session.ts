@@ -15,7 +15,11 @@ interface Session {
 /** What stands in front of a link's token. */
 const LINK = "view=";
 /** The token of the link that the page was opened by. */
-const secret = window.location.hash.startsWith(`#${LINK}`) ? window.location.hash.slice(LINK.length + 1) : null;
+const secret = linkSecret(globalThis.location?.hash ?? "");
+
+function linkSecret(hash: string): string | null {
+  return hash.startsWith(`#${LINK}`) ? hash.slice(LINK.length + 1) : null;
+}
 
 export const useSession = create<Session>(() => ({ isLooking: secret !== null, account: undefined, error: null }));
 

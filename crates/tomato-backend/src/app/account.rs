@@ -9,16 +9,17 @@ use serde_json::{Value, json};
 use tomato_api::account::{Account, AccountCreate, AccountPatch, AccountRegister, FlagInfo};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::flag::Flag;
+use tomato_model::limits::CLIENT_BYTES_MAX;
 use tomato_model::role::Role;
-use tomato_store::{SqliteStore, Store, TokenKind};
+use tomato_store::{SqliteStore, Store, StoreError, TokenKind};
 
 use crate::app::commit::{Extra, store_error};
 use crate::app::organization::DEFAULT_ORGANIZATION;
 use crate::app::{Answer, App, Caller, not_found};
 use crate::clock;
 use crate::limits::{
-    ACCOUNT_NAME_CHARS_MAX, ACCOUNT_TEXT_CHARS_MAX, CLIENT_BYTES_MAX, PASSWORD_CHARS_MAX,
-    PASSWORD_CHARS_MIN, REGISTRATIONS_MAX,
+    ACCOUNT_NAME_CHARS_MAX, ACCOUNT_TEXT_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN,
+    REGISTRATIONS_MAX,
 };
 
 /// Account made at the first start.
@@ -66,8 +67,8 @@ fn invalid(attribute: &str, text: String) -> ApiError {
     ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": attribute}))
 }
 
-/// Refuses names that would be trouble in paths, headers and lists.
-fn check_name(name: &str) -> Answer<()> {
+/// Refuses names of accounts, organizations and profiles that would be trouble in paths, headers and lists.
+pub(crate) fn check_name(name: &str) -> Answer<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     let is_fine = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().count() <= ACCOUNT_NAME_CHARS_MAX
@@ -81,7 +82,8 @@ fn check_name(name: &str) -> Answer<()> {
     Err(invalid("name", text))
 }
 
-fn check_text(attribute: &str, text: &str) -> Answer<()> {
+/// Refuses texts that are too long or not for reading.
+pub(crate) fn check_text(attribute: &str, text: &str) -> Answer<()> {
     if text.chars().count() <= ACCOUNT_TEXT_CHARS_MAX && !text.chars().any(char::is_control) {
         return Ok(());
     }
@@ -149,9 +151,9 @@ impl App {
         self.inner.accounts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the first account, or gives it this password if it has another one.
+    /// Makes the first account with this password, unless it is there: then it has the password it was given since.
     pub async fn ensure_admin(&self, password: &str) -> Answer<()> {
-        if self.account(ADMIN).is_some() && self.login(ADMIN, password).await.is_ok() {
+        if self.account(ADMIN).is_some() {
             return Ok(());
         }
         self.account_set(ADMIN, password, true).await
@@ -230,6 +232,7 @@ impl App {
         check_name(&args.name)?;
         check_password_length(&args.password)?;
         self.organization_must_exist(&organization)?;
+        self.account_must_be_new(&args.name)?;
         let mut account = fresh(&args.name);
         account.attributes.insert(ORGANIZATION.to_owned(), organization);
         apply(&mut account, &args.set)?;
@@ -259,6 +262,7 @@ impl App {
             let text = "too many accounts wait for approval: ask an administrator";
             return Err(crate::app::login::too_often(text, 3600));
         }
+        self.account_must_be_new(&args.name)?;
         let mut account = fresh(&args.name);
         account.attributes.insert(ORGANIZATION.to_owned(), args.organization.clone());
         let patch = AccountPatch {
@@ -332,13 +336,24 @@ impl App {
         caller.need_admin_of(None)?;
         let account = self.account(name).ok_or_else(|| not_found("account", name))?;
         caller.need_admin_of(Some(&organization_of(&account)))?;
-        if flags_of(&account).contains(&Flag::GlobalAdmin) {
+        if is_above_organization(&account) {
             caller.need_admin()?;
         }
         if caller.account == name {
             let text = "nobody may remove their own account: let another administrator do it";
             return Err(ApiError::new(ErrorCode::Denied, text));
         }
+        let _turn = self.inner.account_turn.lock().await;
+        self.need_other_owners(name).await?;
+        self.inner.store.account_remove(name).await.map_err(store_error)?;
+        self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.proofs_changed();
+        self.notifications_forget(name).await?;
+        self.strip_roles(name).await
+    }
+
+    /// Refuses to take away the only owner of a topology.
+    async fn need_other_owners(&self, name: &str) -> Answer<()> {
         for (_, slot) in self.all_slots() {
             let state = slot.state.lock().await;
             let roles = &state.graph.topology.roles;
@@ -352,6 +367,11 @@ impl App {
                     .with(json!({"topology": state.graph.topology.id})));
             }
         }
+        Ok(())
+    }
+
+    /// Takes every role from the name of an account that is gone, or not there yet.
+    async fn strip_roles(&self, name: &str) -> Answer<()> {
         for (_, slot) in self.all_slots() {
             let mut state = slot.state.lock().await;
             let mut graph = state.graph.clone();
@@ -360,10 +380,6 @@ impl App {
                 self.commit(&mut state, graph, Extra::default()).await?;
             }
         }
-        self.notifications_forget(name).await?;
-        self.inner.store.account_remove(name).await.map_err(store_error)?;
-        self.inner.accounts.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.proofs_changed();
         Ok(())
     }
 
@@ -386,6 +402,14 @@ impl App {
         self.account(name).map(drop).ok_or_else(|| not_found("account", name))
     }
 
+    /// Refuses a name that is taken, before anything costly is done for it; the store has the last word.
+    fn account_must_be_new(&self, name: &str) -> Answer<()> {
+        if self.account(name).is_none() {
+            return Ok(());
+        }
+        Err(store_error(StoreError::AccountExists(name.to_owned())))
+    }
+
     /// Changes a stored account, one change at a time.
     pub(crate) async fn account_change(
         &self,
@@ -395,6 +419,9 @@ impl App {
         let _turn = self.inner.account_turn.lock().await;
         let mut account = self.account(name).ok_or_else(|| not_found("account", name))?;
         change(&mut account)?;
+        if let Some(organization) = account.attributes.get(ORGANIZATION) {
+            self.organization_must_exist(organization)?;
+        }
         self.inner.store.account_modify(&account).await.map_err(store_error)?;
         self.account_keep(account.clone());
         Ok(account)
@@ -406,7 +433,10 @@ impl App {
         is_new: bool,
     ) -> Answer<tomato_store::Account> {
         let _turn = self.inner.account_turn.lock().await;
+        self.organization_must_exist(&organization_of(&account))?;
         if is_new {
+            // what a removal that broke off, or one under way, left to an account of this name
+            self.strip_roles(&account.name).await?;
             self.inner.store.account_create(&account).await.map_err(store_error)?;
         } else {
             self.inner.store.account_modify(&account).await.map_err(store_error)?;
@@ -447,6 +477,11 @@ impl App {
     }
 }
 
+/// Whether an account has power that an administrator of its organization could not have given it.
+fn is_above_organization(account: &tomato_store::Account) -> bool {
+    flags_of(account).iter().any(|flag| !flag.is_of_organization())
+}
+
 /// Refuses changes that the caller may not make.
 fn may_modify(
     caller: &Caller,
@@ -455,8 +490,8 @@ fn may_modify(
 ) -> Answer<()> {
     let is_own = caller.account == account.name;
     let is_admin = caller.need_admin().is_ok();
-    let is_above = flags_of(account).contains(&Flag::GlobalAdmin);
-    let is_orga_admin = !is_above && caller.need_admin_of(Some(&organization_of(account))).is_ok();
+    let is_orga_admin = !is_above_organization(account)
+        && caller.need_admin_of(Some(&organization_of(account))).is_ok();
     if !(is_own || is_admin || is_orga_admin) {
         let text = "only the account itself or its administrators may change it";
         return Err(ApiError::new(ErrorCode::Denied, text));

@@ -76,6 +76,15 @@ impl Caller {
         Err(ApiError::new(ErrorCode::Denied, text))
     }
 
+    /// Refuses tokens that are made for looking only.
+    pub(crate) fn need_use(&self) -> Answer<()> {
+        if self.scope.access == TokenAccess::Read {
+            let text = "the token is made for looking only: use one with a wider scope";
+            return Err(ApiError::new(ErrorCode::Denied, text));
+        }
+        Ok(())
+    }
+
     /// Refuses all but administrators.
     pub(crate) fn need_admin(&self) -> Answer<()> {
         if self.admin && self.scope.topologies.is_empty() {

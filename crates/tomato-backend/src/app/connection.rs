@@ -19,7 +19,7 @@ use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
 use crate::clock::SystemIds;
 use crate::hostlink::ByteStream;
-use crate::limits::HOST_CALL;
+use crate::limits::{HOST_CALL, SOCKET_PING};
 
 impl App {
     /// Connects two elements or interfaces.
@@ -86,11 +86,11 @@ impl App {
         filter: &str,
     ) -> Answer<ByteStream> {
         self.connection_info(caller, id).await?;
-        let filter: String = filter.bytes().map(crate::app::template::escape).collect();
+        let filter = tomato_api::address::escaped(filter);
         self.inner.host.download(&format!("/v1/connections/{id}/capture?filter={filter}")).await
     }
 
-    /// What passes a connection from now on (pcapng).
+    /// What passes a connection from now on (pcapng), for as long as the caller may see it.
     pub async fn capture_live(
         &self,
         caller: &Caller,
@@ -105,9 +105,25 @@ impl App {
         let body = Box::pin(futures_util::stream::once(std::future::ready(Ok(body))));
         let path = format!("/v1/connections/{id}/capture/live");
         let blocks = self.inner.host.duplex(&path, body).await?;
-        Ok(Box::pin(blocks.inspect(move |_| {
-            let _place = &place;
-        })))
+        let (app, caller, id) = (self.clone(), caller.clone(), id.clone());
+        Ok(Box::pin(async_stream::stream! {
+            let _place = place;
+            let mut blocks = blocks;
+            let mut look = tokio::time::interval(SOCKET_PING);
+            let mut revoked = std::pin::pin!(app.until_revoked(&caller));
+            loop {
+                tokio::select! {
+                    () = &mut revoked => break,
+                    _ = look.tick() => if app.connection_info(&caller, &id).await.is_err() {
+                        break;
+                    },
+                    block = blocks.next() => match block {
+                        Some(block) => yield block,
+                        None => break,
+                    },
+                }
+            }
+        }))
     }
 
     /// Refuses a filter that cannot be understood.

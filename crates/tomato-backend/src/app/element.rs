@@ -10,6 +10,7 @@ use tomato_api::job::Job;
 use tomato_api::request::ElementCreate;
 use tomato_api::usage::ElementUsage;
 use tomato_model::edit::{self, ElementPatch, NewElement};
+use tomato_model::flag::Flag;
 use tomato_model::graph::Graph;
 use tomato_model::id::ElementId;
 use tomato_model::kind::Kind;
@@ -38,9 +39,7 @@ impl App {
         if args.kind == Kind::Container && patch.template.is_none() {
             patch.template = Some(DEFAULT_TEMPLATE.to_owned());
         }
-        let profiles = self.profiles();
         self.edit_live(caller, Part::Topology(&args.topology), Role::Manager, |graph| {
-            crate::app::profile::check_known(caller, &profiles, &patch)?;
             let new = NewElement { kind: args.kind, type_name: args.type_name, set: patch };
             let id = edit::add_element(graph, &mut SystemIds, &new).map_err(edit_error)?;
             found(graph, &id)
@@ -61,11 +60,9 @@ impl App {
         patch: ElementPatch,
         expected: Option<u64>,
     ) -> Answer<Element> {
-        let profiles = self.profiles();
         self.edit_live(caller, Part::Element(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
-            crate::app::profile::check_known(caller, &profiles, &patch)?;
             edit::modify_element(graph, id, &patch).map_err(edit_error)?;
             found(graph, id)
         })
@@ -165,7 +162,7 @@ impl App {
         path: &str,
     ) -> Answer<ByteStream> {
         need_container(&self.element_info(caller, id).await?)?;
-        let path = crate::hostlink::escaped(path);
+        let path = tomato_api::address::escaped(path);
         self.inner.host.download(&format!("/v1/elements/{id}/files?path={path}")).await
     }
 
@@ -177,8 +174,9 @@ impl App {
         path: &str,
         body: ByteStream,
     ) -> Answer<()> {
+        caller.need_without(Flag::OverQuota, "it may not upload anything")?;
         need_container(&self.element_info(caller, id).await?)?;
-        let path = crate::hostlink::escaped(path);
+        let path = tomato_api::address::escaped(path);
         self.inner
             .host
             .upload("PUT", &format!("/v1/elements/{id}/files?path={path}"), body)

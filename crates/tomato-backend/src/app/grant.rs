@@ -1,7 +1,8 @@
 //! Grants: addresses that let their holder upload or download one thing without a login, for clients of the original.
 //!
-//! Invariants: a grant is random, for one purpose and ends by itself; what it does is done as the account that asked for it,
-//! with the role that account has then. Uploads wait in files until they are used, or until the next start.
+//! Invariants: a grant is random, for one purpose and ends by itself, or with the login of the account that asked for it; what it
+//! does is done as that account, with the role it has then. Uploads wait in files until they are used, until their element
+//! is gone, or until the next start.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::id::{ConnectionId, ElementId};
 
+use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller, internal};
 use crate::clock;
 use crate::hostlink::ByteStream;
@@ -95,7 +97,7 @@ impl Grants {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a grant; answers the path before the verb.
+    /// Makes a grant; answers its secret.
     fn add(&self, caller: &Caller, purpose: Purpose) -> Answer<String> {
         let now = Instant::now();
         let mut table = self.table();
@@ -107,7 +109,7 @@ impl Grants {
         let secret = hex::encode(clock::random::<24>());
         let until = now + purpose.life();
         table.insert(secret.clone(), Grant { purpose, caller: caller.clone(), until });
-        Ok(format!("{GRANTS_PREFIX}/{secret}"))
+        Ok(secret)
     }
 
     /// The secret of a grant for this caller and purpose, the one there is if it lives long enough.
@@ -119,23 +121,28 @@ impl Grants {
         let known = self.table().iter().find(|(_, grant)| fits(grant)).map(|(s, _)| s.clone());
         match known {
             Some(secret) => Ok(secret),
-            None => {
-                let grant = self.add(caller, purpose)?;
-                Ok(grant.rsplit('/').next().unwrap_or_default().to_owned())
-            }
+            None => self.add(caller, purpose),
         }
     }
 
     /// What a grant is for and who asked for it.
-    pub(crate) fn find(&self, secret: &str) -> Answer<(Purpose, Caller)> {
+    fn find(&self, secret: &str) -> Answer<(Purpose, Caller)> {
         let table = self.table();
         let grant = table.get(secret).filter(|grant| grant.until > Instant::now());
-        let grant = grant.ok_or_else(|| {
-            let text = "this grant is unknown or has ended: ask for a new one";
-            ApiError::new(ErrorCode::EntityDoesNotExist, text)
-        })?;
+        let grant = grant.ok_or_else(ended)?;
         Ok((grant.purpose.clone(), grant.caller.clone()))
     }
+}
+
+fn ended() -> ApiError {
+    let text = "this grant is unknown or has ended: ask for a new one";
+    ApiError::new(ErrorCode::EntityDoesNotExist, text)
+}
+
+/// The path of a grant before the verb.
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map takes")]
+fn path(secret: String) -> String {
+    format!("{GRANTS_PREFIX}/{secret}")
 }
 
 /// What a download grant gives.
@@ -155,6 +162,12 @@ impl App {
         &self.inner.grants
     }
 
+    /// What a grant is for and who asked for it, while that one could still log in.
+    pub(crate) async fn grant_find(&self, secret: &str) -> Answer<(Purpose, Caller)> {
+        let (purpose, caller) = self.grants().find(secret)?;
+        if self.still_holds(&caller).await { Ok((purpose, caller)) } else { Err(ended()) }
+    }
+
     /// A grant to upload or download an element's archive.
     pub(crate) async fn grant_archive(
         &self,
@@ -168,7 +181,7 @@ impl App {
         } else {
             Purpose::DownloadArchive(id.clone())
         };
-        self.grants().add(caller, purpose)
+        self.grants().add(caller, purpose).map(path)
     }
 
     /// A grant to download what was captured, its `newest` bytes or all of it.
@@ -179,12 +192,12 @@ impl App {
         newest: Option<u64>,
     ) -> Answer<String> {
         self.connection_info(caller, id).await?;
-        self.grants().add(caller, Purpose::DownloadCapture(id.clone(), newest))
+        self.grants().add(caller, Purpose::DownloadCapture(id.clone(), newest)).map(path)
     }
 
     /// Takes an upload; it replaces an earlier one that was not used.
     pub(crate) async fn grant_upload(&self, secret: &str, mut body: ByteStream) -> Answer<()> {
-        let (purpose, caller) = self.grants().find(secret)?;
+        let (purpose, caller) = self.grant_find(secret).await?;
         let Purpose::UploadArchive(id) = purpose else {
             return Err(ApiError::new(ErrorCode::Denied, "this grant is for a download"));
         };
@@ -192,41 +205,53 @@ impl App {
         let dir = self.grants().dir.get().ok_or_else(|| {
             ApiError::new(ErrorCode::Internal, "no directory for uploads was chosen")
         })?;
-        let path = dir.join(secret);
-        let part = dir.join(format!("{secret}.{}", hex::encode(clock::random::<8>())));
-        let written = write(&part, &mut body).await;
+        let path = dir.join(hex::encode(clock::random::<16>()));
+        let written = write(&path, &mut body).await;
         if let Err(error) = written {
-            drop(tokio::fs::remove_file(&part).await);
+            drop(tokio::fs::remove_file(&path).await);
             return Err(error);
         }
-        tokio::fs::rename(&part, &path).await.map_err(|e| internal("keeping an upload", &e))?;
-        let before = self.grants().uploads().insert(id, path.clone());
-        if let Some(before) = before.filter(|before| *before != path) {
-            drop(tokio::fs::remove_file(before).await);
+        let mut useless = self.uploads_of_gone_elements();
+        useless.extend(self.grants().uploads().insert(id, path));
+        for path in useless {
+            drop(tokio::fs::remove_file(path).await);
         }
         Ok(())
+    }
+
+    fn uploads_of_gone_elements(&self) -> Vec<PathBuf> {
+        let is_gone = |id: &ElementId, _: &mut PathBuf| self.slot(Part::Element(id)).is_err();
+        self.grants().uploads().extract_if(.., is_gone).map(|(_, path)| path).collect()
     }
 
     /// Unpacks and runs the archive that was uploaded for the element.
     pub(crate) async fn grant_use_archive(&self, caller: &Caller, id: &ElementId) -> Answer<()> {
         self.element_info(caller, id).await?;
-        let Some(path) = self.grants().uploads().get(id).cloned() else {
+        // Taken out, so that an upload that comes meanwhile is not this one.
+        let taken = self.grants().uploads().remove(id);
+        let Some(path) = taken else {
             let text = "nothing was uploaded: ask for rextfv_upload_grant and upload an archive";
             return Err(ApiError::new(ErrorCode::NoDataAvailable, text).with(json!({"id": id})));
         };
-        let file = tokio::fs::File::open(&path)
-            .await
-            .map_err(|error| internal("opening an upload", &error))?;
+        let used = self.use_upload(caller, id, &path).await;
+        if used.is_err() && !self.grants().uploads().contains_key(id) {
+            self.grants().uploads().insert(id.clone(), path);
+        } else {
+            drop(tokio::fs::remove_file(&path).await);
+        }
+        used
+    }
+
+    async fn use_upload(&self, caller: &Caller, id: &ElementId, path: &Path) -> Answer<()> {
+        let file = tokio::fs::File::open(path).await;
+        let file = file.map_err(|error| internal("opening an upload", &error))?;
         let body = Box::pin(tokio_util::io::ReaderStream::new(file));
-        self.archive_upload(caller, id, body).await?;
-        self.grants().uploads().remove(id);
-        drop(tokio::fs::remove_file(&path).await);
-        Ok(())
+        self.archive_upload(caller, id, body).await
     }
 
     /// What a download grant gives.
     pub(crate) async fn grant_download(&self, secret: &str) -> Answer<Download> {
-        let (purpose, caller) = self.grants().find(secret)?;
+        let (purpose, caller) = self.grant_find(secret).await?;
         match purpose {
             Purpose::UploadArchive(_) => {
                 Err(ApiError::new(ErrorCode::Denied, "this grant is for an upload"))

@@ -1,6 +1,7 @@
 //! Topology files in and out.
 
 use serde_json::{Value, json};
+use tokio::sync::MutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::{ImportAnswer, PlanStep};
 use tomato_model::file::{self, Diagnostic, TopologyFile};
@@ -13,6 +14,7 @@ use tomato_model::role::Role;
 use tomato_model::topology::Topology;
 
 use crate::app::commit::edit_error;
+use crate::app::profile::check_given;
 use crate::app::slot::Part;
 use crate::app::topology::check_name;
 use crate::app::{Answer, App, Caller, internal};
@@ -80,17 +82,10 @@ impl App {
             }
         };
         let creating = self.inner.imports.lock().await;
-        if !mode.update && self.owns(caller, file.name.as_deref()).await? {
-            let name = file.name.unwrap_or_default();
-            let text = format!(
-                "you have a topology named {name:?}: import with update=true to change it, or give the file another name"
-            );
-            return Err(ApiError::new(ErrorCode::AlreadyExists, text)
-                .with(json!({"attribute": "name", "value": name})));
+        if let Some(name) = file.name.as_deref().filter(|_| !mode.update) {
+            self.need_new_name(caller, name).await?;
         }
-        let answer = self.file_import(caller, &file, mode).await;
-        drop(creating);
-        answer
+        self.file_import(caller, &file, mode, creating).await
     }
 
     /// Reads one of the original's files. One that shall change a topology goes by the native form of what it says.
@@ -114,24 +109,27 @@ impl App {
         };
         let file = file::export(&made.graph);
         let answer = if mode.dry_run || existing.is_some() {
-            self.file_import(caller, &file, mode).await?
+            self.file_import(caller, &file, mode, creating).await?
         } else {
             crate::app::topology::may_create(caller)?;
             let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             let topology = Some(made.graph.topology.id.clone());
+            check_given(caller, &self.profiles(), None, &made.graph)?;
             self.commit_new(made.graph).await?;
+            drop(creating);
             ImportAnswer { topology, plan: shown(&plan), original: None }
         };
-        drop(creating);
         Ok(ImportAnswer { original: Some(made.report), ..answer })
     }
 
+    /// Does what a file says; nobody else looks for its name or makes a topology while `creating` is held.
     async fn file_import(
         &self,
         caller: &Caller,
         file: &TopologyFile,
         mode: &ImportMode,
+        creating: MutexGuard<'_, ()>,
     ) -> Answer<ImportAnswer> {
         let existing = match &file.name {
             Some(name) if mode.update => self.by_name(caller, name).await?,
@@ -141,6 +139,7 @@ impl App {
             crate::app::topology::may_create(caller)?;
             let plan = plan::plan(None, file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
+            check_given(caller, &self.profiles(), None, &plan.graph)?;
             let steps = shown(&plan);
             let id = plan.graph.topology.id.clone();
             if mode.dry_run {
@@ -149,9 +148,13 @@ impl App {
             self.commit_new(plan.graph).await?;
             return Ok(ImportAnswer { topology: Some(id), plan: steps, original: None });
         };
+        // the wait for the host is nobody else's
+        drop(creating);
         let make = |graph: &Graph| {
-            plan::plan(Some(graph), file, &caller.account, &mut SystemIds)
-                .map_err(|found| refused(&found))
+            let plan = plan::plan(Some(graph), file, &caller.account, &mut SystemIds)
+                .map_err(|found| refused(&found))?;
+            check_given(caller, &self.profiles(), Some(graph), &plan.graph)?;
+            Ok(plan)
         };
         if mode.dry_run {
             let plan = make(&self.view(caller, Part::Topology(&id), Role::Manager).await?)?;
@@ -187,11 +190,18 @@ impl App {
         if found.is_empty() { Ok(()) } else { Err(refused(&found)) }
     }
 
-    /// Whether the caller is the owner of a topology of this name.
-    async fn owns(&self, caller: &Caller, name: Option<&str>) -> Answer<bool> {
+    /// Refuses a name that a topology of the caller has.
+    pub(crate) async fn need_new_name(&self, caller: &Caller, name: &str) -> Answer<()> {
         let list = self.topology_list(caller).await?;
-        let owner = |t: &Topology| t.roles.get(&caller.account) == Some(&Role::Owner);
-        Ok(list.iter().any(|topology| name == Some(topology.name.as_str()) && owner(topology)))
+        let is_own = |t: &&Topology| t.roles.get(&caller.account) == Some(&Role::Owner);
+        if !list.iter().filter(is_own).any(|topology| topology.name == name) {
+            return Ok(());
+        }
+        let text = format!(
+            "you have a topology named {name:?}: use another name, or import with update=true (`tomato start FILE`) to change it"
+        );
+        Err(ApiError::new(ErrorCode::AlreadyExists, text)
+            .with(json!({"attribute": "name", "value": name})))
     }
 
     async fn by_name(&self, caller: &Caller, name: &str) -> Answer<Option<TopologyId>> {

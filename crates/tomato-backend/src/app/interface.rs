@@ -40,18 +40,6 @@ impl App {
         .await
     }
 
-    /// An interface with the id of its element.
-    pub async fn interface_info(
-        &self,
-        caller: &Caller,
-        id: &InterfaceId,
-    ) -> Answer<(ElementId, Interface)> {
-        let graph = self.view(caller, Part::Interface(id), Role::User).await?;
-        let (element, interface) =
-            graph.interface(id).ok_or_else(|| not_found("interface", id.as_str()))?;
-        Ok((element.id.clone(), interface.clone()))
-    }
-
     /// Changes an interface; `expected` is the revision of its element.
     pub async fn interface_modify(
         &self,

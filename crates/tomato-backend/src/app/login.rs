@@ -138,9 +138,29 @@ pub(crate) fn too_often(what: &str, wait_s: u64) -> ApiError {
 
 impl App {
     /// The hash of a password, made where it holds up nobody.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RateLimited`] when too many passwords wait.
     pub(crate) async fn hashed(&self, password: &str) -> Answer<String> {
         let password = password.to_owned();
-        blocking(move || hash_password(&password)).await?
+        self.in_password_turn(move || hash_password(&password)).await?
+    }
+
+    /// Runs what costs as much as checking a password: so many at once, so many in line.
+    async fn in_password_turn<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> Answer<T> {
+        let Ok(_place) = self.inner.password_queue.try_acquire() else {
+            return Err(too_often("too many passwords wait to be checked", 1));
+        };
+        let _permit = self
+            .inner
+            .password_checks
+            .acquire()
+            .await
+            .map_err(|error| crate::app::internal("waiting for a password check", &error))?;
+        blocking(run).await
     }
 
     /// Who proves by password to be `name`.
@@ -179,17 +199,8 @@ impl App {
         if let Some(wait_s) = self.login_limits().wait_s(name, address, Instant::now()) {
             return Err(too_often("too many wrong passwords", wait_s));
         }
-        let Ok(_place) = self.inner.password_queue.try_acquire() else {
-            return Err(too_often("too many passwords wait to be checked", 1));
-        };
-        let _permit = self
-            .inner
-            .password_checks
-            .acquire()
-            .await
-            .map_err(|error| crate::app::internal("waiting for a password check", &error))?;
         let (stored, given) = (stored.map(str::to_owned), password.to_owned());
-        let is_right = blocking(move || verify(stored.as_deref(), &given)).await?;
+        let is_right = self.in_password_turn(move || verify(stored.as_deref(), &given)).await?;
         if !is_right {
             self.login_limits().failed(name, address, Instant::now());
             self.audit_login_failure(name).await;

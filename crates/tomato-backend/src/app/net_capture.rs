@@ -168,7 +168,7 @@ impl App {
         let mut line = String::new();
         let mut input = BufReader::new(read.take(NET_CAPTURE_TOKEN_BYTES));
         tokio::time::timeout(NET_CAPTURE_TOKEN_WAIT, input.read_line(&mut line)).await??;
-        let caller = match self.grants().find(line.trim()) {
+        let caller = match self.grant_find(line.trim()).await {
             Ok((Purpose::LiveCapture(of), caller)) if of == *id => caller,
             _ => {
                 write

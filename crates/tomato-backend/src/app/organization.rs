@@ -6,13 +6,14 @@ use std::sync::PoisonError;
 use serde_json::json;
 use tomato_api::account::{Organization, OrganizationCreate, OrganizationPatch};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_model::limits::CLIENT_BYTES_MAX;
 use tomato_store::{Batch, Delete, EntityKind, Put, SqliteStore, Store};
 
-use crate::app::account::organization_of;
+use crate::app::account::{check_name, organization_of};
 use crate::app::commit::store_error;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found};
-use crate::limits::{ACCOUNT_NAME_CHARS_MAX, ACCOUNT_TEXT_CHARS_MAX, CLIENT_BYTES_MAX};
+use crate::limits::ACCOUNT_TEXT_CHARS_MAX;
 
 /// The organization of accounts that name none, as in the original.
 pub const DEFAULT_ORGANIZATION: &str = "others";
@@ -103,18 +104,7 @@ impl App {
         args: OrganizationCreate,
     ) -> Answer<Organization> {
         caller.need_admin()?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let is_fine = args.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && args.name.len() <= ACCOUNT_NAME_CHARS_MAX
-            && args.name.chars().all(is_plain);
-        if !is_fine {
-            let text = format!(
-                "name: use 1 to {ACCOUNT_NAME_CHARS_MAX} letters, digits, '-', '_' and '.'"
-            );
-            return Err(
-                ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": "name"}))
-            );
-        }
+        check_name(&args.name)?;
         if self.organizations().contains_key(&args.name) {
             let text = format!("organization {:?} exists already: choose another name", args.name);
             return Err(ApiError::new(ErrorCode::AlreadyExists, text));

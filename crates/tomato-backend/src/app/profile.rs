@@ -1,16 +1,17 @@
 //! Resource profiles: four that come with the product, and those of the administrators.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, RwLockWriteGuard};
 
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::request::{Profile, ProfileCreate, ProfilePatch};
-use tomato_model::edit::ElementPatch;
 use tomato_model::flag::Flag;
+use tomato_model::graph::Graph;
 use tomato_model::id::ProfileId;
 use tomato_store::{Batch, Delete, EntityKind, Put, SqliteStore, Store};
 
+use crate::app::account::{check_name, check_text};
 use crate::app::commit::store_error;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, internal, not_found};
@@ -43,6 +44,11 @@ fn builtin() -> impl Iterator<Item = Profile> {
     })
 }
 
+/// Names of the profiles that come with the product.
+pub fn shipped_names() -> impl Iterator<Item = &'static str> {
+    BUILTIN.iter().map(|(name, ..)| *name)
+}
+
 /// All profiles by name.
 pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile>> {
     let mut profiles: BTreeMap<String, Profile> = builtin().map(|p| (p.name.clone(), p)).collect();
@@ -53,14 +59,30 @@ pub(crate) async fn load(store: &SqliteStore) -> Answer<BTreeMap<String, Profile
     Ok(profiles)
 }
 
-/// Refuses a patch that names a profile which is unknown, or restricted and not for the caller.
-pub(crate) fn check_known(
+/// Refuses a graph in which an element is given a profile that is unknown, or restricted and not for the caller; one that
+/// it had before it may keep.
+pub(crate) fn check_given(
     caller: &Caller,
     profiles: &BTreeMap<String, Profile>,
-    patch: &ElementPatch,
+    before: Option<&Graph>,
+    after: &Graph,
 ) -> Answer<()> {
-    match &patch.profile {
-        Some(Some(name)) if profiles.get(name).is_some_and(|profile| profile.restricted) => {
+    for element in &after.elements {
+        let had = before.and_then(|graph| graph.element(&element.id));
+        if had.is_none_or(|had| had.profile != element.profile) {
+            check_known(caller, profiles, element.profile.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+fn check_known(
+    caller: &Caller,
+    profiles: &BTreeMap<String, Profile>,
+    name: Option<&str>,
+) -> Answer<()> {
+    match name {
+        Some(name) if profiles.get(name).is_some_and(|profile| profile.restricted) => {
             if caller.admin || caller.flags.contains(&Flag::RestrictedProfiles) {
                 return Ok(());
             }
@@ -68,7 +90,7 @@ pub(crate) fn check_known(
             Err(ApiError::new(ErrorCode::Denied, text)
                 .with(json!({"missing_flag": Flag::RestrictedProfiles})))
         }
-        Some(Some(name)) if !profiles.contains_key(name) => {
+        Some(name) if !profiles.contains_key(name) => {
             let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
             let text = format!("profile: there is no profile {name:?}, only {}", known.join(", "));
             Err(ApiError::new(ErrorCode::InvalidValue, text)
@@ -87,6 +109,8 @@ impl App {
     /// Adds a profile.
     pub async fn profile_create(&self, caller: &Caller, args: ProfileCreate) -> Answer<Profile> {
         caller.need_admin()?;
+        check_name(&args.name)?;
+        let _turn = self.inner.profile_turn.lock().await;
         if self.profiles().contains_key(&args.name) {
             let text = format!("profile {:?} exists already: choose another name", args.name);
             return Err(ApiError::new(ErrorCode::AlreadyExists, text));
@@ -116,6 +140,7 @@ impl App {
         expected: Option<u64>,
     ) -> Answer<Profile> {
         caller.need_admin()?;
+        let _turn = self.inner.profile_turn.lock().await;
         let mut profile = self.own_profile(id)?;
         check_revision(expected, profile.revision, &profile)?;
         let before = profile.revision;
@@ -133,7 +158,19 @@ impl App {
     /// Removes a profile that no element uses.
     pub async fn profile_remove(&self, caller: &Caller, id: &ProfileId) -> Answer<()> {
         caller.need_admin()?;
+        let _turn = self.inner.profile_turn.lock().await;
+        // A topology under way is either seen below or finds the profile gone.
+        let _creating = self.inner.imports.lock().await;
         let profile = self.own_profile(id)?;
+        self.profiles_kept().remove(&profile.name);
+        let removed = self.profile_remove_unused(&profile).await;
+        if removed.is_err() {
+            self.profiles_kept().insert(profile.name.clone(), profile);
+        }
+        removed
+    }
+
+    async fn profile_remove_unused(&self, profile: &Profile) -> Answer<()> {
         for (_, slot) in self.all_slots() {
             let state = slot.state.lock().await;
             if state
@@ -151,16 +188,15 @@ impl App {
         }
         let delete = Delete {
             kind: EntityKind::Profile,
-            id: id.as_str().to_owned(),
+            id: profile.id.as_str().to_owned(),
             expected: Some(profile.revision),
         };
-        self.inner
-            .store
-            .commit(Batch { deletes: vec![delete], ..Batch::default() })
-            .await
-            .map_err(store_error)?;
-        self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner).remove(&profile.name);
-        Ok(())
+        let batch = Batch { deletes: vec![delete], ..Batch::default() };
+        self.inner.store.commit(batch).await.map(drop).map_err(store_error)
+    }
+
+    fn profiles_kept(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Profile>> {
+        self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn own_profile(&self, id: &ProfileId) -> Answer<Profile> {
@@ -181,6 +217,7 @@ impl App {
                 "cpu_milli, memory_bytes and pids_max must be above zero",
             ));
         }
+        check_text("label", &profile.label)?;
         let mut put =
             Put::create(EntityKind::Profile, profile.id.as_str(), None, profile.revision, profile)
                 .map_err(|error| internal("writing a profile", &error))?;
@@ -190,8 +227,7 @@ impl App {
             .commit(Batch { puts: vec![put], ..Batch::default() })
             .await
             .map_err(store_error)?;
-        let mut profiles = self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner);
-        profiles.insert(profile.name.clone(), profile.clone());
+        self.profiles_kept().insert(profile.name.clone(), profile.clone());
         Ok(())
     }
 }

@@ -33,7 +33,8 @@ impl App {
         }
     }
 
-    async fn still_holds(&self, caller: &Caller) -> bool {
+    /// Whether the caller could come in by what it proved, with the same rights.
+    pub(crate) async fn still_holds(&self, caller: &Caller) -> bool {
         let now = match &caller.proof {
             Proof::None => return true,
             Proof::Password(stored) => self

@@ -15,6 +15,7 @@ use tomato_model::role::Role;
 use tomato_model::topology::{Connection, Element, Topology};
 use tomato_store::{EntityKind, SqliteStore, Store};
 
+use crate::app::profile::check_given;
 use crate::app::{Answer, App, Caller, internal, not_found};
 use crate::limits::{APPLY_WAIT, HOST_RECOVERY};
 
@@ -222,7 +223,7 @@ impl App {
         Ok(state.graph.clone())
     }
 
-    /// Runs `edit` on a copy of the graph under the topology's lock, checks the result and commits it.
+    /// Runs `edit` on a copy of the graph under the topology's lock, checks the result, the profiles given too, and commits it.
     pub(crate) async fn edit<T, F>(
         &self,
         caller: &Caller,
@@ -238,6 +239,7 @@ impl App {
         check(&state, caller, part, role)?;
         let mut graph = state.graph.clone();
         let value = edit(&mut graph)?;
+        check_given(caller, &self.profiles(), Some(&state.graph), &graph)?;
         self.commit(&mut state, graph, crate::app::commit::Extra::default()).await?;
         Ok(value)
     }

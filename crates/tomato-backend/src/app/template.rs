@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use serde_json::json;
+use tomato_api::address::escaped;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{TemplateInfo, TemplateProgress};
 use tomato_api::job::{Job, JobState, Progress};
@@ -150,14 +151,4 @@ fn check_name(name: &str) -> Answer<()> {
     let text = "name: template names are letters, digits, '-', '_' and '.'";
     Err(ApiError::new(ErrorCode::InvalidValue, text)
         .with(json!({"attribute": "name", "value": name})))
-}
-
-/// A text for use in a query.
-fn escaped(text: &str) -> String {
-    text.bytes().map(escape).collect()
-}
-
-/// A byte for use in a query.
-pub(crate) fn escape(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }

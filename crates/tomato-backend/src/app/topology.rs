@@ -21,16 +21,20 @@ use crate::app::commit::edit_error;
 use crate::app::slot::Part;
 use crate::app::{Answer, App, Caller};
 use crate::clock::SystemIds;
-use crate::limits::CLIENT_BYTES_MAX;
 
 impl App {
     /// Creates an empty topology that belongs to the caller.
     pub async fn topology_create(&self, caller: &Caller, args: TopologyCreate) -> Answer<Topology> {
         may_create(caller)?;
+        let _creating = self.inner.imports.lock().await;
         let mut ids = SystemIds;
         let id = ids.topology_id();
         let name = match args.name {
-            Some(name) => check_name(name)?,
+            Some(name) => {
+                let name = check_name(name)?;
+                self.need_new_name(caller, &name).await?;
+                name
+            }
             None => format!("topology-{}", &id.as_str()[16..]),
         };
         let topology = Topology {
@@ -88,12 +92,6 @@ impl App {
         self.edit(caller, Part::Topology(id), needed, |graph| {
             check_revision(expected, graph.topology.revision, &graph.topology)?;
             edit::modify_topology(graph, &patch).map_err(edit_error)?;
-            if json!(graph.topology.client).to_string().len() > CLIENT_BYTES_MAX {
-                let text = format!(
-                    "client data of a topology is at most {CLIENT_BYTES_MAX} bytes: store less"
-                );
-                return Err(ApiError::new(ErrorCode::InvalidValue, text));
-            }
             Ok(graph.topology.clone())
         })
         .await

@@ -18,7 +18,7 @@ use tomato_api::host::{HOST_PROTOCOL, HostHello};
 
 use crate::app::Answer;
 use crate::hostlink::{ByteStream, HostConnection, HostLink, OutBody};
-use crate::limits::{HOST_ANSWER_BYTES_MAX, HOST_CALL, HOST_RECOVERY};
+use crate::limits::{ACCEPT_RETRY, HOST_ANSWER_BYTES_MAX, HOST_CALL, HOST_RECOVERY};
 
 /// Accepts hosts for ever. `path` is where the listener is bound; its owner and root may dial in.
 pub async fn accept(link: HostLink, listener: UnixListener, path: &Path) {
@@ -29,7 +29,7 @@ pub async fn accept(link: HostLink, listener: UnixListener, path: &Path) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a host could not be accepted");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };

@@ -1,5 +1,6 @@
 //! One REST call: who, what, with which arguments.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::operation::{Body, Operation};
+use tomato_model::limits::FILE_BYTES_MAX;
 
 use crate::app::{Answer, Caller, not_found, read};
 use crate::hostlink::ByteStream;
@@ -66,11 +68,37 @@ impl Call {
         Err(ApiError::new(ErrorCode::InvalidValue, text))
     }
 
+    /// Refuses parameters that the operation does not know, and those that are missing.
+    pub(crate) fn need_known_query(&self) -> Answer<()> {
+        let known = self.operation.query;
+        let names: Vec<&str> = known.iter().map(|param| param.name).collect();
+        let given = pairs(&self.uri).map(|(name, _)| name);
+        let refused = |name: &str, text: String| {
+            Err(ApiError::new(ErrorCode::InvalidValue, text).with(json!({"attribute": name})))
+        };
+        for name in given {
+            if !names.contains(&&*name) {
+                let allowed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return refused(&name, format!("{name}: is no parameter here; known: {allowed}"));
+            }
+        }
+        match known.iter().find(|param| param.required && self.query(param.name).is_none()) {
+            Some(param) => {
+                refused(param.name, format!("{}: is missing; {}", param.name, param.doc))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The same with its whole body in memory, unless that is a stream.
     pub(crate) async fn heard(mut self) -> Answer<Self> {
         if matches!(self.operation.body, Body::Json(_) | Body::Text) {
             let body = std::mem::take(&mut self.body);
-            self.body = collect(body).await?.into();
+            let max = match self.operation.body {
+                Body::Text => FILE_BYTES_MAX,
+                _ => BODY_BYTES_MAX,
+            };
+            self.body = collect(body, max).await?.into();
         }
         Ok(self)
     }
@@ -170,45 +198,30 @@ impl Call {
     }
 
     async fn bytes(self) -> Answer<Bytes> {
-        collect(self.body).await
+        collect(self.body, BODY_BYTES_MAX.max(FILE_BYTES_MAX)).await
     }
 }
 
-async fn collect(body: axum::body::Body) -> Answer<Bytes> {
-    let collected = Limited::new(body, BODY_BYTES_MAX).collect().await;
+async fn collect(body: axum::body::Body, max: usize) -> Answer<Bytes> {
+    let collected = Limited::new(body, max).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        let text = format!("the body broke off or has more than {BODY_BYTES_MAX} bytes: {error}");
+        let text = format!("the body broke off or has more than {max} bytes: {error}");
         ApiError::new(ErrorCode::InvalidValue, text)
     })
 }
 
-/// A parameter of an address's query.
+/// A parameter of an address's query; one without a value is `true`.
 pub(crate) fn query(uri: &Uri, name: &str) -> Option<String> {
-    uri.query()?.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
-        (key == name).then(|| unescape(value))
-    })
+    let (_, value) = pairs(uri).find(|(key, _)| key == name)?;
+    Some(value.into_owned())
 }
 
-/// Undoes percent escapes and `+`.
-fn unescape(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let byte = hex
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(if *first == b'+' { b' ' } else { *first });
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+/// The parameters of an address's query.
+fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let parts = uri.query().unwrap_or_default().split('&');
+    parts.filter(|part| !part.is_empty()).flat_map(|part| {
+        let has_value = part.contains('=');
+        form_urlencoded::parse(part.as_bytes())
+            .map(move |(key, value)| (key, if has_value { value } else { Cow::Borrowed("true") }))
+    })
 }

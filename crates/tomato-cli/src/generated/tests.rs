@@ -40,11 +40,6 @@ fn what_is_text_stays_text() {
 }
 
 #[test]
-fn segments_are_escaped() {
-    assert_eq!(escape("a/b c"), "a%2Fb%20c");
-}
-
-#[test]
 fn commands_written_by_hand_come_first() {
     let by_hand = Cli::command();
     let typed = |line: &[&str]| extend(Cli::command()).try_get_matches_from(line).unwrap();

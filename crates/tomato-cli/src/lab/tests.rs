@@ -45,6 +45,7 @@ fn a_directory_with_other_things_is_left_as_it_is() {
     let begun = dir.path().join("begun");
     make_free(&begun).unwrap();
     fs::write(begun.join("supervisor.lock"), "").unwrap();
+    fs::create_dir(begun.join("tls")).unwrap();
     make_free(&begun).unwrap();
     assert_eq!(fs::metadata(&begun).unwrap().permissions().mode() & 0o7777, 0o711);
 }

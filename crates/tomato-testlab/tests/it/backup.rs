@@ -36,6 +36,7 @@ async fn what_ran_when_the_backup_was_made_runs_after_it_is_put_back() {
     let file = dir.path().join("lab.backup");
     let owner = lab.client(Some("owner"));
     let (topology, connection) = pair(&owner).await;
+    let before = names(&owner).await;
     let start = format!("/topologies/{topology}/actions/start");
     owner.act(&start).await.unwrap();
 
@@ -66,7 +67,7 @@ async fn what_ran_when_the_backup_was_made_runs_after_it_is_put_back() {
     let restored = restore(&file, &lab.store_path(), None, &FaultPoints::default()).await.unwrap();
     assert_eq!(restored.accounts, 6);
     lab.start_backend().await.unwrap();
-    assert_eq!(names(&owner).await, ["pair"]);
+    assert_eq!(names(&owner).await, before);
     let path = format!("/topologies/{topology}");
     let shown = owner
         .wait(&path, "the elements to run again", |graph| {

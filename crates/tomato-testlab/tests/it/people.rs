@@ -19,16 +19,18 @@ async fn status(client: &Client, method: &str, path: &str, body: Value) -> u16 {
     client.call(method, path, Some(body)).await.unwrap().status
 }
 
+/// Makes the organization `uni` with the administrator `head`.
+async fn university(admin: &Client) {
+    let new = json!({"name": "uni", "label": "University"});
+    assert_eq!(status(admin, "POST", "/organizations", new).await, 200);
+    assert_eq!(account(admin, "head", "uni", json!({"orga_admin": true})).await, 200);
+}
+
 #[tokio::test]
 async fn administrators_of_an_organization_rule_its_accounts_only() {
     let lab = Lab::start(Duration::ZERO).await.unwrap();
     let admin = lab.client(Some("admin"));
-    assert_eq!(
-        status(&admin, "POST", "/organizations", json!({"name": "uni", "label": "University"}))
-            .await,
-        200
-    );
-    assert_eq!(account(&admin, "head", "uni", json!({"orga_admin": true})).await, 200);
+    university(&admin).await;
     assert_eq!(account(&admin, "lost", "nowhere", json!({})).await, 404);
     assert_eq!(account(&admin, "head", "uni", json!({})).await, 409);
     assert_eq!(account(&admin, "two words", "uni", json!({})).await, 400);
@@ -63,7 +65,28 @@ async fn administrators_of_an_organization_rule_its_accounts_only() {
         403
     );
     assert_eq!(status(&head, "DELETE", "/accounts/owner", json!({})).await, 403);
+    // one that has more power than its organization can give is out of reach
+    assert_eq!(account(&admin, "chief", "uni", json!({"global_topl_owner": true})).await, 200);
+    let taken = json!({"password": "taken over"});
+    assert_eq!(status(&head, "PATCH", "/accounts/chief", taken).await, 403);
+    assert_eq!(status(&head, "DELETE", "/accounts/chief", json!({})).await, 403);
+    assert_eq!(status(&admin, "DELETE", "/accounts/chief", json!({})).await, 204);
+    let refused = admin.call("DELETE", "/organizations/uni", None).await.unwrap();
+    assert_eq!((refused.status, refused.code()), (409, Some("not_empty")));
+    for name in ["ada", "head"] {
+        assert_eq!(status(&admin, "DELETE", &format!("/accounts/{name}"), json!({})).await, 204);
+    }
+    assert_eq!(status(&admin, "DELETE", "/organizations/uni", json!({})).await, 204);
+}
 
+#[tokio::test]
+async fn accounts_change_themselves_but_not_their_power() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let admin = lab.client(Some("admin"));
+    university(&admin).await;
+    assert_eq!(account(&admin, "ada", "uni", json!({})).await, 200);
+    let patch = json!({"realname": "Ada", "email": "ada@example.org"});
+    assert_eq!(status(&admin, "PATCH", "/accounts/ada", patch).await, 200);
     let owner = lab.client(Some("owner"));
     let seen = owner.ok("GET", "/accounts/ada", None).await.unwrap();
     assert_eq!(
@@ -88,13 +111,6 @@ async fn administrators_of_an_organization_rule_its_accounts_only() {
         403
     );
     assert_eq!(status(&ada, "PATCH", "/accounts/ada", json!({"nonsense": 1})).await, 400);
-
-    let refused = admin.call("DELETE", "/organizations/uni", None).await.unwrap();
-    assert_eq!((refused.status, refused.code()), (409, Some("not_empty")));
-    for name in ["ada", "head"] {
-        assert_eq!(status(&admin, "DELETE", &format!("/accounts/{name}"), json!({})).await, 204);
-    }
-    assert_eq!(status(&admin, "DELETE", "/organizations/uni", json!({})).await, 204);
     assert_eq!(status(&admin, "DELETE", "/accounts/admin", json!({})).await, 403, "not oneself");
     assert_eq!(
         status(&admin, "PATCH", "/accounts/admin", json!({"flags": {"global_admin": false}})).await,
@@ -249,6 +265,10 @@ async fn tokens_reach_as_far_as_their_scope_and_end_when_removed() {
     let list: Value = call(&single, "GET", "/topologies").await.json().await.unwrap();
     assert_eq!(list.as_array().unwrap().len(), 1, "{list:#}");
     assert_eq!(call(&single, "POST", "/topologies").await.status(), 403);
+    let new = json!({"topology": paths[0], "kind": "container"});
+    let element = owner.ok("POST", "/elements", Some(new)).await.unwrap();
+    let console = format!("/elements/{}/console", element["id"].as_str().unwrap());
+    assert_eq!(call(&read, "GET", &console).await.status(), 403, "typing is more than looking");
     owner.ok("DELETE", &format!("/tokens/{id}"), None).await.unwrap();
     assert_eq!(call(&read, "GET", &one).await.status(), 401);
 }
@@ -381,4 +401,65 @@ async fn an_account_has_so_many_tokens_and_is_told() {
     let path = format!("/tokens/{}", last["token"]["id"].as_str().unwrap());
     owner.ok("DELETE", &path, None).await.unwrap();
     owner.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_removed_account_leaves_no_rights_to_one_of_its_name() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let (admin, owner) = (lab.client(Some("admin")), lab.client(Some("owner")));
+    let topology = owner.ok("POST", "/topologies", Some(json!({"name": "mine"}))).await.unwrap();
+    let path = format!("/topologies/{}", topology["id"].as_str().unwrap());
+    let role = json!({"role": "manager"});
+    owner.ok("PUT", &format!("{path}/permissions/guest"), Some(role)).await.unwrap();
+    let kept = admin.call("DELETE", "/accounts/owner", None).await.unwrap();
+    assert_eq!((kept.status, kept.code()), (409, Some("not_empty")), "the only owner");
+    assert_eq!(status(&admin, "DELETE", "/accounts/guest", json!({})).await, 204);
+    assert_eq!(account(&admin, "guest", "others", json!({})).await, 200);
+    assert_eq!(lab.client(Some("guest")).call("GET", &path, None).await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn restricted_profiles_are_so_by_every_way() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let (admin, owner) = (lab.client(Some("admin")), lab.client(Some("owner")));
+    let profile = json!({"name": "huge", "cpu_milli": 8000, "memory_bytes": 1_000_000_000_u64,
+        "disk_bytes": 1_000_000_000_u64, "pids_max": 100, "restricted": true});
+    let profile = admin.ok("POST", "/profiles", Some(profile)).await.unwrap();
+    let file = "tomato: 1\nname: big\nelements:\n  a: {kind: container, template: debian-12, profile: huge}\n";
+    let import = async |by: &Client, query: &str| {
+        let request = by.request("POST", &format!("/topologies/import{query}")).unwrap();
+        let answer = request.body(file).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap())
+    };
+    for query in ["", "?dry_run=true", "?update=true"] {
+        let (status, said) = import(&owner, query).await;
+        assert_eq!(status, 403, "{query}: {said}");
+    }
+    let (status, said) = import(&owner, "?dryrun=true").await;
+    assert!(status == 400 && said.contains("dry_run"), "a misspelt word does not import: {said}");
+    let flag = json!({"flags": {"restricted_profiles": true}});
+    admin.ok("PATCH", "/accounts/owner", Some(flag)).await.unwrap();
+    assert_eq!(import(&owner, "").await.0, 200);
+    let path = format!("/profiles/{}", profile["id"].as_str().unwrap());
+    let used = admin.call("DELETE", &path, None).await.unwrap();
+    assert_eq!(used.status, 409, "in use: {used:?}");
+    let taken =
+        json!({"name": "huge", "cpu_milli": 1, "memory_bytes": 1, "disk_bytes": 1, "pids_max": 1});
+    let taken = admin.call("POST", "/profiles", Some(taken)).await.unwrap();
+    assert_eq!(taken.status, 409, "still there: {taken:?}");
+}
+
+#[tokio::test]
+async fn a_new_password_of_the_administrator_stays_over_a_restart() {
+    let mut lab = Lab::start(Duration::ZERO).await.unwrap();
+    let admin = lab.client(Some("admin"));
+    let new = json!({"password": "another one", "current_password": password("admin")});
+    assert_eq!(status(&admin, "PATCH", "/accounts/admin", new).await, 200);
+    lab.kill_backend();
+    lab.start_backend().await.unwrap();
+    assert_eq!(admin.call("GET", "/account", None).await.unwrap().status, 401, "the first one");
+    let request = lab.client(None).request("GET", "/account").unwrap();
+    let by_new = request.basic_auth("admin", Some("another one")).send().await.unwrap();
+    assert_eq!(by_new.status(), 200);
 }

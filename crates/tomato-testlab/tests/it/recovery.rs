@@ -24,11 +24,12 @@ async fn until_a_container_is_touched(lab: &Lab) {
 
 #[tokio::test]
 async fn a_backend_killed_in_a_start_finishes_it() {
-    let mut lab = Lab::start(STEP).await.unwrap();
+    let mut lab = Lab::start(Duration::ZERO).await.unwrap();
     let owner = lab.client(Some("owner"));
     let (topology, connection) = pair(&owner).await;
     let link = format!("/connections/{connection}");
     let start = format!("/topologies/{topology}/actions/start");
+    lab.containers.hold_at(Some(1));
     let job = owner.ok("POST", &start, None).await.unwrap();
     until_a_container_is_touched(&lab).await;
     let patch = json!({"emulation": true, "forward": {"delay": "20ms"}, "_note": "kept"});
@@ -37,6 +38,7 @@ async fn a_backend_killed_in_a_start_finishes_it() {
     let at_kill = owner.ok("GET", &path, None).await.unwrap();
     assert_eq!(at_kill["state"], "running", "{at_kill:#}");
     lab.kill_backend();
+    lab.containers.hold_at(None);
 
     lab.start_backend().await.unwrap();
     let owner = lab.client(Some("owner"));

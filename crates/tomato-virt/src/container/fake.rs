@@ -17,6 +17,9 @@ use super::{
     Terminal,
 };
 
+/// A held call looks this often whether it may go on.
+const HOLD_STEP: Duration = Duration::from_millis(5);
+
 /// Answers commands in place of a container.
 pub type OnExec = Arc<dyn Fn(&ElementId, &ExecRequest) -> ExecOutput + Send + Sync>;
 
@@ -161,8 +164,8 @@ impl FakeContainers {
         self.world().containers.get(id)?.network.clone()
     }
 
-    /// Makes the changing call that would be the one with this number, counted from 0, wait for ever, as if its caller had died
-    /// right before it.
+    /// Makes the changing call that would be the one with this number, counted from 0, wait, as if its caller had died right
+    /// before it; `None` lets it go on.
     pub fn hold_at(&self, number: Option<usize>) {
         let mut world = self.world();
         (world.hold_at, world.is_held) = (number, false);
@@ -190,8 +193,13 @@ impl FakeContainers {
         if let Some(tell) = &self.options.on_call {
             tell(operation, id);
         }
-        if self.holds() || self.options.hangs.as_deref() == Some(operation) {
+        if self.options.hangs.as_deref() == Some(operation) {
             std::future::pending::<()>().await;
+        }
+        if self.holds() {
+            while self.is_held() {
+                tokio::time::sleep(HOLD_STEP).await;
+            }
         }
         let mut world = self.world();
         world.calls.push((operation.to_owned(), id.clone()));
