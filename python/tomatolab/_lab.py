@@ -42,6 +42,8 @@ class Lab:
                 login = ("admin", local[1])
             elif token is None:
                 token = _kept_token(url.rstrip("/"))
+        if cafile is None and local is not None and local[0] == url.rstrip("/"):
+            cafile = local[2]
         context = ssl.create_default_context(cafile=cafile) if cafile else None
         self.transport = Transport(url, token, login, timeout, context)
         self.api = Api(self.transport)
@@ -121,17 +123,20 @@ class Lab:
             return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def _local() -> Optional[Tuple[str, str]]:
-    """Address and password of the lab of this machine, for those who may read them."""
+def _local() -> Optional[Tuple[str, str, Optional[str]]]:
+    """Address, password and certificate of the lab of this machine, for those who may read them."""
     directory = Path(os.environ.get("TOMATO_DATA_DIR", DATA_DIR))
     try:
-        listen = json.loads((directory / "lab.json").read_text())["listen"]
+        lab = json.loads((directory / "lab.json").read_text())
+        listen, is_tls = lab["listen"], lab.get("tls", False)
         password = (directory / "admin-password").read_text().strip()
     except (OSError, ValueError, KeyError):
         return None
     host, _, port = listen.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    return "http://%s:%s" % (host, port), password
+    if is_tls:
+        return "https://%s:%s" % (host, port), password, str(directory / "tls" / "cert.pem")
+    return "http://%s:%s" % (host, port), password, None
 
 
 def _kept_token(url: str) -> Optional[str]:

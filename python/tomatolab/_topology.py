@@ -20,7 +20,12 @@ from ._job import Job
 LOOK = 0.2
 
 #: Fields of one direction of a connection.
-LINK = ("bandwidth", "delay", "jitter", "distribution", "loss", "duplicate", "corrupt", "queue")
+LINK = (
+    "bandwidth", "bit_error", "burst", "corrupt", "delay", "discipline", "distribution", "down", "draws",
+    "duplicate", "ecn", "framing", "jitter", "jitter_correlation", "jitter_reorders", "jitter_table", "loss",
+    "loss_correlation", "loss_model", "mtu", "queue", "queue_packets", "queue_time", "reorder", "rules",
+    "timeline",
+)
 
 End = Union["Element", str]
 FileName = Union[str, "os.PathLike[str]"]
@@ -43,7 +48,38 @@ class CommandResult:
         return self.exit_code == 0
 
 
-class Topology:
+class _Acting:
+    """What a topology and an element can be told to do."""
+
+    _transport: Transport
+
+    @property
+    def _path(self) -> str:
+        raise NotImplementedError
+
+    def act(self, action: str, wait: bool = True, timeout: Optional[float] = None) -> Job:
+        """Begins prepare, start, stop or destroy, on all elements at the same time; waits for the end unless told not to."""
+        job = Job(self._transport, self._transport.call("POST", "%s/actions/%s" % (self._path, action)))
+        return job.wait(timeout) if wait else job
+
+    def prepare(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
+        """Makes what disks there are to make."""
+        return self.act("prepare", wait, timeout)
+
+    def start(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
+        """Starts it; prepares first what is not."""
+        return self.act("start", wait, timeout)
+
+    def stop(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
+        """Stops it and keeps the disks."""
+        return self.act("stop", wait, timeout)
+
+    def destroy(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
+        """Removes the disks; stops first what runs."""
+        return self.act("destroy", wait, timeout)
+
+
+class Topology(_Acting):
     """A topology. As a context manager it is destroyed and removed at the end unless `keep` is true."""
 
     def __init__(self, transport: Transport, id: str, *, keep: bool) -> None:
@@ -52,6 +88,10 @@ class Topology:
         self.keep = keep
         #: What was not taken over from a file of the original.
         self.not_taken: List[Dict[str, Any]] = []
+
+    @property
+    def _path(self) -> str:
+        return "/api/v1/topologies/%s" % self.id
 
     def __repr__(self) -> str:
         return "<Topology %s>" % self.id
@@ -76,7 +116,7 @@ class Topology:
 
     def info(self) -> Dict[str, Any]:
         """The topology with its elements and connections as the lab tells it."""
-        return dict(self._transport.call("GET", "/api/v1/topologies/%s" % self.id))
+        return dict(self._transport.call("GET", self._path))
 
     @property
     def name(self) -> str:
@@ -109,7 +149,7 @@ class Topology:
 
     def set(self, **attributes: Any) -> None:
         """Changes name, seed and data of one's own (keys that begin with _)."""
-        self._transport.call("PATCH", "/api/v1/topologies/%s" % self.id, body=attributes)
+        self._transport.call("PATCH", self._path, body=attributes)
 
     def add(self, kind: str, name: Optional[str] = None, **attributes: Any) -> "Element":
         """Adds an element."""
@@ -153,47 +193,23 @@ class Topology:
         made = self._transport.call("POST", "/api/v1/connections", body=body)
         return Connection(self._transport, self, made["id"])
 
-    def act(self, action: str, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Runs prepare, start, stop or destroy on all elements at the same time."""
-        job = Job(
-            self._transport,
-            self._transport.call("POST", "/api/v1/topologies/%s/actions/%s" % (self.id, action)),
-        )
-        return job.wait(timeout) if wait else job
-
-    def prepare(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Makes the disks."""
-        return self.act("prepare", wait, timeout)
-
-    def start(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Starts everything; prepares what is not."""
-        return self.act("start", wait, timeout)
-
-    def stop(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Stops everything and keeps the disks."""
-        return self.act("stop", wait, timeout)
-
-    def destroy(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Removes the disks; stops what runs."""
-        return self.act("destroy", wait, timeout)
-
     def remove(self) -> None:
         """Destroys what is left and removes the topology."""
         try:
             if any("created" != item["state"] or "created" != item["wanted"] for item in self.info()["elements"]):
                 self.destroy()
-            self._transport.call("DELETE", "/api/v1/topologies/%s" % self.id)
+            self._transport.call("DELETE", self._path)
         except NotFound:
             pass
 
     def export(self, format: str = "yaml") -> str:
         """The topology as a file: yaml, json, or original for the original ToMaTo's."""
-        with self._transport.open("GET", "/api/v1/topologies/%s/export" % self.id, {"format": format}) as answer:
+        with self._transport.open("GET", self._path + "/export", {"format": format}) as answer:
             return answer.read().decode()
 
     def counters(self) -> Dict[str, List[Dict[str, Any]]]:
         """Frames, bytes and drops of each connection by id, forward and backward."""
-        return dict(self._transport.call("GET", "/api/v1/topologies/%s/counters" % self.id)["connections"])
+        return dict(self._transport.call("GET", self._path + "/counters")["connections"])
 
     def share(self, account: str, role: Optional[str]) -> None:
         """Gives an account the role owner, manager or user, or takes it away."""
@@ -201,7 +217,7 @@ class Topology:
         self._transport.call("PUT", path, body={"role": role})
 
 
-class Element:
+class Element(_Acting):
     """An element of a topology."""
 
     def __init__(self, transport: Transport, topology: Topology, id: str) -> None:
@@ -258,27 +274,6 @@ class Element:
                 self._transport.call("PATCH", "/api/v1/interfaces/%s" % item["id"], body=attributes)
                 return
         raise NotFound("entity_does_not_exist", "there is no interface %r" % name)
-
-    def act(self, action: str, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Runs prepare, start, stop or destroy."""
-        job = Job(self._transport, self._transport.call("POST", "%s/actions/%s" % (self._path, action)))
-        return job.wait(timeout) if wait else job
-
-    def prepare(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Makes its disk."""
-        return self.act("prepare", wait, timeout)
-
-    def start(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Starts it; prepares it if need be."""
-        return self.act("start", wait, timeout)
-
-    def stop(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Stops it and keeps its disk."""
-        return self.act("stop", wait, timeout)
-
-    def destroy(self, wait: bool = True, timeout: Optional[float] = None) -> Job:
-        """Removes its disk; stops it if need be."""
-        return self.act("destroy", wait, timeout)
 
     def remove(self) -> None:
         """Removes it with its connections; nothing of it may be on a host."""

@@ -170,8 +170,14 @@ pub(crate) async fn call(
         }
         Answer::Events => {
             let mut events = client.send(request).await?;
+            let mut pending = Vec::new();
             while let Some(chunk) = events.chunk().await.context("the events broke off")? {
-                output::text(&String::from_utf8_lossy(&chunk));
+                pending.extend_from_slice(&chunk);
+                // a letter may be in two pieces, a line is not
+                if let Some(end) = pending.iter().rposition(|byte| *byte == b'\n') {
+                    let lines: Vec<u8> = pending.drain(..=end).collect();
+                    output::text(&String::from_utf8_lossy(&lines));
+                }
             }
         }
         Answer::None | Answer::Json(_) | Answer::Stream | Answer::Socket if operation.long => {

@@ -18,6 +18,22 @@ fn the_file_in_the_documentation_is_good() {
 }
 
 #[test]
+fn the_python_client_knows_every_parameter_of_a_link() {
+    let client = include_str!("../../../python/tomatolab/_topology.py");
+    let (_, rest) = client.split_once("LINK = (").expect("has the list");
+    let (list, _) = rest.split_once(')').expect("which ends");
+    let mut known: Vec<&str> = list
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|n| !n.is_empty())
+        .collect();
+    let mut names = tomato_model::link::LinkParams::NAMES.to_vec();
+    known.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(known, names);
+}
+
+#[test]
 fn the_examples_are_good() {
     good("campus.yaml", include_str!("../../../examples/campus.yaml"));
     good("two-hosts.yaml", include_str!("../../../examples/two-hosts.yaml"));
