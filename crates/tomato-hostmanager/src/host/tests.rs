@@ -98,6 +98,7 @@ fn container(n: u64) -> WantedElement {
         mtu: 1500,
         addresses: vec![format!("10.0.0.{n}/24")],
         dhcp: false,
+        vlan: None,
     };
     WantedElement {
         id: element(n),

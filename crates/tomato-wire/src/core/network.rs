@@ -15,9 +15,10 @@ use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::random::Streams;
 use crate::core::slots::Slots;
-use crate::core::split::Train;
+use crate::core::split::{Splice, Train};
+use crate::core::vlan::Dress;
 use crate::limits;
-use crate::status::{BridgeStatus, LinkStatus, TopologyStatus};
+use crate::status::{BridgeView, LinkStatus, TopologyStatus};
 
 /// The time of an event that is none.
 const UNSCHEDULED: u64 = u64::MAX;
@@ -58,6 +59,9 @@ pub struct Network {
     sequence: u64,
     /// A timeline changed a carrier.
     has_turned: bool,
+    /// Where a frame goes on from a bridge.
+    ends: Vec<LinkEnd>,
+    room: Vec<u8>,
 }
 
 /// What [`Network::apply`] took away or replaced.
@@ -80,6 +84,8 @@ struct Port {
 struct Switchboard {
     config: crate::config::BridgeConfig,
     bridge: Bridge,
+    /// As for links.
+    scheduled_ns: u64,
 }
 
 #[derive(Debug)]
@@ -104,8 +110,16 @@ enum Place {
 struct Event {
     due_ns: u64,
     sequence: u64,
-    end: LinkEnd,
-    serial: u64,
+    target: Target,
+}
+
+/// What an event is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    /// A direction, by the end it begins at, of the link of this serial number.
+    Direction(LinkEnd, u64),
+    /// A bridge's own work.
+    Bridge(usize),
 }
 
 impl Link {
@@ -149,7 +163,7 @@ impl Network {
                 })
             });
             if !keeps {
-                removed.links.extend(self.remove_link(&key));
+                removed.links.extend(self.remove_link(now_ns, &key));
             }
         }
         for key in self.ports.keys() {
@@ -163,7 +177,7 @@ impl Network {
                 self.bridges.remove(&key);
             }
         }
-        self.add_places(config);
+        self.add_places(now_ns, config);
         for (key, wanted) in &config.links {
             match self.links.position(key) {
                 Some(link) => self.change_link(now_ns, key, link, wanted, is_reseeded),
@@ -243,9 +257,15 @@ impl Network {
                 Some(_) | None => break,
             }
             let Some(Reverse(event)) = self.events.pop() else { break };
-            let end = event.end;
+            let (end, serial) = match event.target {
+                Target::Direction(end, serial) => (end, serial),
+                Target::Bridge(bridge) => {
+                    self.tick(&event, bridge);
+                    continue;
+                }
+            };
             let Some(link) = self.links.get_mut(end.link) else { continue };
-            if link.serial != event.serial || link.scheduled_ns[end.side] != event.due_ns {
+            if link.serial != serial || link.scheduled_ns[end.side] != event.due_ns {
                 continue;
             }
             link.scheduled_ns[end.side] = UNSCHEDULED;
@@ -275,8 +295,7 @@ impl Network {
             entry.unlinked_frames = port.unlinked_frames;
         }
         for (key, _, board) in self.bridges.iter() {
-            let mac_entries = board.bridge.mac_entries(now_ns);
-            status.bridges.insert(key.to_owned(), BridgeStatus { mac_entries });
+            status.bridges.insert(key.to_owned(), board.bridge.status(now_ns));
         }
         for (key, _, link) in self.links.iter_mut() {
             let carriers = [0, 1].map(|side| link.has_carrier(side));
@@ -359,27 +378,82 @@ impl Network {
 
     fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, train: &Train) {
         let Some(board) = self.bridges.get_mut(bridge) else { return };
-        match board.bridge.forward(now_ns, from, train.frame.bytes()) {
+        let size = (u64::from(train.count), train.bytes());
+        let way = board.bridge.forward(now_ns, from, train.frame.bytes(), size);
+        let mut ends = std::mem::take(&mut self.ends);
+        match way.egress {
             Egress::Nowhere => {}
-            Egress::To(end) => self.enter(now_ns, end, train),
-            Egress::Flood => {
-                for n in 0.. {
-                    let board = self.bridges.get(bridge);
-                    let Some(&end) = board.and_then(|board| board.bridge.ends().get(n)) else {
-                        break;
-                    };
-                    if end != from {
-                        self.enter(now_ns, end, train);
+            Egress::To(end) => ends.push(end),
+            Egress::Flood => ends.extend(board.bridge.ends().iter().filter(|end| **end != from)),
+        }
+        let mut dressed: Option<(Splice, Option<Train>)> = None;
+        for end in ends.drain(..) {
+            let board = self.bridges.get_mut(bridge);
+            match board.and_then(|board| board.bridge.leave(end, &way, size)) {
+                None => {}
+                Some(Dress::AsItIs) => self.enter(now_ns, end, train),
+                Some(Dress::Spliced(splice)) => {
+                    if dressed.as_ref().is_none_or(|(done, _)| *done != splice) {
+                        dressed = Some((splice, train.spliced(&splice, &mut self.room)));
+                    }
+                    match &dressed {
+                        Some((_, Some(train))) => self.enter(now_ns, end, train),
+                        _ => self.refuse(end, DropCause::Overload, size.0),
                     }
                 }
             }
         }
+        self.ends = ends;
+        self.serve_bridge(now_ns, bridge);
+    }
+
+    /// Packets never came onto the direction that begins at `end`.
+    fn refuse(&mut self, end: LinkEnd, cause: DropCause, packets: u64) {
+        if let Some(link) = self.links.get_mut(end.link) {
+            link.directions[end.side].refuse(cause, packets);
+        }
+    }
+
+    /// Does what a bridge has to do by itself.
+    fn tick(&mut self, event: &Event, bridge: usize) {
+        let Some(board) = self.bridges.get_mut(bridge) else { return };
+        if board.scheduled_ns == event.due_ns {
+            board.scheduled_ns = UNSCHEDULED;
+            board.bridge.tick(event.due_ns);
+            self.serve_bridge(event.due_ns, bridge);
+        }
+    }
+
+    /// Sends what a bridge says itself, and notes when it has something to do next.
+    fn serve_bridge(&mut self, now_ns: u64, bridge: usize) {
+        let Some(board) = self.bridges.get_mut(bridge) else { return };
+        let Some(due_ns) = board.bridge.next_due() else { return };
+        if due_ns < board.scheduled_ns {
+            board.scheduled_ns = due_ns;
+            self.sequence += 1;
+            let target = Target::Bridge(bridge);
+            self.events.push(Reverse(Event { due_ns, sequence: self.sequence, target }));
+        }
+        for (end, bytes) in board.bridge.take_outbox() {
+            match self.pool.frame(&bytes) {
+                Some(frame) => self.enter(now_ns, end, &frame.into()),
+                None => self.refuse(end, DropCause::Overload, 1),
+            }
+        }
+    }
+
+    /// All there is to say of a bridge.
+    #[must_use]
+    pub fn bridge_view(&self, now_ns: u64, key: &str) -> Option<BridgeView> {
+        self.bridges.find(key).map(|(_, board)| board.bridge.view(now_ns))
     }
 
     fn schedule(&mut self, end: LinkEnd) {
         let Some(link) = self.links.get_mut(end.link) else { return };
         if link.directions[end.side].take_turn() {
-            self.turned(end);
+            self.has_turned = true;
+            let now_ns = link.directions[end.side].seen_ns();
+            self.tell_carrier(now_ns, LinkEnd { link: end.link, side: 1 - end.side });
         }
         let Some(link) = self.links.get_mut(end.link) else { return };
         let Some(due_ns) = link.directions[end.side].next_due() else { return };
@@ -388,23 +462,20 @@ impl Network {
         }
         link.scheduled_ns[end.side] = due_ns;
         self.sequence += 1;
-        let event = Event { due_ns, sequence: self.sequence, end, serial: link.serial };
+        let target = Target::Direction(end, link.serial);
+        let event = Event { due_ns, sequence: self.sequence, target };
         self.events.push(Reverse(event));
     }
 
-    /// The direction that begins at `end` went down or up: so did the carrier where it leads to.
-    fn turned(&mut self, end: LinkEnd) {
-        self.has_turned = true;
-        self.forget_at(LinkEnd { link: end.link, side: 1 - end.side });
-    }
-
-    /// A bridge at this end forgets what it learned there.
-    fn forget_at(&mut self, end: LinkEnd) {
-        let place = self.links.get(end.link).map(|link| link.ends[end.side]);
-        if let Some(Place::Bridge(bridge)) = place
+    /// A bridge at this end is told whether it has a carrier.
+    fn tell_carrier(&mut self, now_ns: u64, end: LinkEnd) {
+        let Some(link) = self.links.get(end.link) else { return };
+        let is_up = link.has_carrier(end.side);
+        if let Place::Bridge(bridge) = link.ends[end.side]
             && let Some(board) = self.bridges.get_mut(bridge)
         {
-            board.bridge.forget(end);
+            board.bridge.set_carrier(now_ns, end, is_up);
+            self.serve_bridge(now_ns, bridge);
         }
     }
 
@@ -423,7 +494,7 @@ impl Network {
         })
     }
 
-    fn add_places(&mut self, config: &TopologyConfig) {
+    fn add_places(&mut self, now_ns: u64, config: &TopologyConfig) {
         for (key, wanted) in &config.ports {
             if self.ports.position(key).is_none() {
                 let port = Port { config: wanted.clone(), end: None, unlinked_frames: 0 };
@@ -434,13 +505,18 @@ impl Network {
             match self.bridges.position(key).and_then(|id| self.bridges.get_mut(id)) {
                 Some(board) if board.config == *wanted => {}
                 Some(board) => {
-                    board.bridge.change(wanted);
+                    board.bridge.change(now_ns, wanted);
                     board.config = wanted.clone();
                 }
                 None => {
-                    let bridge = Bridge::new(wanted);
-                    self.bridges.insert(key, Switchboard { config: wanted.clone(), bridge });
+                    let bridge = Bridge::new(now_ns, wanted);
+                    let scheduled_ns = UNSCHEDULED;
+                    let board = Switchboard { config: wanted.clone(), bridge, scheduled_ns };
+                    self.bridges.insert(key, board);
                 }
+            }
+            if let Some(id) = self.bridges.position(key) {
+                self.serve_bridge(now_ns, id);
             }
         }
     }
@@ -475,11 +551,13 @@ impl Network {
                 }
                 Place::Bridge(bridge) => {
                     if let Some(board) = self.bridges.get_mut(bridge) {
-                        board.bridge.attach(end);
+                        let name = wanted.ends[side].bridge_port();
+                        board.bridge.attach(end, name);
                     }
                 }
             }
             self.schedule(end);
+            self.tell_carrier(now_ns, end);
         }
     }
 
@@ -496,7 +574,6 @@ impl Network {
         if link.config == *wanted && !is_reseeded {
             return;
         }
-        let had_carrier = [0, 1].map(|side| link.has_carrier(side));
         let is_cut = link.config.connected && !wanted.connected;
         for side in [0, 1] {
             let new = behaviour(wanted, side);
@@ -510,18 +587,14 @@ impl Network {
         link.config = wanted.clone();
         // what was due may be gone, and a new timeline may begin
         link.scheduled_ns = [UNSCHEDULED; 2];
-        let has_carrier = [0, 1].map(|side| link.has_carrier(side));
-        for side in [0, 1] {
-            let end = LinkEnd { link: id, side };
-            if had_carrier[side] && !has_carrier[side] {
-                self.forget_at(end);
-            }
+        for end in [0, 1].map(|side| LinkEnd { link: id, side }) {
+            self.tell_carrier(now_ns, end);
             self.schedule(end);
         }
         tracing::debug!(link = key, now_ns, "link changed");
     }
 
-    fn remove_link(&mut self, key: &str) -> Option<usize> {
+    fn remove_link(&mut self, now_ns: u64, key: &str) -> Option<usize> {
         let (id, link) = self.links.remove(key)?;
         for (side, place) in link.ends.into_iter().enumerate() {
             match place {
@@ -532,8 +605,9 @@ impl Network {
                 }
                 Place::Bridge(bridge) => {
                     if let Some(board) = self.bridges.get_mut(bridge) {
-                        board.bridge.detach(LinkEnd { link: id, side });
+                        board.bridge.detach(now_ns, LinkEnd { link: id, side });
                     }
+                    self.serve_bridge(now_ns, bridge);
                 }
             }
         }

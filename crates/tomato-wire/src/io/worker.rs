@@ -22,7 +22,7 @@ use crate::io::tap::TapPort;
 use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
 use crate::io::{OpenError, Port, PortError, sys, wake};
 use crate::limits;
-use crate::status::{TopologyStatus, chain};
+use crate::status::{BridgeView, TopologyStatus, chain};
 
 const WAKE: u64 = u64::MAX;
 
@@ -196,6 +196,9 @@ impl Running {
             Request::Ping => Ok(Answer::Pong),
             Request::List => Ok(Answer::Topologies(self.by_key.keys().cloned().collect())),
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
+            Request::Bridge { topology, bridge } => {
+                self.bridge(&topology, &bridge).map(Answer::Bridge)
+            }
             Request::Apply { topology, config } => self.apply(&topology, &config),
             Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
             Request::Tap { topology, link } => self.tap(&topology, &link, descriptor),
@@ -339,6 +342,15 @@ impl Running {
             }
             _ => Ok(all),
         }
+    }
+
+    fn bridge(&self, key: &str, bridge: &str) -> Result<BridgeView, Refusal> {
+        let place = self.by_key.get(key).and_then(|place| self.topologies[*place].as_ref());
+        let view = place.and_then(|topology| topology.network.bridge_view(monotonic_ns(), bridge));
+        view.ok_or_else(|| {
+            let message = format!("no switch or hub {bridge:?} runs in topology {key:?}");
+            Refusal::new(ErrorCode::NotFound, message)
+        })
     }
 
     /// Asks all ports for frames that were lost in front of them, every [`limits::PORT_CHECK_NS`].

@@ -214,7 +214,7 @@ fn a_switch_of_three_floods_and_learns() {
     let wire = Running::start();
     let mut client = wire.client();
     let mut config = ports(&["a", "b", "c"]);
-    config.bridges.insert("s".into(), BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 });
+    config.bridges.insert("s".into(), BridgeConfig::plain(BridgeMode::Switch));
     for key in ["a", "b", "c"] {
         let seat = End::Bridge { bridge: "s".into(), port: key.into() };
         let mut link = link([port(key), seat]);
