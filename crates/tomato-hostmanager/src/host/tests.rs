@@ -119,6 +119,7 @@ fn container(n: u64) -> WantedElement {
             files: BTreeMap::from([("/etc/motd".to_owned(), "hello".to_owned())]),
         }),
         ageing_s: 300,
+        stp: None,
     }
 }
 

@@ -280,9 +280,13 @@ impl Direction {
         self.health.lost(now_ns, packets);
     }
 
-    /// Packets wait in front of the port that this direction begins at, longer than is fair.
-    pub fn input_waits(&mut self, now_ns: u64) {
-        self.health.waits(now_ns);
+    /// Packets may have waited this long in front of the port that this direction begins at; noted if that is longer
+    /// than they may be late.
+    pub fn input_waited(&mut self, now_ns: u64, waited_ns: u64, packets: u64) {
+        let delay_ns = self.model.as_ref().map_or(0, |model| model.params.delay_ns);
+        if waited_ns > Health::bound_ns(delay_ns) {
+            self.health.waited(now_ns, packets);
+        }
     }
 
     /// Drops everything on the link: the cable is cut.

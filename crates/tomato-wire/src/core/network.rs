@@ -10,15 +10,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
-use crate::core::bridge::{Bridge, Egress, LinkEnd};
+use crate::core::bridge::{Bridge, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::random::Streams;
 use crate::core::slots::Slots;
-use crate::core::split::{Splice, Train};
-use crate::core::vlan::Dress;
+use crate::core::split::Train;
 use crate::limits;
-use crate::status::{BridgeView, LinkStatus, TopologyStatus};
+use crate::status::{LinkStatus, TopologyStatus};
+
+mod bridging;
 
 /// The time of an event that is none.
 const UNSCHEDULED: u64 = u64::MAX;
@@ -234,17 +235,24 @@ impl Network {
         }
     }
 
-    /// What a port knows of frames that did not reach it in time: how many were lost, and whether some wait too long.
-    pub fn input_trouble(&mut self, now_ns: u64, port: PortId, lost: u64, waits: bool) {
-        let Some(end) = self.ports.get(port).and_then(|port| port.end) else { return };
-        let Some(link) = self.links.get_mut(end.link) else { return };
-        let direction = &mut link.directions[end.side];
-        if lost > 0 {
+    /// Frames were lost in front of a port.
+    pub fn lost_before(&mut self, now_ns: u64, port: PortId, lost: u64) {
+        if let Some(direction) = self.direction_from(port) {
             direction.lost_before(now_ns, lost);
         }
-        if waits {
-            direction.input_waits(now_ns);
+    }
+
+    /// Packets may have waited this long in front of a port.
+    pub fn input_waited(&mut self, now_ns: u64, port: PortId, waited_ns: u64, packets: u64) {
+        if let Some(direction) = self.direction_from(port) {
+            direction.input_waited(now_ns, waited_ns, packets);
         }
+    }
+
+    /// The direction that begins at a port.
+    fn direction_from(&mut self, port: PortId) -> Option<&mut Direction> {
+        let end = self.ports.get(port)?.end?;
+        Some(&mut self.links.get_mut(end.link)?.directions[end.side])
     }
 
     /// Moves up to `budget` trains that are due at `now_ns`, each over one link. Returns how many it moved;
@@ -376,78 +384,6 @@ impl Network {
         budget
     }
 
-    fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, train: &Train) {
-        let Some(board) = self.bridges.get_mut(bridge) else { return };
-        let size = (u64::from(train.count), train.bytes());
-        let way = board.bridge.forward(now_ns, from, train.frame.bytes(), size);
-        let mut ends = std::mem::take(&mut self.ends);
-        match way.egress {
-            Egress::Nowhere => {}
-            Egress::To(end) => ends.push(end),
-            Egress::Flood => ends.extend(board.bridge.ends().iter().filter(|end| **end != from)),
-        }
-        let mut dressed: Option<(Splice, Option<Train>)> = None;
-        for end in ends.drain(..) {
-            let board = self.bridges.get_mut(bridge);
-            match board.and_then(|board| board.bridge.leave(end, &way, size)) {
-                None => {}
-                Some(Dress::AsItIs) => self.enter(now_ns, end, train),
-                Some(Dress::Spliced(splice)) => {
-                    if dressed.as_ref().is_none_or(|(done, _)| *done != splice) {
-                        dressed = Some((splice, train.spliced(&splice, &mut self.room)));
-                    }
-                    match &dressed {
-                        Some((_, Some(train))) => self.enter(now_ns, end, train),
-                        _ => self.refuse(end, DropCause::Overload, size.0),
-                    }
-                }
-            }
-        }
-        self.ends = ends;
-        self.serve_bridge(now_ns, bridge);
-    }
-
-    /// Packets never came onto the direction that begins at `end`.
-    fn refuse(&mut self, end: LinkEnd, cause: DropCause, packets: u64) {
-        if let Some(link) = self.links.get_mut(end.link) {
-            link.directions[end.side].refuse(cause, packets);
-        }
-    }
-
-    /// Does what a bridge has to do by itself.
-    fn tick(&mut self, event: &Event, bridge: usize) {
-        let Some(board) = self.bridges.get_mut(bridge) else { return };
-        if board.scheduled_ns == event.due_ns {
-            board.scheduled_ns = UNSCHEDULED;
-            board.bridge.tick(event.due_ns);
-            self.serve_bridge(event.due_ns, bridge);
-        }
-    }
-
-    /// Sends what a bridge says itself, and notes when it has something to do next.
-    fn serve_bridge(&mut self, now_ns: u64, bridge: usize) {
-        let Some(board) = self.bridges.get_mut(bridge) else { return };
-        let Some(due_ns) = board.bridge.next_due() else { return };
-        if due_ns < board.scheduled_ns {
-            board.scheduled_ns = due_ns;
-            self.sequence += 1;
-            let target = Target::Bridge(bridge);
-            self.events.push(Reverse(Event { due_ns, sequence: self.sequence, target }));
-        }
-        for (end, bytes) in board.bridge.take_outbox() {
-            match self.pool.frame(&bytes) {
-                Some(frame) => self.enter(now_ns, end, &frame.into()),
-                None => self.refuse(end, DropCause::Overload, 1),
-            }
-        }
-    }
-
-    /// All there is to say of a bridge.
-    #[must_use]
-    pub fn bridge_view(&self, now_ns: u64, key: &str) -> Option<BridgeView> {
-        self.bridges.find(key).map(|(_, board)| board.bridge.view(now_ns))
-    }
-
     fn schedule(&mut self, end: LinkEnd) {
         let Some(link) = self.links.get_mut(end.link) else { return };
         if link.directions[end.side].take_turn() {
@@ -465,18 +401,6 @@ impl Network {
         let target = Target::Direction(end, link.serial);
         let event = Event { due_ns, sequence: self.sequence, target };
         self.events.push(Reverse(event));
-    }
-
-    /// A bridge at this end is told whether it has a carrier.
-    fn tell_carrier(&mut self, now_ns: u64, end: LinkEnd) {
-        let Some(link) = self.links.get(end.link) else { return };
-        let is_up = link.has_carrier(end.side);
-        if let Place::Bridge(bridge) = link.ends[end.side]
-            && let Some(board) = self.bridges.get_mut(bridge)
-        {
-            board.bridge.set_carrier(now_ns, end, is_up);
-            self.serve_bridge(now_ns, bridge);
-        }
     }
 
     /// Whether a carrier changed since the last call without [`Network::apply`].

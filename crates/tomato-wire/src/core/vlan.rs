@@ -97,6 +97,9 @@ mod tests {
         [&[1; 12][..], tags, &[8, 0, 9, 9]].concat()
     }
 
+    /// From, to, tags that come in, tags that go out; none: it does not pass.
+    type Case<'a> = (&'a PortVlan, &'a PortVlan, &'a [u8], Option<&'a [u8]>);
+
     /// What leaves by the second port of what comes in at the first: bytes behind the addresses.
     fn pass(from: &PortVlan, to: &PortVlan, tags: &[u8]) -> Option<Vec<u8>> {
         let mut frame = frame(tags);
@@ -113,7 +116,7 @@ mod tests {
         const URGENT: &[u8] = &[0x81, 0, 0xa0, 0];
         let trunk = |native| PortVlan::Trunk { allowed: vec![(10, 19), (30, 30)], native };
         let (ten, any) = (PortVlan::Access(10), PortVlan::Trunk { allowed: vec![], native: None });
-        let cases: &[(&PortVlan, &PortVlan, &[u8], Option<&[u8]>)] = &[
+        let cases: &[Case<'_>] = &[
             (&ten, &ten, &[], Some(&[])),
             (&ten, &ten, TEN, Some(&[])),
             (&ten, &ten, URGENT, Some(&[])),

@@ -16,6 +16,7 @@ use crate::config::{ConfigError, PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
 use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
+use crate::io::pace::{Arrivals, Spin};
 use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
@@ -66,6 +67,7 @@ struct Running {
     wake_ns: u64,
     /// When the frames that ended the last sleep came.
     woken_ns: Option<u64>,
+    arrivals: Arrivals,
     checked_ns: u64,
 }
 
@@ -142,6 +144,7 @@ impl Worker {
             spin: Spin::for_cores(cores),
             wake_ns: wake::measure(),
             woken_ns: None,
+            arrivals: Arrivals::default(),
             checked_ns: 0,
         };
         running.run()
@@ -157,8 +160,10 @@ impl Running {
             let timeout_ns = self.spin.timeout_ns(asleep_ns, next_due);
             events.wait(self.epoll.as_fd(), timeout_ns)?;
             // a thread that slept is told of a frame some time after it came
-            let came_ns = monotonic_ns().saturating_sub(self.wake_ns);
+            let awake_ns = monotonic_ns();
+            let came_ns = awake_ns.saturating_sub(self.wake_ns);
             self.woken_ns = (came_ns > asleep_ns).then_some(came_ns);
+            self.arrivals.waited(awake_ns, self.woken_ns.is_some(), events.iter().count());
             let mut is_woken = false;
             for (data, flags) in events.iter() {
                 match place_of(data) {
@@ -363,7 +368,7 @@ impl Running {
             for (id, slot) in topology.ports.iter_mut().enumerate() {
                 let lost = slot.port.as_mut().map_or(0, |port| port.lost_before());
                 if lost > 0 {
-                    topology.network.input_trouble(now_ns, id, lost, false);
+                    topology.network.lost_before(now_ns, id, lost);
                 }
             }
         }
@@ -374,12 +379,13 @@ impl Running {
         let Topology { network, ports, .. } = &mut *topology;
         let Some(slot) = ports.get_mut(port) else { return };
         let Some(open) = &mut slot.port else { return };
-        let mut bytes = 0;
+        let (mut bytes, mut packets) = (0, 0);
         let mut is_empty = false;
         for n in 0..limits::READ_BATCH {
             match open.recv(&self.pool, &mut self.scratch) {
                 Ok(Some(received)) => {
                     slot.refused_frames += u64::from(received.frame.is_err());
+                    packets += received.packets();
                     let came_ns = received.stamp_ns.or_else(|| self.woken_ns.filter(|_| n == 0));
                     let now_ns = came_ns.unwrap_or_else(monotonic_ns);
                     network.ingress(now_ns, port, received.frame);
@@ -403,13 +409,13 @@ impl Running {
             }
         }
         let now_ns = monotonic_ns();
+        let since_ns = *slot.behind_since_ns.get_or_insert(now_ns);
         if is_empty {
             slot.behind_since_ns = None;
-        } else {
-            let since_ns = *slot.behind_since_ns.get_or_insert(now_ns);
-            if now_ns - since_ns > limits::LATE_NS {
-                network.input_trouble(now_ns, port, 0, true);
-            }
+        }
+        let waited_ns = (now_ns - since_ns).max(self.arrivals.age_ns(now_ns));
+        if waited_ns > limits::LATE_NS {
+            network.input_waited(now_ns, port, waited_ns, packets);
         }
         let has_gone = slot.gone.is_some();
         if topology.advance() || has_gone {
@@ -445,42 +451,6 @@ impl Running {
                 }
             }
         }
-    }
-}
-
-/// How long to sleep, and how much of the waiting may be done awake.
-#[derive(Debug)]
-struct Spin {
-    budget_ns: u64,
-    window_at_ns: u64,
-    spent_ns: u64,
-    spinning_since_ns: Option<u64>,
-}
-
-impl Spin {
-    fn for_cores(cores: usize) -> Self {
-        let budget_ns =
-            if cores > 2 { limits::SPIN_BUDGET_NS } else { limits::SPIN_BUDGET_FEW_CORES_NS };
-        Self { budget_ns, window_at_ns: 0, spent_ns: 0, spinning_since_ns: None }
-    }
-
-    fn timeout_ns(&mut self, now_ns: u64, next_due_ns: Option<u64>) -> Option<u64> {
-        if let Some(since) = self.spinning_since_ns.take() {
-            self.spent_ns += now_ns.saturating_sub(since);
-        }
-        let left_ns = next_due_ns?.saturating_sub(now_ns);
-        if now_ns.saturating_sub(self.window_at_ns) >= 1_000_000_000 {
-            self.window_at_ns = now_ns;
-            self.spent_ns = 0;
-        }
-        if left_ns == 0 || self.spent_ns >= self.budget_ns {
-            return Some(left_ns);
-        }
-        if left_ns > limits::SPIN_NS {
-            return Some(left_ns - limits::SPIN_NS);
-        }
-        self.spinning_since_ns = Some(now_ns);
-        Some(0)
     }
 }
 
