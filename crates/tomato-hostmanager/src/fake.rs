@@ -182,6 +182,10 @@ impl WireControl for FakeWire {
         known.then(BridgeView::default).ok_or_else(refused)
     }
 
+    async fn lost(&self, _topology: &str, _port: &str, _frames: u64) -> Result<(), WireFault> {
+        self.with(|_state| ())
+    }
+
     async fn instance(&self) -> Result<u64, WireFault> {
         self.with(|state| state.instance)
     }

@@ -63,6 +63,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
     /// All of a running switch or hub.
     async fn bridge(&self, topology: &str, bridge: &str) -> Result<BridgeView, WireFault>;
 
+    /// Tells of frames that the kernel lost in front of a port.
+    async fn lost(&self, topology: &str, port: &str, frames: u64) -> Result<(), WireFault>;
+
     /// The wire's start id, if it lives.
     async fn instance(&self) -> Result<u64, WireFault>;
 
@@ -187,6 +190,11 @@ impl WireControl for SocketWire {
     async fn bridge(&self, topology: &str, bridge: &str) -> Result<BridgeView, WireFault> {
         let (topology, bridge) = (topology.to_owned(), bridge.to_owned());
         self.call(move |client| client.bridge(&topology, &bridge)).await
+    }
+
+    async fn lost(&self, topology: &str, port: &str, frames: u64) -> Result<(), WireFault> {
+        let (topology, port) = (topology.to_owned(), port.to_owned());
+        self.call(move |client| client.lost(&topology, &port, frames)).await
     }
 
     async fn instance(&self) -> Result<u64, WireFault> {

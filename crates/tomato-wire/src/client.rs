@@ -171,6 +171,18 @@ impl WireClient {
         }
     }
 
+    /// Tells of frames that the kernel lost in front of a port.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; refused with `not_found` for an unknown port.
+    pub fn lost(&mut self, topology: &str, port: &str, frames: u64) -> Result<(), ClientError> {
+        let (topology, port) = (topology.to_owned(), port.to_owned());
+        match self.call(&Request::Lost { topology, port, frames }, None)? {
+            Answer::Noted => Ok(()),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
     /// All of a switch or hub.
     ///
     /// # Errors

@@ -60,6 +60,15 @@ pub enum Request {
         /// Only of this topology.
         topology: Option<String>,
     },
+    /// Tells of frames that the kernel lost in front of a port, which the wire cannot see by itself.
+    Lost {
+        /// Key of the topology.
+        topology: String,
+        /// Key of the port.
+        port: String,
+        /// How many.
+        frames: u64,
+    },
     /// Reports all of a switch or hub.
     Bridge {
         /// Key of the topology.
@@ -102,6 +111,8 @@ pub enum Answer {
     Topologies(Vec<String>),
     /// To [`Request::Status`], by topology.
     Status(BTreeMap<String, TopologyStatus>),
+    /// To [`Request::Lost`].
+    Noted,
     /// To [`Request::Bridge`].
     Bridge(BridgeView),
     /// To [`Request::Ping`].

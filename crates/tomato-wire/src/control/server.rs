@@ -80,6 +80,7 @@ fn answer(
         | Request::Attach { topology, .. }
         | Request::Tap { topology, .. }
         | Request::Bridge { topology, .. }
+        | Request::Lost { topology, .. }
         | Request::Remove { topology } => Some(topology),
         Request::Status { topology } => topology.as_ref(),
         Request::Hello { .. } | Request::List | Request::Ping => None,

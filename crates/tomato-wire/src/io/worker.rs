@@ -201,6 +201,7 @@ impl Running {
             Request::Ping => Ok(Answer::Pong),
             Request::List => Ok(Answer::Topologies(self.by_key.keys().cloned().collect())),
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
+            Request::Lost { topology, port, frames } => self.lost(&topology, &port, frames),
             Request::Bridge { topology, bridge } => {
                 self.bridge(&topology, &bridge).map(Answer::Bridge)
             }
@@ -347,6 +348,17 @@ impl Running {
             }
             _ => Ok(all),
         }
+    }
+
+    fn lost(&mut self, key: &str, port: &str, frames: u64) -> Result<Answer, Refusal> {
+        let place = self.by_key.get(key).and_then(|place| self.topologies[*place].as_mut());
+        let found = place.and_then(|topology| Some((topology.network.port(port)?, topology)));
+        let Some((id, topology)) = found else {
+            let message = format!("no port {port:?} in topology {key:?}; apply it first");
+            return Err(Refusal::new(ErrorCode::NotFound, message));
+        };
+        topology.network.lost_before(monotonic_ns(), id, frames);
+        Ok(Answer::Noted)
     }
 
     fn bridge(&self, key: &str, bridge: &str) -> Result<BridgeView, Refusal> {
