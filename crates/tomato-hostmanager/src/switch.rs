@@ -23,7 +23,7 @@ impl Host {
         let missing = || ApiError::new(ErrorCode::EntityDoesNotExist, format!("no element {id}"));
         let element = element.ok_or_else(missing)?;
         match self.parts.wire.bridge(topology.id.as_str(), id.as_str()).await {
-            Ok(view) => Ok(translated(&element, view)),
+            Ok(view) => Ok(translated(&element, &view)),
             Err(WireFault::Refused(_)) => {
                 let message = format!("{} does not run; start it first", element.name);
                 Err(ApiError::new(ErrorCode::InvalidState, message))
@@ -34,7 +34,7 @@ impl Host {
 }
 
 /// With names of interfaces in place of the wire's keys.
-fn translated(element: &WantedElement, view: BridgeView) -> SwitchView {
+fn translated(element: &WantedElement, view: &BridgeView) -> SwitchView {
     let name = |key: &str| {
         let found = element.interfaces.iter().find(|interface| interface.id.as_str() == key);
         found.map_or_else(|| key.to_owned(), |interface| interface.name.clone())
