@@ -170,6 +170,18 @@ def udp(source, sink, target, seconds, pps):
     return seen | {"sent": sent["sent"], "sent_s": sent["seconds"]}
 
 
+def ring_drops(ns, dev):
+    """Packets that the kernel dropped in front of whoever reads a TAP."""
+    shown = json.loads(sh(f"ip -n {ns} -s -j link show dev {dev}"))
+    return shown[0]["stats64"]["tx"]["dropped"]
+
+
+def degraded(status):
+    """Directions that say of some time that they are not to be trusted."""
+    sides = [link[side] for link in status["links"].values() for side in ("forward", "backward")]
+    return sum(bool(side["degraded_intervals"]) for side in sides)
+
+
 def reach(ns, target):
     for _ in range(50):
         line = ["ip", "netns", "exec", ns, "ping", "-c", "1", "-W", "1", target]
@@ -293,19 +305,23 @@ def slice_udp(args):
 
 
 def slice_delay(args):
+    """One-way delay less what was asked for; a veth pair beside it tells what the machine adds by itself."""
     rows = []
     with Namespaces("ab") as ns, Wire([f"{ns[0]}/eth0=a", f"{ns[1]}/eth0=b"]) as wire:
         for n, name in enumerate(ns):
             address(name, "eth0", n)
+        veth(*ns, "veth0", 0)
         for _ in range(args.rounds or 5):
-            for delay in (1, 10):
-                wire.apply(pair(delay_ns=delay * MS))
-                reach(ns[1], "10.9.0.1")
+            for delay in (None, 0, 1, 10):
+                target = "10.9.0.1" if delay is not None else "10.8.0.1"
+                wire.apply(pair(delay_ns=(delay or 0) * MS))
+                reach(ns[1], target)
                 cpu = wire.cpu_s()
-                seen = udp(ns[1], ns[0], "10.9.0.1", 6, 1000)
+                seen = udp(ns[1], ns[0], target, args.seconds or 4, 1000)
                 cpu = wire.cpu_s() - cpu
-                error = {q: (seen[f"{q}_ns"] - delay * MS) / 1000 for q in ("p50", "p90", "p99", "p999")}
-                rows.append({"key": f"delay {delay} ms", "cores": cpu / 6, "lost": seen["lost"], **error})
+                error = {q: (seen[f"{q}_ns"] - (delay or 0) * MS) / 1000 for q in ("p50", "p90", "p99", "p999")}
+                key = "delay of veth" if delay is None else f"delay {delay} ms"
+                rows.append({"key": key, "cores": cpu / (args.seconds or 4), "lost": seen["lost"], **error})
     return rows
 
 
@@ -400,7 +416,7 @@ def udp_spread(ns, count, pps, seconds, wire):
     seen = json.loads(listener.stdout.readline())
     listener.wait(timeout=30)
     cpu = wire.cpu_s() - cpu
-    return {"sent": sent["sent"], "pps": sent["sent"] / sent["seconds"], "lost": sent["sent"] - seen["received"],
+    return {"degraded": degraded(wire.status()) - degraded(before), "sent": sent["sent"], "pps": sent["sent"] / sent["seconds"], "lost": sent["sent"] - seen["received"],
             "cpu_ns_per_packet": cpu * 1e9 / sent["sent"],
             "p50_us": seen["p50_ns"] / 1000 - 10_000, "p99_us": seen["p99_ns"] / 1000 - 10_000}
 
@@ -413,7 +429,7 @@ def slice_edits(args):
         config = pair(delay_ns=MS, queue_bytes=64 << 20)
         wire.apply(config)
         # a pause of the machine must not fill the queue in front of the wire
-        sh(f"ip netns exec {ns[0]} ip link set eth0 txqueuelen 30000")
+        sh(f"ip netns exec {ns[0]} ip link set eth0 txqueuelen {args.ring or 30_000}")
         reach(ns[0], "10.9.0.2")
         seconds = 11
         listener = subprocess.Popen(["ip", "netns", "exec", ns[1], BENCH, "sink", str(seconds + 3)],
@@ -426,6 +442,7 @@ def slice_edits(args):
         seen = json.loads(listener.communicate(timeout=60)[0])
         forward = wire.status()["links"]["l"]["forward"]
         rows.append({"key": "edits", **edits, "dropped_by_wire": sum(forward["drops"].values()),
+                     "dropped_by_ring": ring_drops(ns[0], "eth0"), "degraded": degraded(wire.status()),
                      "offered": forward["offered"], "sent": sent["sent"], **{k: seen[k] for k in
                     ("received", "lost", "doubled", "reordered")}})
     return rows
@@ -488,6 +505,7 @@ def main():
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--count", type=int)
     parser.add_argument("--pps", type=int)
+    parser.add_argument("--ring", type=int, help="packets in front of the TAP during edits")
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     known = json.loads(args.results.read_text()) if args.results.exists() else []

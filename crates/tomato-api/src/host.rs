@@ -22,6 +22,7 @@
 //! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
 //! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
+//! | `GET /elements/{id}/switch` | - | [`SwitchView`](crate::switch::SwitchView) |
 //! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |
 //! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
 //! | `GET /figures` | - | [`HostFigures`](crate::usage::HostFigures) |
@@ -41,6 +42,7 @@ use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
 use tomato_model::link::LinkParams;
+use tomato_model::switching::{PortVlan, SpanningTree};
 use tomato_model::topology::{Outage, Route};
 
 /// Version of this protocol; both sides refuse another one in words.
@@ -95,6 +97,9 @@ pub struct WantedElement {
     pub container: Option<WantedContainer>,
     /// Ageing time for switches, seconds.
     pub ageing_s: u32,
+    /// Part in the spanning tree for switches.
+    #[serde(default)]
+    pub stp: Option<SpanningTree>,
 }
 
 /// The container part of an element.
@@ -135,6 +140,9 @@ pub struct WantedInterface {
     pub addresses: Vec<String>,
     /// Ask by DHCP.
     pub dhcp: bool,
+    /// VLANs of a switch's interface.
+    #[serde(default)]
+    pub vlan: Option<PortVlan>,
 }
 
 /// A wanted connection.

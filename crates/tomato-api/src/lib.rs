@@ -11,4 +11,5 @@ pub mod job;
 pub mod operation;
 pub mod process;
 pub mod request;
+pub mod switch;
 pub mod usage;

@@ -73,6 +73,7 @@ fn element(
         interfaces: element.interfaces.iter().map(interface).collect(),
         container: is_container.then(|| container(element, profiles)).transpose()?,
         ageing_s: element.ageing_s.unwrap_or(AGEING_S_DEFAULT),
+        stp: element.stp,
     })
 }
 
@@ -84,6 +85,7 @@ fn interface(interface: &Interface) -> WantedInterface {
         mtu: interface.mtu,
         addresses: interface.addresses.clone(),
         dhcp: interface.dhcp,
+        vlan: interface.vlan.clone(),
     }
 }
 

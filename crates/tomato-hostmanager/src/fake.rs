@@ -13,7 +13,7 @@ use tomato_api::host::TemplateInfo;
 use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
-use tomato_wire::status::{LinkStatus, TopologyStatus};
+use tomato_wire::status::{BridgeView, LinkStatus, TopologyStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
@@ -169,6 +169,21 @@ impl WireControl for FakeWire {
             }
             status
         })
+    }
+
+    async fn bridge(&self, topology: &str, bridge: &str) -> Result<BridgeView, WireFault> {
+        let known = self.with(|state| {
+            state
+                .topologies
+                .get(topology)
+                .is_some_and(|(config, _)| config.bridges.contains_key(bridge))
+        })?;
+        let refused = || WireFault::Refused(format!("no switch or hub {bridge:?} runs"));
+        known.then(BridgeView::default).ok_or_else(refused)
+    }
+
+    async fn lost(&self, _topology: &str, _port: &str, _frames: u64) -> Result<(), WireFault> {
+        self.with(|_state| ())
     }
 
     async fn instance(&self) -> Result<u64, WireFault> {

@@ -24,6 +24,7 @@ use tomato_api::host::{
     TemplateProgress, WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
+use tomato_api::switch::SwitchView;
 use tomato_api::usage::{ConnectionUsage, ElementUsage, HostFigures};
 use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
@@ -82,6 +83,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/topologies/{id}", put(want).delete(remove))
         .route("/topologies/{id}/counters", get(counters))
         .route("/topologies/{id}/traffic", get(traffic))
+        .route("/elements/{id}/switch", get(element_switch))
         .route("/elements/{id}/usage", get(element_usage))
         .route("/connections/{id}/usage", get(connection_usage))
         .route("/connections/{id}/capture/live", post(capture_live))
@@ -430,6 +432,10 @@ async fn traffic(
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
     let body = Body::from_stream(lines.map(Ok::<Bytes, std::convert::Infallible>));
     Ok((headers, body).into_response())
+}
+
+async fn element_switch(State(host): App, Path(path): Path<String>) -> Answer<Json<SwitchView>> {
+    Ok(Json(host.switch(&id(&path)?).await?))
 }
 
 async fn element_usage(State(host): App, Path(path): Path<String>) -> Answer<Json<ElementUsage>> {

@@ -27,6 +27,7 @@ mod places;
 mod reconcile;
 pub mod registry;
 mod serve;
+mod switch;
 pub mod templates;
 mod traffic;
 pub mod translate;

@@ -10,12 +10,15 @@ use tomato_model::id::{ElementId, InterfaceId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
 use tomato_model::link;
+use tomato_model::switching;
+use tomato_model::units::Span;
 use tomato_virt::container::{
     Cidr, ContainerSpec, InterfaceNet, InterfaceSpec, NetworkSpec, Route,
 };
 use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, DrawKey, End, LinkConfig,
-    LinkParams, LossModel, PortConfig, PortKind, Ratio, Rule, Step, Timeline, TopologyConfig,
+    LinkParams, LossModel, PortConfig, PortKind, PortVlan, Ratio, Rule, Step, StpConfig, Timeline,
+    TopologyConfig,
 };
 
 use crate::ledger::PinnedTemplate;
@@ -129,8 +132,7 @@ pub fn wire_config(
             continue;
         }
         if let Some(mode) = mode {
-            let bridge = BridgeConfig { mode, ageing_s: element.ageing_s.max(1) };
-            config.bridges.insert(element.id.to_string(), bridge);
+            config.bridges.insert(element.id.to_string(), bridge(element, mode));
         }
         for interface in &element.interfaces {
             let key = interface.id.to_string();
@@ -153,6 +155,37 @@ pub fn wire_config(
         }
     }
     config
+}
+
+fn bridge(element: &WantedElement, mode: BridgeMode) -> BridgeConfig {
+    let vlan = |interface: &WantedInterface| {
+        let vlan = match interface.vlan.clone()? {
+            switching::PortVlan::Access(vlan) => PortVlan::Access(vlan),
+            switching::PortVlan::Trunk { allowed, native } => PortVlan::Trunk { allowed, native },
+            switching::PortVlan::Tunnel(vlan) => PortVlan::Tunnel(vlan),
+        };
+        Some((interface.id.to_string(), vlan))
+    };
+    let seconds = |span: Span| u8::try_from(span.0 / 1_000_000_000).unwrap_or(u8::MAX);
+    BridgeConfig {
+        mode,
+        ageing_s: element.ageing_s.max(1),
+        vlans: element.interfaces.iter().filter_map(vlan).collect(),
+        stp: element.stp.map(|stp| StpConfig {
+            priority: stp.priority,
+            address: bridge_address(&element.id),
+            hello_s: seconds(stp.hello),
+            forward_delay_s: seconds(stp.forward_delay),
+            max_age_s: seconds(stp.max_age),
+        }),
+    }
+}
+
+/// A locally administered address out of the end of an element's id, which no other element shares.
+fn bridge_address(id: &ElementId) -> [u8; 6] {
+    let digits = u64::from_str_radix(&id.as_str()[id.as_str().len() - 10..], 16).unwrap_or(0);
+    let [_, _, _, b, c, d, e, f] = digits.to_be_bytes();
+    [0x02, b, c, d, e, f]
 }
 
 fn link_config(

@@ -63,6 +63,8 @@ pub(crate) struct Usage {
 pub(crate) struct Before {
     reads: BTreeMap<ElementId, Read>,
     samples: BTreeMap<TopologyId, Arc<Sample>>,
+    /// Frames that nobody read in time, by interface.
+    unread: BTreeMap<ElementId, BTreeMap<String, u64>>,
 }
 
 impl<T> Kept<T> {
@@ -195,7 +197,11 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
                 received,
             };
             elements.insert(id.clone(), used);
-            next.reads.insert(id, read);
+            next.reads.insert(id.clone(), read);
+            if let Some(then) = before.unread.get(&id) {
+                tell_lost(host, &wanted, &id, then, &usage.unread_frames).await;
+            }
+            next.unread.insert(id, usage.unread_frames);
         }
     }
     *lock(&host.usage.figures) = figures;
@@ -212,6 +218,28 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
     drop(points);
     *before = next;
     host.usage.looks.send_modify(|looks| *looks += 1);
+}
+
+/// Tells the wire of frames of an element that the kernel lost in front of it since the last look.
+async fn tell_lost(
+    host: &Host,
+    wanted: &WantedTopology,
+    id: &ElementId,
+    then: &BTreeMap<String, u64>,
+    now: &BTreeMap<String, u64>,
+) {
+    let element = wanted.elements.iter().find(|element| element.id == *id);
+    for interface in element.iter().flat_map(|element| &element.interfaces) {
+        let counts = [then, now].map(|counts| counts.get(&interface.name).copied().unwrap_or(0));
+        let lost = counts[1].saturating_sub(counts[0]);
+        if lost == 0 {
+            continue;
+        }
+        let (topology, port) = (wanted.id.as_str(), interface.id.as_str());
+        if let Err(error) = host.parts.wire.lost(topology, port, lost).await {
+            tracing::debug!(%error, lost, port, "the wire does not know of lost frames");
+        }
+    }
 }
 
 /// Thousandths of a processor between two readings; a counter that went back began anew.

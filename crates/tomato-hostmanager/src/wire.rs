@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tomato_wire::client::{ClientError, WireClient};
 use tomato_wire::config::TopologyConfig;
-use tomato_wire::status::TopologyStatus;
+use tomato_wire::status::{BridgeView, TopologyStatus};
 
 use crate::error::chain;
 use crate::limits::{WIRE_CALL, WIRE_CALLS_WAITING};
@@ -59,6 +59,12 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
 
     /// Counters of one topology; empty if it is unknown.
     async fn status(&self, topology: &str) -> Result<TopologyStatus, WireFault>;
+
+    /// All of a running switch or hub.
+    async fn bridge(&self, topology: &str, bridge: &str) -> Result<BridgeView, WireFault>;
+
+    /// Tells of frames that the kernel lost in front of a port.
+    async fn lost(&self, topology: &str, port: &str, frames: u64) -> Result<(), WireFault>;
 
     /// The wire's start id, if it lives.
     async fn instance(&self) -> Result<u64, WireFault>;
@@ -179,6 +185,16 @@ impl WireControl for SocketWire {
             Err(WireFault::Refused(_)) => Ok(TopologyStatus::default()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn bridge(&self, topology: &str, bridge: &str) -> Result<BridgeView, WireFault> {
+        let (topology, bridge) = (topology.to_owned(), bridge.to_owned());
+        self.call(move |client| client.bridge(&topology, &bridge)).await
+    }
+
+    async fn lost(&self, topology: &str, port: &str, frames: u64) -> Result<(), WireFault> {
+        let (topology, port) = (topology.to_owned(), port.to_owned());
+        self.call(move |client| client.lost(&topology, &port, frames)).await
     }
 
     async fn instance(&self) -> Result<u64, WireFault> {

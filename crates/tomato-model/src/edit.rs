@@ -166,6 +166,7 @@ pub fn add_element(
         forwarding: false,
         files: std::collections::BTreeMap::new(),
         ageing_s: None,
+        stp: None,
         interfaces: Vec::new(),
         client: std::collections::BTreeMap::new(),
     };
@@ -221,6 +222,7 @@ fn patch_element(
         ("forwarding", patch.forwarding.is_some()),
         ("files", patch.files.is_some()),
         ("ageing_s", patch.ageing_s.is_some()),
+        ("stp", patch.stp.is_some()),
     ];
     if let Some((attribute, _)) =
         named.iter().find(|(name, is)| *is && !element.kind.has_attribute(name))
@@ -241,6 +243,7 @@ fn patch_element(
     element.forwarding = patch.forwarding.unwrap_or(old.forwarding);
     element.files = patch.files.clone().unwrap_or_else(|| old.files.clone());
     element.ageing_s = patch.ageing_s.unwrap_or(old.ageing_s);
+    element.stp = patch.stp.unwrap_or(old.stp);
     patch.client.apply(&mut element.client);
     check_states(&old, element)?;
     let mut errors = Vec::new();
@@ -324,6 +327,7 @@ pub fn add_interface(
         mtu: limits::MTU_DEFAULT,
         addresses: Vec::new(),
         dhcp: false,
+        vlan: None,
         connection: None,
         client: std::collections::BTreeMap::new(),
         id: id.clone(),
@@ -380,6 +384,9 @@ fn patch_interface(
             interface.addresses.clone_from(addresses);
         }
         interface.dhcp = patch.dhcp.unwrap_or(interface.dhcp);
+        if let Some(vlan) = &patch.vlan {
+            interface.vlan.clone_from(vlan);
+        }
         patch.client.apply(&mut interface.client);
     }
     let mut errors = Vec::new();

@@ -13,6 +13,7 @@ use crate::graph::CountingIds;
 use crate::kind::Kind;
 use crate::limits::DIAGNOSTICS_MAX;
 use crate::link::LinkParams;
+use crate::switching::{PortVlan, SpanningTree};
 use crate::topology::{JsonValue, Route};
 
 mod read;
@@ -131,6 +132,9 @@ pub struct FileElement {
     /// Seconds after which a silent address is forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ageing_s: Option<u32>,
+    /// A switch's part in the spanning tree; left out: it passes what others say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stp: Option<SpanningTree>,
     /// Files written before each start, by absolute path.
     #[schemars(default)]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -165,6 +169,9 @@ pub struct FileInterface {
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_false")]
     pub dhcp: bool,
+    /// The VLANs of a switch's interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<PortVlan>,
     /// Client data, keys begin with `_`.
     #[serde(flatten)]
     #[schemars(skip)]

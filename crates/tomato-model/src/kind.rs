@@ -210,6 +210,8 @@ impl Kind {
                 );
                 let max = Some(u64::from(limits::AGEING_S_MAX));
                 all.push(AttributeInfo { unit: Some("s"), min: Some(1), max, ..ageing });
+                let doc = "Its part in the spanning tree: on, on priority=4096 forward_delay=4s";
+                all.push(attribute("stp", doc, ValueType::Text, json!(null), ANY));
             }
             Kind::Hub | Kind::Placeholder => {}
         }

@@ -16,5 +16,6 @@ pub mod name;
 pub mod original;
 pub mod plan;
 pub mod role;
+pub mod switching;
 pub mod topology;
 pub mod units;

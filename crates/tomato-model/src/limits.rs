@@ -70,3 +70,7 @@ pub const TRACE_MAX: usize = 1 << 20;
 pub const STEPS_MAX: usize = 100_000;
 /// Times of queue disciplines, in nanoseconds.
 pub const AQM_NS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000_000;
+/// Numbers of VLANs.
+pub const VLAN: std::ops::RangeInclusive<u16> = 1..=4094;
+/// Most ranges of VLANs that a trunk names.
+pub const VLAN_RANGES_MAX: usize = 64;

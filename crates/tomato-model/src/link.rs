@@ -12,7 +12,7 @@ mod loss;
 mod preset;
 mod range;
 mod rule;
-mod text;
+pub(crate) mod text;
 mod timeline;
 
 pub use discipline::Discipline;

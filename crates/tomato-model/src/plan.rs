@@ -434,6 +434,7 @@ impl<'a> Planner<'a> {
         interface.mac = declared.mac.clone().unwrap_or_else(|| mac_of(&id));
         interface.mtu = declared.mtu.unwrap_or(MTU_DEFAULT);
         interface.dhcp = declared.dhcp;
+        interface.vlan.clone_from(&declared.vlan);
         interface.client.extend(declared.client.clone());
         match &declared.addresses {
             Some(addresses) => interface.addresses.clone_from(addresses),
@@ -598,6 +599,7 @@ fn write(element: &mut Element, wanted: &FileElement) {
     element.routes.clone_from(&wanted.routes);
     element.forwarding = wanted.forwarding;
     element.ageing_s = wanted.ageing_s;
+    element.stp = wanted.stp;
     element.files.clone_from(&wanted.files);
     element.client.extend(wanted.client.clone());
 }

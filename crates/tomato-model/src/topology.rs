@@ -10,6 +10,7 @@ use crate::kind::Kind;
 use crate::lifecycle::State;
 use crate::link::LinkParams;
 use crate::role::Role;
+use crate::switching::{PortVlan, SpanningTree};
 
 /// A topology without its elements and connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -107,6 +108,9 @@ pub struct Element {
     /// Seconds after which a silent MAC address is forgotten (switches).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ageing_s: Option<u32>,
+    /// Its part in the spanning tree (switches); none: it passes what others say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stp: Option<SpanningTree>,
     /// Attachment points, in order of creation.
     pub interfaces: Vec<Interface>,
     /// Data of clients, keys begin with `_`; stored unchecked.
@@ -143,6 +147,9 @@ pub struct Interface {
     /// Whether the element asks for its address by DHCP.
     #[serde(default)]
     pub dhcp: bool,
+    /// Its VLANs (interfaces of switches).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<PortVlan>,
     /// The connection it is joined by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionId>,

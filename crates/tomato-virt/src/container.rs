@@ -178,12 +178,14 @@ pub enum ProcessState {
 }
 
 /// What a container uses now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerUsage {
     /// Processor time since it started, in nanoseconds.
     pub cpu_ns: u64,
     /// Memory charged to it, in bytes, page cache included.
     pub memory_bytes: u64,
+    /// Frames that the kernel dropped because nobody read them in time, by interface, since it was plugged in.
+    pub unread_frames: BTreeMap<String, u64>,
 }
 
 /// The containers of one lab on one host.

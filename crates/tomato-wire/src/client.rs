@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::TopologyConfig;
 use crate::control::message::{self, MessageError};
 use crate::control::{Answer, Refusal, Reply, Request, VERSION, Welcome};
-use crate::status::TopologyStatus;
+use crate::status::{BridgeView, TopologyStatus};
 
 /// A connection to a wire. After an error other than [`ClientError::Refused`] connect again.
 #[derive(Debug)]
@@ -167,6 +167,30 @@ impl WireClient {
         let request = Request::Status { topology: topology.map(str::to_owned) };
         match self.call(&request, None)? {
             Answer::Status(status) => Ok(status),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
+    /// Tells of frames that the kernel lost in front of a port.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; refused with `not_found` for an unknown port.
+    pub fn lost(&mut self, topology: &str, port: &str, frames: u64) -> Result<(), ClientError> {
+        let (topology, port) = (topology.to_owned(), port.to_owned());
+        match self.call(&Request::Lost { topology, port, frames }, None)? {
+            Answer::Noted => Ok(()),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
+    /// All of a switch or hub.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; refused with `not_found` if it is unknown.
+    pub fn bridge(&mut self, topology: &str, bridge: &str) -> Result<BridgeView, ClientError> {
+        let (topology, bridge) = (topology.to_owned(), bridge.to_owned());
+        match self.call(&Request::Bridge { topology, bridge }, None)? {
+            Answer::Bridge(view) => Ok(view),
             _ => Err(ClientError::Mismatch),
         }
     }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
+mod bridge;
 mod link;
 mod rule;
 
+pub use bridge::{BridgeConfig, BridgeMode, PortVlan, StpConfig};
 pub use link::{Discipline, Distribution, DrawKey, LinkParams, LossModel, Ratio, Step, Timeline};
 pub use rule::Rule;
 
@@ -56,27 +58,6 @@ pub enum PortKind {
     Packet,
 }
 
-/// One switch or hub.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BridgeConfig {
-    /// How frames are forwarded.
-    pub mode: BridgeMode,
-    /// How long a learned address is believed, in seconds.
-    #[serde(default = "default_ageing_s")]
-    pub ageing_s: u32,
-}
-
-/// How a bridge forwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BridgeMode {
-    /// Learns addresses; floods what it does not know.
-    Switch,
-    /// Floods everything.
-    Hub,
-}
-
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -90,6 +71,17 @@ pub enum End {
         /// Name of the port, unique within the bridge.
         port: String,
     },
+}
+
+impl End {
+    /// The name of the bridge's port; the key of another one.
+    #[must_use]
+    pub fn bridge_port(&self) -> &str {
+        match self {
+            End::Port(key) => key,
+            End::Bridge { port, .. } => port,
+        }
+    }
 }
 
 /// One link with a behaviour per direction.
@@ -233,8 +225,7 @@ impl TopologyConfig {
         }
         for (key, bridge) in &self.bridges {
             check_key(|| format!("bridges.{key}"), key)?;
-            let age = u64::from(bridge.ageing_s);
-            range(|| format!("bridges.{key}.ageing_s"), age, 1, limits::MAX_AGEING_S.into())?;
+            bridge.check(&format!("bridges.{key}"))?;
         }
         let mut taken = BTreeMap::new();
         let mut dirs = std::collections::BTreeSet::new();
@@ -294,10 +285,6 @@ impl CaptureConfig {
 /// If it is empty or too long.
 pub fn check_topology_key(key: &str) -> Result<(), ConfigError> {
     check_key(|| "topology".to_owned(), key)
-}
-
-fn default_ageing_s() -> u32 {
-    300
 }
 
 fn count(field: &'static str, count: usize, max: usize) -> Result<(), ConfigError> {

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::TopologyConfig;
-use crate::status::TopologyStatus;
+use crate::status::{BridgeView, TopologyStatus};
 
 pub mod message;
 pub mod server;
 
 /// The version of this protocol.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,22 @@ pub enum Request {
         /// Only of this topology.
         topology: Option<String>,
     },
+    /// Tells of frames that the kernel lost in front of a port, which the wire cannot see by itself.
+    Lost {
+        /// Key of the topology.
+        topology: String,
+        /// Key of the port.
+        port: String,
+        /// How many.
+        frames: u64,
+    },
+    /// Reports all of a switch or hub.
+    Bridge {
+        /// Key of the topology.
+        topology: String,
+        /// Key of the bridge.
+        bridge: String,
+    },
     /// Asks whether the data path is alive.
     Ping,
 }
@@ -95,6 +111,10 @@ pub enum Answer {
     Topologies(Vec<String>),
     /// To [`Request::Status`], by topology.
     Status(BTreeMap<String, TopologyStatus>),
+    /// To [`Request::Lost`].
+    Noted,
+    /// To [`Request::Bridge`].
+    Bridge(BridgeView),
     /// To [`Request::Ping`].
     Pong,
 }

@@ -23,4 +23,6 @@ pub mod packet;
 pub mod random;
 mod slots;
 pub mod split;
+pub mod stp;
 pub mod timeline;
+pub mod vlan;

@@ -8,6 +8,7 @@ use crate::core::frame::{Frame, FramePool, Scratch, Unfit};
 use crate::core::network::Undelivered;
 use crate::core::split::Train;
 
+mod pace;
 pub mod packet;
 pub mod socket;
 mod sys;
@@ -60,6 +61,14 @@ pub struct Received {
     pub bytes: usize,
     /// When the kernel took it in, on the clock of the data path; none if the port cannot tell.
     pub stamp_ns: Option<u64>,
+}
+
+impl Received {
+    /// Wire packets in it; one that is none counts as one.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.frame.as_ref().map_or(1, |frame| frame.shape().packets().into())
+    }
 }
 
 /// What a port can do. Where it cannot, packets are written one by one and complete.

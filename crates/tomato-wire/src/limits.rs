@@ -15,8 +15,8 @@ pub const MAX_LINKS: usize = 32_768;
 
 /// Shortest frame: an Ethernet header.
 pub const MIN_FRAME_BYTES: usize = 14;
-/// Longest frame, in bytes, without the frame check sequence.
-pub const MAX_FRAME_BYTES: usize = 65_550;
+/// Longest frame, in bytes, without the frame check sequence: a longest IP packet behind four tags.
+pub const MAX_FRAME_BYTES: usize = 65_566;
 /// Room in front of a frame in the buffer it is read into, for a port's own header.
 pub const FRAME_HEADROOM_BYTES: usize = 16;
 /// Longest headers of a super-frame, in bytes: Ethernet, tags, IP and TCP with their options.
@@ -83,8 +83,14 @@ pub const QUEUE_ENTRY_BYTES: u64 = 64;
 /// Unused frame buffers that are kept, per size class, in bytes.
 pub const FREE_BUFFER_BYTES: usize = 16 << 20;
 
-/// Longest ageing of a switch's MAC table, in seconds (a day).
-pub const MAX_AGEING_S: u32 = 86_400;
+/// Longest ageing of a switch's MAC table, in seconds.
+pub const MAX_AGEING_S: u32 = 1_000_000;
+/// Largest number of a VLAN.
+pub const MAX_VLAN: u16 = 4094;
+/// Most ranges of VLANs that a trunk names.
+pub const MAX_VLAN_RANGES: u64 = 64;
+/// Addresses that move from port to port in a second at least before a switch is said to be in a loop.
+pub const LOOP_MOVES: u64 = 500;
 /// Most addresses in a switch's MAC table.
 pub const MAX_MAC_ENTRIES: usize = 8192;
 /// How often a full MAC table is searched for aged addresses at most, in nanoseconds.

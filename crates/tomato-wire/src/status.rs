@@ -37,6 +37,83 @@ pub struct PortStatus {
 pub struct BridgeStatus {
     /// Addresses in its table.
     pub mac_entries: u64,
+    /// Times that an address was seen at another port than before.
+    #[serde(default)]
+    pub moves: u64,
+    /// So many of them in the last second that frames must run in a loop.
+    #[serde(default)]
+    pub looping: bool,
+}
+
+/// All of one switch or hub.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeView {
+    /// What is observed of it at all times.
+    pub status: BridgeStatus,
+    /// The addresses it knows, by VLAN and address.
+    pub table: Vec<MacEntry>,
+    /// Its ports by name.
+    pub ports: BTreeMap<String, BridgePortStatus>,
+    /// Present if it speaks the spanning tree protocol.
+    pub tree: Option<SpanningTree>,
+}
+
+/// An address that a switch knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MacEntry {
+    /// The address.
+    pub mac: [u8; 6],
+    /// Its VLAN; 0 where there are none.
+    pub vlan: u16,
+    /// The port it was seen at.
+    pub port: String,
+    /// How long ago, in nanoseconds.
+    pub age_ns: u64,
+}
+
+/// Counters of a port of a bridge, in wire packets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgePortStatus {
+    /// Packets that came in.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Packets that went out onto the link.
+    pub sent: u64,
+    /// Their bytes, as they came in.
+    pub sent_bytes: u64,
+    /// Packets that came in and are of no VLAN that the port carries.
+    pub filtered: u64,
+    /// Packets that came in while the spanning tree kept the port from forwarding.
+    pub blocked: u64,
+    /// What the spanning tree has it do.
+    pub state: Option<StpState>,
+}
+
+/// A port's part in the spanning tree (IEEE 802.1D-1998, 8.4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StpState {
+    /// It has no carrier.
+    #[default]
+    Disabled,
+    /// It would close a loop.
+    Blocking,
+    /// It waits for better offers.
+    Listening,
+    /// It learns addresses.
+    Learning,
+    /// It is at work.
+    Forwarding,
+}
+
+/// A switch's view of the spanning tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanningTree {
+    /// Its own id: priority and address.
+    pub id: u64,
+    /// The root's.
+    pub root: u64,
 }
 
 /// What is observed of one link.

@@ -336,6 +336,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/elements/{id}/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show addresses, counters and spanning tree of a running switch or hub. */
+        get: operations["element_switch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/elements/{id}/usage": {
         parameters: {
             query?: never;
@@ -1502,6 +1519,8 @@ export interface components {
             start_count: number;
             /** @description What a host reported last. */
             state: components["schemas"]["State"];
+            /** @description Its part in the spanning tree (switches); none: it passes what others say. */
+            stp?: components["schemas"]["SpanningTree"] | null;
             /** @description What it starts from (containers). */
             template?: string | null;
             /** @description The topology it belongs to. */
@@ -1553,6 +1572,8 @@ export interface components {
             profile?: string | null;
             /** @description New routes, all of them. */
             routes?: components["schemas"]["Route"][] | null;
+            /** @description New part in the spanning tree; JSON `null` means none. */
+            stp?: components["schemas"]["SpanningTree"] | null;
             /** @description New template. */
             template?: string | null;
         } & {
@@ -1721,6 +1742,8 @@ export interface components {
             name: string;
             /** @description Type name it was created with. */
             type_name: string;
+            /** @description Its VLANs (interfaces of switches). */
+            vlan?: components["schemas"]["PortVlan"] | null;
         };
         /** @description A new interface. */
         InterfaceCreate: {
@@ -1754,6 +1777,8 @@ export interface components {
             mtu?: number | null;
             /** @description New name. */
             name?: string | null;
+            /** @description New VLANs of a switch's interface; JSON `null` means none. */
+            vlan?: components["schemas"]["PortVlan"] | null;
         } & {
             [key: string]: unknown | unknown;
         };
@@ -1829,6 +1854,23 @@ export interface components {
             doc: string;
             /** @description The kind. */
             kind: components["schemas"]["Kind"];
+        };
+        /** @description An address that a switch knows. */
+        KnownAddress: {
+            /**
+             * Format: uint64
+             * @description How long ago, in milliseconds.
+             */
+            age_ms: number;
+            /** @description The interface it was seen at. */
+            interface: string;
+            /** @description The address, lower-case with colons. */
+            mac: string;
+            /**
+             * Format: uint16
+             * @description Its VLAN; none on a switch that knows no VLANs.
+             */
+            vlan?: number | null;
         };
         /** @description One direction of a connection's link emulation. */
         LinkParams: {
@@ -2200,6 +2242,13 @@ export interface components {
             /** @description In words. */
             text: string;
         };
+        /**
+         * @description Which VLANs a port of a switch carries; as text `10` or `access 10`, `trunk`, `trunk 10,20-30`,
+         *     `trunk 10,20 native 1`, `tunnel 100`.
+         * @example 10
+         * @example trunk 10,20-30 native 1
+         */
+        PortVlan: string;
         /** @description What somebody has selected. */
         PresenceSet: {
             /**
@@ -2534,6 +2583,13 @@ export interface components {
          * @example 20ms
          */
         Span: string;
+        /**
+         * @description A switch's part in the spanning tree (IEEE 802.1D-1998); as text `on` or
+         *     `on priority=4096 hello=1s forward_delay=4s max_age=6s`.
+         * @example on
+         * @example on priority=4096
+         */
+        SpanningTree: string;
         /** @description How much of an element exists on a host. */
         State: "created" | "prepared" | "started";
         /** @description What holds from a time on; unnamed values stay as they were. */
@@ -2559,6 +2615,59 @@ export interface components {
             loss?: components["schemas"]["Ratio"] | null;
             /** @description Reach these values evenly from those before, instead of at once. */
             ramp?: boolean;
+        };
+        /** @description Counters of one interface of a switch or hub, in frames as they are on the wire. */
+        SwitchPort: {
+            /**
+             * Format: uint64
+             * @description Frames that came in while the spanning tree kept it from forwarding.
+             */
+            blocked: number;
+            /**
+             * Format: uint64
+             * @description Frames that came in and are of no VLAN of the interface.
+             */
+            filtered: number;
+            /**
+             * Format: uint64
+             * @description Frames that came in.
+             */
+            received: number;
+            /**
+             * Format: uint64
+             * @description Their bytes.
+             */
+            received_bytes: number;
+            /**
+             * Format: uint64
+             * @description Frames that went out.
+             */
+            sent: number;
+            /**
+             * Format: uint64
+             * @description Their bytes, as they came in.
+             */
+            sent_bytes: number;
+            /** @description What the spanning tree has it do: `disabled`, `blocking`, `listening`, `learning` or `forwarding`. */
+            state?: string | null;
+        };
+        /** @description A running switch or hub. */
+        SwitchView: {
+            /** @description Its interfaces by name. */
+            interfaces: {
+                [key: string]: components["schemas"]["SwitchPort"];
+            };
+            /** @description So many of them in the last second that frames must run in a loop. */
+            looping: boolean;
+            /**
+             * Format: uint64
+             * @description Times that an address was seen at another interface than before.
+             */
+            moves: number;
+            /** @description The addresses it knows, by VLAN and address. */
+            table: components["schemas"]["KnownAddress"][];
+            /** @description Present if it speaks the spanning tree protocol. */
+            tree?: components["schemas"]["TreeView"] | null;
         };
         /** @description A template as a host has it. */
         TemplateInfo: {
@@ -2785,6 +2894,13 @@ export interface components {
              * @default null
              */
             timeout_s?: number | null;
+        };
+        /** @description A switch's view of the spanning tree. */
+        TreeView: {
+            /** @description Its own id: priority and address in hexadecimal. */
+            id: string;
+            /** @description The root's id. */
+            root: string;
         };
         /** @description The type of an attribute's value. */
         ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map";
@@ -3719,6 +3835,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Interface"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    element_switch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwitchView"];
                 };
             };
             /** @description A problem. */

@@ -4,6 +4,7 @@ use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, Method, Operation, Param, schema};
 use crate::request::CaptureFilter;
+use crate::switch::SwitchView;
 use crate::usage::{ConnectionUsage, ElementUsage};
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -61,6 +62,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<ElementUsage>),
         doc: "Show what an element used in the last hour.",
+        long: false,
+    },
+    Operation {
+        name: "element_switch",
+        noun: "element",
+        verb: "switch",
+        method: Method::Get,
+        path: "/elements/{id}/switch",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<SwitchView>),
+        doc: "Show addresses, counters and spanning tree of a running switch or hub.",
         long: false,
     },
     Operation {

@@ -8,6 +8,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ExecAnswer, ExecCall};
 use tomato_api::job::Job;
 use tomato_api::request::ElementCreate;
+use tomato_api::switch::SwitchView;
 use tomato_api::usage::ElementUsage;
 use tomato_model::edit::{self, ElementPatch, NewElement};
 use tomato_model::flag::Flag;
@@ -190,6 +191,18 @@ impl App {
         self.inner.host.get(&format!("/v1/elements/{id}/usage")).await
     }
 
+    /// What a running switch or hub knows and counted.
+    pub async fn element_switch(&self, caller: &Caller, id: &ElementId) -> Answer<SwitchView> {
+        let element = self.element_info(caller, id).await?;
+        if element.kind.is_device() {
+            let text = format!("element {} is a {}, no switch or hub", element.name, element.kind);
+            let error = ApiError::new(ErrorCode::UnsupportedAction, text);
+            return Err(error.with(json!({"element": element.id})));
+        }
+        need_running(&element)?;
+        self.inner.host.get(&format!("/v1/elements/{id}/switch")).await
+    }
+
     /// Opens the terminal of a started container: streams of [`tomato_api::console::Frame`]s in both directions.
     pub async fn element_console(
         &self,
@@ -224,6 +237,10 @@ pub(crate) fn need_offered(element: &Element) -> Answer<()> {
 /// Refuses elements in which nothing runs now.
 pub(crate) fn need_started(element: &Element) -> Answer<()> {
     need_container(element)?;
+    need_running(element)
+}
+
+fn need_running(element: &Element) -> Answer<()> {
     if element.state == State::Started {
         return Ok(());
     }

@@ -151,6 +151,7 @@ async fn element(app: &App, call: Call) -> Answer<Response> {
         "action" => Ok(json(&app.element_action(&caller, &call.id()?, action(&call)?).await?)),
         "console" => socket::console(app, call).await,
         "usage" => Ok(json(&app.element_usage(&caller, &call.id()?).await?)),
+        "switch" => Ok(json(&app.element_switch(&caller, &call.id()?).await?)),
         "exec" => {
             let id: ElementId = call.id()?;
             Ok(json(&app.element_exec(&caller, &id, call.json().await?).await?))

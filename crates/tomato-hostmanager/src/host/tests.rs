@@ -98,6 +98,7 @@ fn container(n: u64) -> WantedElement {
         mtu: 1500,
         addresses: vec![format!("10.0.0.{n}/24")],
         dhcp: false,
+        vlan: None,
     };
     WantedElement {
         id: element(n),
@@ -118,6 +119,7 @@ fn container(n: u64) -> WantedElement {
             files: BTreeMap::from([("/etc/motd".to_owned(), "hello".to_owned())]),
         }),
         ageing_s: 300,
+        stp: None,
     }
 }
 

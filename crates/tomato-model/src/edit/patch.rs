@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::kind::Kind;
 use crate::link::LinkPatch;
+use crate::switching::{PortVlan, SpanningTree};
 use crate::topology::{JsonValue, Route};
 
 /// Data of clients: keys that begin with `_`. In a patch, JSON `null` removes the key.
@@ -101,6 +102,9 @@ pub struct ElementPatch {
     /// New ageing time in seconds; JSON `null` means the default again.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::link::some")]
     pub ageing_s: Option<Option<u32>>,
+    /// New part in the spanning tree; JSON `null` means none.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::link::some")]
+    pub stp: Option<Option<SpanningTree>>,
     /// Client data.
     #[serde(flatten)]
     pub client: ClientData,
@@ -138,6 +142,9 @@ pub struct InterfacePatch {
     /// Ask by DHCP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<bool>,
+    /// New VLANs of a switch's interface; JSON `null` means none.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::link::some")]
+    pub vlan: Option<Option<PortVlan>>,
     /// Client data.
     #[serde(flatten)]
     pub client: ClientData,

@@ -253,7 +253,7 @@ impl Reader {
     }
 
     fn interface(&mut self, node: &Node, path: &str) -> FileInterface {
-        let fields = self.fields(node, path, &["type", "addresses", "mac", "mtu", "dhcp"]);
+        let fields = self.fields(node, path, &["type", "addresses", "mac", "mtu", "dhcp", "vlan"]);
         let addresses = self.list(&fields, "addresses").map(|nodes| {
             nodes.iter().filter_map(|node| self.text_of(node, &fields.path("addresses"))).collect()
         });
@@ -263,6 +263,7 @@ impl Reader {
             mac: self.text(&fields, "mac").map(|mac| mac.to_ascii_lowercase()),
             mtu: self.number(&fields, "mtu"),
             dhcp: self.flag(&fields, "dhcp").unwrap_or(false),
+            vlan: self.parsed(&fields, "vlan"),
             client: fields.client,
         }
     }
@@ -291,6 +292,7 @@ impl Reader {
             "routes",
             "forwarding",
             "ageing_s",
+            "stp",
             "files",
             "interfaces",
         ];
@@ -334,6 +336,7 @@ impl Reader {
             routes,
             forwarding: self.flag(&fields, "forwarding").unwrap_or(false),
             ageing_s: self.number(&fields, "ageing_s"),
+            stp: self.parsed(&fields, "stp"),
             files,
             interfaces,
             client: fields.client,

@@ -234,3 +234,38 @@ fn any_graph_survives_export_and_import() {
         assert_eq!((same.steps, same.graph), (Vec::new(), made), "round {round}: {yaml}");
     }
 }
+
+#[test]
+fn what_switches_and_rules_say_comes_back() {
+    let text = "tomato: 1
+name: vlans
+elements:
+  a: {kind: container, template: x}
+  s:
+    kind: switch
+    stp: on priority=4096
+    interfaces: {eth0: {vlan: 10}, eth1: {vlan: 'trunk 10,20-30 native 1'}}
+  t: {kind: switch, interfaces: {eth0: {vlan: trunk}}}
+connections:
+  l:
+    between: [a, 's:eth0']
+    forward: {rules: [{match: udp port 53, loss: 5%}], draws: content}
+    backward: {timeline: {steps: [{at: 1s, down: true}], repeat: 2s}}
+  m: {between: ['s:eth1', 't:eth0'], both: {down: true}}
+";
+    let yaml = export(&graph(text)).to_yaml().unwrap();
+    assert_eq!(export(&graph(&yaml)).to_yaml().unwrap(), yaml);
+    for said in ["on priority=4096", "trunk 10,20-30 native 1", "udp port 53", "down: true"] {
+        assert!(yaml.contains(said), "{yaml}");
+    }
+    let wrong = [
+        ("{vlan: 10}", "{vlan: 4095}", 8),
+        ("udp port 53", "udp prt 53", 13),
+        ("on priority=4096", "maybe", 7),
+        ("template: x}", "template: x, interfaces: {eth0: {vlan: 7}}}", 4),
+    ];
+    for (old, new, line) in wrong {
+        let found = parse(&text.replace(old, new)).expect_err(new);
+        assert_eq!(found.iter().map(|d| d.line).collect::<Vec<_>>(), [line], "{found:?}");
+    }
+}

@@ -43,6 +43,7 @@ fn element(element: &Element) -> FileElement {
         routes: element.routes.clone(),
         forwarding: element.forwarding,
         ageing_s: element.ageing_s,
+        stp: element.stp,
         files: element.files.clone(),
         interfaces: interfaces.map(|i| (i.name.clone(), interface(element, i))).collect(),
         client: element.client.clone(),
@@ -65,6 +66,7 @@ fn interface(element: &Element, interface: &Interface) -> FileInterface {
         mac: Some(interface.mac.clone()).filter(|mac| *mac != mac_of(&interface.id)),
         mtu: Some(interface.mtu).filter(|mtu| *mtu != MTU_DEFAULT),
         dhcp: interface.dhcp,
+        vlan: interface.vlan.clone(),
         client: interface.client.clone(),
     }
 }

@@ -169,6 +169,7 @@ fn check_kind(path: &str, element: &Element, errors: &mut Vec<ModelError>) {
         ("forwarding", element.forwarding),
         ("files", !element.files.is_empty()),
         ("ageing_s", element.ageing_s.is_some()),
+        ("stp", element.stp.is_some()),
     ];
     for (attribute, is_set) in set {
         if is_set && !element.kind.has_attribute(attribute) {
@@ -251,6 +252,11 @@ fn check_interface(path: &str, kind: Kind, interface: &Interface, errors: &mut V
     if !kind.is_device() && (!interface.addresses.is_empty() || interface.dhcp) {
         let message = format!("a {kind} has no addresses");
         errors.push(ModelError::new(&at, message, "give addresses to the devices joined by it"));
+    }
+    if kind != Kind::Switch && interface.vlan.is_some() {
+        let message = format!("an interface of a {kind} has no VLANs");
+        let remedy = "set them at the switch, or make an interface like eth0.10 inside the element";
+        errors.push(ModelError::new(&format!("{path}.vlan"), message, remedy));
     }
     if interface.addresses.len() > limits::ADDRESSES_MAX {
         let remedy = format!("use at most {}", limits::ADDRESSES_MAX);

@@ -16,15 +16,15 @@ pub struct TextError {
 }
 
 /// The parts of such a text.
-pub(super) struct Words<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Words<'a> {
+    pub(crate) name: &'a str,
     /// Words without `=`.
-    pub(super) plain: Vec<&'a str>,
+    pub(crate) plain: Vec<&'a str>,
     values: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(crate) fn of(text: &'a str) -> Self {
         let mut words = text.split_whitespace();
         let name = words.next().unwrap_or_default();
         let (mut plain, mut values) = (Vec::new(), BTreeMap::new());
@@ -40,7 +40,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a value out; outer none: it is there and wrong.
-    pub(super) fn take<T: FromStr>(&mut self, key: &str) -> Option<Option<T>> {
+    pub(crate) fn take<T: FromStr>(&mut self, key: &str) -> Option<Option<T>> {
         match self.values.remove(key) {
             None => Some(None),
             Some(text) => text.parse().ok().map(Some),
@@ -48,13 +48,18 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a value out, or this one.
-    pub(super) fn take_or<T: FromStr>(&mut self, key: &str, usual: T) -> Option<T> {
+    pub(crate) fn take_or<T: FromStr>(&mut self, key: &str, usual: T) -> Option<T> {
         Some(self.take(key)?.unwrap_or(usual))
     }
 
     /// Whether everything was taken and no plain word is left.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.values.is_empty() && self.plain.is_empty()
+    }
+
+    /// The first word and the others, if there are no values.
+    pub(crate) fn plainly(self) -> Option<(&'a str, Vec<&'a str>)> {
+        self.values.is_empty().then_some((self.name, self.plain))
     }
 }
 
@@ -89,4 +94,4 @@ macro_rules! as_text {
     };
 }
 
-pub(super) use as_text;
+pub(crate) use as_text;

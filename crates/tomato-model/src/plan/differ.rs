@@ -25,6 +25,7 @@ pub(super) fn elements(old: &Element, new: &Element) -> Vec<String> {
     told("forwarding", on_off(old.forwarding), on_off(new.forwarding));
     let seconds = |value: Option<u32>| value.map_or_else(|| "usual".to_owned(), |s| s.to_string());
     told("ageing_s", seconds(old.ageing_s), seconds(new.ageing_s));
+    told("stp", word(old.stp.as_ref()), word(new.stp.as_ref()));
     if old.files != new.files {
         found.push("files".to_owned());
     }
@@ -41,6 +42,7 @@ pub(super) fn interfaces(old: &Interface, new: &Interface) -> Vec<String> {
         ("mac", old.mac.clone(), new.mac.clone()),
         ("mtu", old.mtu.to_string(), new.mtu.to_string()),
         ("dhcp", on_off(old.dhcp), on_off(new.dhcp)),
+        ("vlan", word(old.vlan.as_ref()), word(new.vlan.as_ref())),
     ];
     let differing = all.into_iter().filter(|(_, old, new)| old != new);
     let mut found: Vec<String> =
@@ -97,6 +99,10 @@ fn params(direction: &str, old: &LinkParams, new: &LinkParams) -> Vec<String> {
         .filter(|name| old.get(*name) != new.get(*name))
         .map(|name| format!("{direction} {name} {} > {}", told(old.get(name)), told(new.get(name))))
         .collect()
+}
+
+fn word(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 fn on_off(value: bool) -> String {

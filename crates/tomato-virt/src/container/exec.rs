@@ -375,7 +375,12 @@ impl Inner {
             return Err(ContainerError::NotPrepared(id.clone()));
         }
         let reading = self.reading(id)?;
-        Ok(ContainerUsage { cpu_ns: reading.cpu_ns, memory_bytes: reading.memory_bytes })
+        let unread_frames = match self.started(id) {
+            Ok((_, process)) => unread_frames(&read_devices(process.pid)),
+            Err(_) => BTreeMap::new(),
+        };
+        let (cpu_ns, memory_bytes) = (reading.cpu_ns, reading.memory_bytes);
+        Ok(ContainerUsage { cpu_ns, memory_bytes, unread_frames })
     }
 
     pub(super) fn disk(&self, id: &ElementId) -> Result<super::DiskUse, ContainerError> {
@@ -559,5 +564,36 @@ impl Run<'_> {
             stderr: stderr.kept,
             timed_out,
         }
+    }
+}
+/// What the kernel counts of the interfaces that a process has; nothing if it has ended.
+fn read_devices(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default()
+}
+
+/// Frames dropped on their way out, by interface: the 12th number of its line (proc(5), `/proc/net/dev`).
+fn unread_frames(devices: &str) -> BTreeMap<String, u64> {
+    let line = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        let dropped = numbers.split_whitespace().nth(11)?.parse().ok()?;
+        Some((name.trim().to_owned(), dropped))
+    };
+    devices.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_frames_are_read_by_interface() {
+        let devices = "Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:       0       0    1    2    0     0          0         0        0       0    0    0    0     0       0          0
+  eth0: 1000 10 0 3 0 0 0 0 2000 20 0 77 0 0 0 0
+";
+        let known = unread_frames(devices);
+        assert_eq!((known.len(), known["lo"], known["eth0"]), (2, 0, 77));
+        assert!(read_devices(std::process::id()).contains("lo:"));
     }
 }

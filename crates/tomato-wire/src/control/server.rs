@@ -79,6 +79,8 @@ fn answer(
         Request::Apply { topology, .. }
         | Request::Attach { topology, .. }
         | Request::Tap { topology, .. }
+        | Request::Bridge { topology, .. }
+        | Request::Lost { topology, .. }
         | Request::Remove { topology } => Some(topology),
         Request::Status { topology } => topology.as_ref(),
         Request::Hello { .. } | Request::List | Request::Ping => None,

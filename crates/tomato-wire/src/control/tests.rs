@@ -7,6 +7,7 @@ use super::message::{self, MessageError};
 use super::server::{self, Service};
 use super::*;
 use crate::limits;
+use crate::status::BridgeView;
 
 /// Answers without a data path.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ impl Service for Fake {
             Request::Status { .. } => Ok(Answer::Status(BTreeMap::new())),
             Request::Remove { .. } => Ok(Answer::Removed),
             Request::Tap { .. } => Ok(Answer::Tapped),
+            Request::Lost { .. } => Ok(Answer::Noted),
+            Request::Bridge { .. } => Ok(Answer::Bridge(BridgeView::default())),
             Request::Hello { .. } => unreachable!("the server answers it"),
         }
     }

@@ -176,7 +176,6 @@ impl Direction {
 
     /// Takes packets in at `now_ns`.
     pub fn offer(&mut self, now_ns: u64, train: &Train) {
-        self.seen_ns = self.seen_ns.max(now_ns);
         self.catch_up(now_ns);
         if !self.is_up() {
             self.refuse(DropCause::Disconnected, train.count.into());
@@ -217,6 +216,12 @@ impl Direction {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.model.as_ref().is_none_or(|model| !model.params.down)
+    }
+
+    /// The latest time heard of, in nanoseconds.
+    #[must_use]
+    pub fn seen_ns(&self) -> u64 {
+        self.seen_ns
     }
 
     /// Whether the timeline took it down or up since the last call.
@@ -275,9 +280,13 @@ impl Direction {
         self.health.lost(now_ns, packets);
     }
 
-    /// Packets wait in front of the port that this direction begins at, longer than is fair.
-    pub fn input_waits(&mut self, now_ns: u64) {
-        self.health.waits(now_ns);
+    /// Packets may have waited this long in front of the port that this direction begins at; noted if that is longer
+    /// than they may be late.
+    pub fn input_waited(&mut self, now_ns: u64, waited_ns: u64, packets: u64) {
+        let delay_ns = self.model.as_ref().map_or(0, |model| model.params.delay_ns);
+        if waited_ns > Health::bound_ns(delay_ns) {
+            self.health.waited(now_ns, packets);
+        }
     }
 
     /// Drops everything on the link: the cable is cut.
@@ -330,7 +339,6 @@ impl Direction {
         if self.queue.front()?.due_ns > until_ns {
             return None;
         }
-        self.seen_ns = self.seen_ns.max(now_ns);
         let entry = self.queue.pop_front()?;
         let packets = u64::from(entry.train.count);
         self.queued_packets -= packets;
@@ -467,6 +475,7 @@ impl Direction {
 
     /// Does what queue discipline and timeline would have done up to now.
     fn catch_up(&mut self, now_ns: u64) {
+        self.seen_ns = self.seen_ns.max(now_ns);
         let Some(mut model) = self.model.take() else { return };
         while let Some(turn_ns) = model.turn_ns().filter(|turn_ns| *turn_ns <= now_ns) {
             self.settle(turn_ns, &mut model);

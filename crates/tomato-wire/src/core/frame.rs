@@ -201,7 +201,13 @@ impl Frame {
     /// Another frame of the same pool, one wire packet; none if the pool is exhausted.
     #[must_use]
     pub fn sibling(&self, bytes: &[u8]) -> Option<Frame> {
-        Inner::frame(&self.pool, bytes, Shape::WHOLE)
+        self.sibling_of(bytes, Shape::WHOLE)
+    }
+
+    /// The same of any shape.
+    #[must_use]
+    pub fn sibling_of(&self, bytes: &[u8], shape: Shape) -> Option<Frame> {
+        Inner::frame(&self.pool, bytes, shape)
     }
 }
 

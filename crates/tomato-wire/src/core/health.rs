@@ -1,8 +1,8 @@
 //! Whether what a direction did can be trusted, and when it could not.
 //!
 //! A window of [`limits::HEALTH_WINDOW_NS`] is bad if more than one packet in a hundred left later than it should
-//! (the bound is `max(1 ms, 10 % of the delay)`), if a packet was lost by something else than the model, or if
-//! packets waited longer than that in front of the model. Bad windows next to each other are one interval.
+//! or may have waited longer in front of the model (the bound is `max(1 ms, 10 % of the delay)`), or if a packet was
+//! lost by something else than the model. Bad windows next to each other are one interval.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub struct Health {
     packets: u64,
     late: u64,
     lost: u64,
-    has_waited: bool,
+    waited: u64,
     intervals: VecDeque<Interval>,
 }
 
@@ -50,10 +50,10 @@ impl Health {
         self.lost += packets;
     }
 
-    /// Packets wait in front of the model for longer than the bound.
-    pub fn waits(&mut self, now_ns: u64) {
+    /// Packets may have waited in front of the model for longer than the bound.
+    pub fn waited(&mut self, now_ns: u64, packets: u64) {
         self.roll(now_ns);
-        self.has_waited = true;
+        self.waited += packets;
     }
 
     /// Whether the direction is degraded at `now_ns`, and all intervals, as times before now.
@@ -81,7 +81,7 @@ impl Health {
     }
 
     fn is_bad(&self) -> bool {
-        self.late * 100 > self.packets || self.lost > 0 || self.has_waited
+        (self.late + self.waited) * 100 > self.packets || self.lost > 0
     }
 
     /// Ends the window if its time is over.
@@ -107,7 +107,7 @@ impl Health {
             }
         }
         self.window_at_ns = now_ns;
-        (self.packets, self.late, self.lost, self.has_waited) = (0, 0, 0, false);
+        (self.packets, self.late, self.lost, self.waited) = (0, 0, 0, 0);
     }
 }
 
@@ -143,7 +143,13 @@ mod tests {
         health.lost(start + 9100 * MS, 3);
         let (is_degraded, intervals) = health.report(start + 9100 * MS);
         assert_eq!((is_degraded, intervals.len(), intervals[1].lost_frames), (true, 2, 3));
-        health.waits(start + 20_000 * MS);
+        // one in a hundred may have waited, too
+        for n in 0..200 {
+            health.left(start + 20_000 * MS + n, 0, bound, 1);
+        }
+        health.waited(start + 20_001 * MS, 2);
+        assert!(!health.report(start + 20_001 * MS).0);
+        health.waited(start + 20_001 * MS, 1);
         assert!(health.report(start + 20_001 * MS).0);
     }
 

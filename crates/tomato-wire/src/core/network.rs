@@ -10,14 +10,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
-use crate::core::bridge::{Bridge, Egress, LinkEnd};
+use crate::core::bridge::{Bridge, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::random::Streams;
 use crate::core::slots::Slots;
 use crate::core::split::Train;
 use crate::limits;
-use crate::status::{BridgeStatus, LinkStatus, TopologyStatus};
+use crate::status::{LinkStatus, TopologyStatus};
+
+mod bridging;
 
 /// The time of an event that is none.
 const UNSCHEDULED: u64 = u64::MAX;
@@ -58,6 +60,9 @@ pub struct Network {
     sequence: u64,
     /// A timeline changed a carrier.
     has_turned: bool,
+    /// Where a frame goes on from a bridge.
+    ends: Vec<LinkEnd>,
+    room: Vec<u8>,
 }
 
 /// What [`Network::apply`] took away or replaced.
@@ -80,6 +85,8 @@ struct Port {
 struct Switchboard {
     config: crate::config::BridgeConfig,
     bridge: Bridge,
+    /// As for links.
+    scheduled_ns: u64,
 }
 
 #[derive(Debug)]
@@ -104,8 +111,16 @@ enum Place {
 struct Event {
     due_ns: u64,
     sequence: u64,
-    end: LinkEnd,
-    serial: u64,
+    target: Target,
+}
+
+/// What an event is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    /// A direction, by the end it begins at, of the link of this serial number.
+    Direction(LinkEnd, u64),
+    /// A bridge's own work.
+    Bridge(usize),
 }
 
 impl Link {
@@ -149,7 +164,7 @@ impl Network {
                 })
             });
             if !keeps {
-                removed.links.extend(self.remove_link(&key));
+                removed.links.extend(self.remove_link(now_ns, &key));
             }
         }
         for key in self.ports.keys() {
@@ -163,7 +178,7 @@ impl Network {
                 self.bridges.remove(&key);
             }
         }
-        self.add_places(config);
+        self.add_places(now_ns, config);
         for (key, wanted) in &config.links {
             match self.links.position(key) {
                 Some(link) => self.change_link(now_ns, key, link, wanted, is_reseeded),
@@ -220,17 +235,24 @@ impl Network {
         }
     }
 
-    /// What a port knows of frames that did not reach it in time: how many were lost, and whether some wait too long.
-    pub fn input_trouble(&mut self, now_ns: u64, port: PortId, lost: u64, waits: bool) {
-        let Some(end) = self.ports.get(port).and_then(|port| port.end) else { return };
-        let Some(link) = self.links.get_mut(end.link) else { return };
-        let direction = &mut link.directions[end.side];
-        if lost > 0 {
+    /// Frames were lost in front of a port.
+    pub fn lost_before(&mut self, now_ns: u64, port: PortId, lost: u64) {
+        if let Some(direction) = self.direction_from(port) {
             direction.lost_before(now_ns, lost);
         }
-        if waits {
-            direction.input_waits(now_ns);
+    }
+
+    /// Packets may have waited this long in front of a port.
+    pub fn input_waited(&mut self, now_ns: u64, port: PortId, waited_ns: u64, packets: u64) {
+        if let Some(direction) = self.direction_from(port) {
+            direction.input_waited(now_ns, waited_ns, packets);
         }
+    }
+
+    /// The direction that begins at a port.
+    fn direction_from(&mut self, port: PortId) -> Option<&mut Direction> {
+        let end = self.ports.get(port)?.end?;
+        Some(&mut self.links.get_mut(end.link)?.directions[end.side])
     }
 
     /// Moves up to `budget` trains that are due at `now_ns`, each over one link. Returns how many it moved;
@@ -243,9 +265,15 @@ impl Network {
                 Some(_) | None => break,
             }
             let Some(Reverse(event)) = self.events.pop() else { break };
-            let end = event.end;
+            let (end, serial) = match event.target {
+                Target::Direction(end, serial) => (end, serial),
+                Target::Bridge(bridge) => {
+                    self.tick(&event, bridge);
+                    continue;
+                }
+            };
             let Some(link) = self.links.get_mut(end.link) else { continue };
-            if link.serial != event.serial || link.scheduled_ns[end.side] != event.due_ns {
+            if link.serial != serial || link.scheduled_ns[end.side] != event.due_ns {
                 continue;
             }
             link.scheduled_ns[end.side] = UNSCHEDULED;
@@ -275,8 +303,7 @@ impl Network {
             entry.unlinked_frames = port.unlinked_frames;
         }
         for (key, _, board) in self.bridges.iter() {
-            let mac_entries = board.bridge.mac_entries(now_ns);
-            status.bridges.insert(key.to_owned(), BridgeStatus { mac_entries });
+            status.bridges.insert(key.to_owned(), board.bridge.status(now_ns));
         }
         for (key, _, link) in self.links.iter_mut() {
             let carriers = [0, 1].map(|side| link.has_carrier(side));
@@ -357,29 +384,12 @@ impl Network {
         budget
     }
 
-    fn bridge(&mut self, now_ns: u64, bridge: usize, from: LinkEnd, train: &Train) {
-        let Some(board) = self.bridges.get_mut(bridge) else { return };
-        match board.bridge.forward(now_ns, from, train.frame.bytes()) {
-            Egress::Nowhere => {}
-            Egress::To(end) => self.enter(now_ns, end, train),
-            Egress::Flood => {
-                for n in 0.. {
-                    let board = self.bridges.get(bridge);
-                    let Some(&end) = board.and_then(|board| board.bridge.ends().get(n)) else {
-                        break;
-                    };
-                    if end != from {
-                        self.enter(now_ns, end, train);
-                    }
-                }
-            }
-        }
-    }
-
     fn schedule(&mut self, end: LinkEnd) {
         let Some(link) = self.links.get_mut(end.link) else { return };
         if link.directions[end.side].take_turn() {
-            self.turned(end);
+            self.has_turned = true;
+            let now_ns = link.directions[end.side].seen_ns();
+            self.tell_carrier(now_ns, LinkEnd { link: end.link, side: 1 - end.side });
         }
         let Some(link) = self.links.get_mut(end.link) else { return };
         let Some(due_ns) = link.directions[end.side].next_due() else { return };
@@ -388,24 +398,9 @@ impl Network {
         }
         link.scheduled_ns[end.side] = due_ns;
         self.sequence += 1;
-        let event = Event { due_ns, sequence: self.sequence, end, serial: link.serial };
+        let target = Target::Direction(end, link.serial);
+        let event = Event { due_ns, sequence: self.sequence, target };
         self.events.push(Reverse(event));
-    }
-
-    /// The direction that begins at `end` went down or up: so did the carrier where it leads to.
-    fn turned(&mut self, end: LinkEnd) {
-        self.has_turned = true;
-        self.forget_at(LinkEnd { link: end.link, side: 1 - end.side });
-    }
-
-    /// A bridge at this end forgets what it learned there.
-    fn forget_at(&mut self, end: LinkEnd) {
-        let place = self.links.get(end.link).map(|link| link.ends[end.side]);
-        if let Some(Place::Bridge(bridge)) = place
-            && let Some(board) = self.bridges.get_mut(bridge)
-        {
-            board.bridge.forget(end);
-        }
     }
 
     /// Whether a carrier changed since the last call without [`Network::apply`].
@@ -423,7 +418,7 @@ impl Network {
         })
     }
 
-    fn add_places(&mut self, config: &TopologyConfig) {
+    fn add_places(&mut self, now_ns: u64, config: &TopologyConfig) {
         for (key, wanted) in &config.ports {
             if self.ports.position(key).is_none() {
                 let port = Port { config: wanted.clone(), end: None, unlinked_frames: 0 };
@@ -434,13 +429,18 @@ impl Network {
             match self.bridges.position(key).and_then(|id| self.bridges.get_mut(id)) {
                 Some(board) if board.config == *wanted => {}
                 Some(board) => {
-                    board.bridge.change(wanted);
+                    board.bridge.change(now_ns, wanted);
                     board.config = wanted.clone();
                 }
                 None => {
-                    let bridge = Bridge::new(wanted);
-                    self.bridges.insert(key, Switchboard { config: wanted.clone(), bridge });
+                    let bridge = Bridge::new(now_ns, wanted);
+                    let scheduled_ns = UNSCHEDULED;
+                    let board = Switchboard { config: wanted.clone(), bridge, scheduled_ns };
+                    self.bridges.insert(key, board);
                 }
+            }
+            if let Some(id) = self.bridges.position(key) {
+                self.serve_bridge(now_ns, id);
             }
         }
     }
@@ -475,11 +475,13 @@ impl Network {
                 }
                 Place::Bridge(bridge) => {
                     if let Some(board) = self.bridges.get_mut(bridge) {
-                        board.bridge.attach(end);
+                        let name = wanted.ends[side].bridge_port();
+                        board.bridge.attach(end, name);
                     }
                 }
             }
             self.schedule(end);
+            self.tell_carrier(now_ns, end);
         }
     }
 
@@ -496,7 +498,6 @@ impl Network {
         if link.config == *wanted && !is_reseeded {
             return;
         }
-        let had_carrier = [0, 1].map(|side| link.has_carrier(side));
         let is_cut = link.config.connected && !wanted.connected;
         for side in [0, 1] {
             let new = behaviour(wanted, side);
@@ -510,18 +511,14 @@ impl Network {
         link.config = wanted.clone();
         // what was due may be gone, and a new timeline may begin
         link.scheduled_ns = [UNSCHEDULED; 2];
-        let has_carrier = [0, 1].map(|side| link.has_carrier(side));
-        for side in [0, 1] {
-            let end = LinkEnd { link: id, side };
-            if had_carrier[side] && !has_carrier[side] {
-                self.forget_at(end);
-            }
+        for end in [0, 1].map(|side| LinkEnd { link: id, side }) {
+            self.tell_carrier(now_ns, end);
             self.schedule(end);
         }
         tracing::debug!(link = key, now_ns, "link changed");
     }
 
-    fn remove_link(&mut self, key: &str) -> Option<usize> {
+    fn remove_link(&mut self, now_ns: u64, key: &str) -> Option<usize> {
         let (id, link) = self.links.remove(key)?;
         for (side, place) in link.ends.into_iter().enumerate() {
             match place {
@@ -532,8 +529,9 @@ impl Network {
                 }
                 Place::Bridge(bridge) => {
                     if let Some(board) = self.bridges.get_mut(bridge) {
-                        board.bridge.detach(LinkEnd { link: id, side });
+                        board.bridge.detach(now_ns, LinkEnd { link: id, side });
                     }
+                    self.serve_bridge(now_ns, bridge);
                 }
             }
         }

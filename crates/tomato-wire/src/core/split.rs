@@ -152,6 +152,32 @@ impl From<Frame> for Train {
     }
 }
 
+/// Bytes of a header that are taken out, and those that take their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Splice {
+    /// Where, before any header that offloads know.
+    pub at: usize,
+    /// How many are taken out.
+    pub removed: usize,
+    /// What is put there.
+    pub inserted: Option<[u8; 4]>,
+}
+
+impl Splice {
+    /// Changes a packet.
+    pub fn apply(&self, packet: &mut Vec<u8>) {
+        let end = (self.at + self.removed).min(packet.len());
+        let inserted = self.inserted.as_ref().map_or(&[][..], |bytes| bytes);
+        packet.splice(self.at.min(end)..end, inserted.iter().copied());
+    }
+
+    /// Where a byte behind it comes to lie.
+    fn shifted(&self, at: u16) -> u16 {
+        let at = usize::from(at) + self.inserted.map_or(0, |bytes| bytes.len());
+        u16::try_from(at.saturating_sub(self.removed)).unwrap_or(u16::MAX)
+    }
+}
+
 /// A train as a port with offloads writes it: all parts one after the other.
 #[derive(Debug)]
 pub struct Emission<'a> {
@@ -275,6 +301,22 @@ impl Train {
     pub fn single(&self, room: &mut Vec<u8>) -> Option<Frame> {
         self.packet(self.first, room);
         self.frame.sibling(room)
+    }
+
+    /// The train with other bytes in its header, as a frame of its own; none if the pool is exhausted. `room` is
+    /// replaced.
+    #[must_use]
+    pub fn spliced(&self, splice: &Splice, room: &mut Vec<u8>) -> Option<Train> {
+        let mut headers = [0; limits::MAX_HEADER_BYTES];
+        let emission = self.emission(&mut headers);
+        room.clear();
+        room.extend_from_slice(emission.header);
+        room.extend_from_slice(emission.rest);
+        splice.apply(room);
+        let mut offload = Offload::read(&emission.vnet)?;
+        offload.checksum = offload.checksum.map(|(start, field)| (splice.shifted(start), field));
+        let shape = Shape::of(room, offload)?;
+        Some(self.frame.sibling_of(room, shape)?.into())
     }
 
     /// Headers of this train as a super-frame (or as a packet) with an open checksum.

@@ -16,13 +16,14 @@ use crate::config::{ConfigError, PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
 use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
+use crate::io::pace::{Arrivals, Spin};
 use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
 use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
 use crate::io::{OpenError, Port, PortError, sys, wake};
 use crate::limits;
-use crate::status::{TopologyStatus, chain};
+use crate::status::{BridgeView, TopologyStatus, chain};
 
 const WAKE: u64 = u64::MAX;
 
@@ -66,6 +67,7 @@ struct Running {
     wake_ns: u64,
     /// When the frames that ended the last sleep came.
     woken_ns: Option<u64>,
+    arrivals: Arrivals,
     checked_ns: u64,
 }
 
@@ -142,6 +144,7 @@ impl Worker {
             spin: Spin::for_cores(cores),
             wake_ns: wake::measure(),
             woken_ns: None,
+            arrivals: Arrivals::default(),
             checked_ns: 0,
         };
         running.run()
@@ -157,8 +160,10 @@ impl Running {
             let timeout_ns = self.spin.timeout_ns(asleep_ns, next_due);
             events.wait(self.epoll.as_fd(), timeout_ns)?;
             // a thread that slept is told of a frame some time after it came
-            let came_ns = monotonic_ns().saturating_sub(self.wake_ns);
+            let awake_ns = monotonic_ns();
+            let came_ns = awake_ns.saturating_sub(self.wake_ns);
             self.woken_ns = (came_ns > asleep_ns).then_some(came_ns);
+            self.arrivals.waited(awake_ns, self.woken_ns.is_some(), events.iter().count());
             let mut is_woken = false;
             for (data, flags) in events.iter() {
                 match place_of(data) {
@@ -196,6 +201,10 @@ impl Running {
             Request::Ping => Ok(Answer::Pong),
             Request::List => Ok(Answer::Topologies(self.by_key.keys().cloned().collect())),
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
+            Request::Lost { topology, port, frames } => self.lost(&topology, &port, frames),
+            Request::Bridge { topology, bridge } => {
+                self.bridge(&topology, &bridge).map(Answer::Bridge)
+            }
             Request::Apply { topology, config } => self.apply(&topology, &config),
             Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
             Request::Tap { topology, link } => self.tap(&topology, &link, descriptor),
@@ -341,6 +350,26 @@ impl Running {
         }
     }
 
+    fn lost(&mut self, key: &str, port: &str, frames: u64) -> Result<Answer, Refusal> {
+        let place = self.by_key.get(key).and_then(|place| self.topologies[*place].as_mut());
+        let found = place.and_then(|topology| Some((topology.network.port(port)?, topology)));
+        let Some((id, topology)) = found else {
+            let message = format!("no port {port:?} in topology {key:?}; apply it first");
+            return Err(Refusal::new(ErrorCode::NotFound, message));
+        };
+        topology.network.lost_before(monotonic_ns(), id, frames);
+        Ok(Answer::Noted)
+    }
+
+    fn bridge(&self, key: &str, bridge: &str) -> Result<BridgeView, Refusal> {
+        let place = self.by_key.get(key).and_then(|place| self.topologies[*place].as_ref());
+        let view = place.and_then(|topology| topology.network.bridge_view(monotonic_ns(), bridge));
+        view.ok_or_else(|| {
+            let message = format!("no switch or hub {bridge:?} runs in topology {key:?}");
+            Refusal::new(ErrorCode::NotFound, message)
+        })
+    }
+
     /// Asks all ports for frames that were lost in front of them, every [`limits::PORT_CHECK_NS`].
     fn check_ports(&mut self, now_ns: u64) {
         if now_ns.saturating_sub(self.checked_ns) < limits::PORT_CHECK_NS {
@@ -351,7 +380,7 @@ impl Running {
             for (id, slot) in topology.ports.iter_mut().enumerate() {
                 let lost = slot.port.as_mut().map_or(0, |port| port.lost_before());
                 if lost > 0 {
-                    topology.network.input_trouble(now_ns, id, lost, false);
+                    topology.network.lost_before(now_ns, id, lost);
                 }
             }
         }
@@ -362,12 +391,13 @@ impl Running {
         let Topology { network, ports, .. } = &mut *topology;
         let Some(slot) = ports.get_mut(port) else { return };
         let Some(open) = &mut slot.port else { return };
-        let mut bytes = 0;
+        let (mut bytes, mut packets) = (0, 0);
         let mut is_empty = false;
         for n in 0..limits::READ_BATCH {
             match open.recv(&self.pool, &mut self.scratch) {
                 Ok(Some(received)) => {
                     slot.refused_frames += u64::from(received.frame.is_err());
+                    packets += received.packets();
                     let came_ns = received.stamp_ns.or_else(|| self.woken_ns.filter(|_| n == 0));
                     let now_ns = came_ns.unwrap_or_else(monotonic_ns);
                     network.ingress(now_ns, port, received.frame);
@@ -391,13 +421,13 @@ impl Running {
             }
         }
         let now_ns = monotonic_ns();
+        let since_ns = *slot.behind_since_ns.get_or_insert(now_ns);
         if is_empty {
             slot.behind_since_ns = None;
-        } else {
-            let since_ns = *slot.behind_since_ns.get_or_insert(now_ns);
-            if now_ns - since_ns > limits::LATE_NS {
-                network.input_trouble(now_ns, port, 0, true);
-            }
+        }
+        let waited_ns = (now_ns - since_ns).max(self.arrivals.age_ns(now_ns));
+        if waited_ns > limits::LATE_NS {
+            network.input_waited(now_ns, port, waited_ns, packets);
         }
         let has_gone = slot.gone.is_some();
         if topology.advance() || has_gone {
@@ -433,42 +463,6 @@ impl Running {
                 }
             }
         }
-    }
-}
-
-/// How long to sleep, and how much of the waiting may be done awake.
-#[derive(Debug)]
-struct Spin {
-    budget_ns: u64,
-    window_at_ns: u64,
-    spent_ns: u64,
-    spinning_since_ns: Option<u64>,
-}
-
-impl Spin {
-    fn for_cores(cores: usize) -> Self {
-        let budget_ns =
-            if cores > 2 { limits::SPIN_BUDGET_NS } else { limits::SPIN_BUDGET_FEW_CORES_NS };
-        Self { budget_ns, window_at_ns: 0, spent_ns: 0, spinning_since_ns: None }
-    }
-
-    fn timeout_ns(&mut self, now_ns: u64, next_due_ns: Option<u64>) -> Option<u64> {
-        if let Some(since) = self.spinning_since_ns.take() {
-            self.spent_ns += now_ns.saturating_sub(since);
-        }
-        let left_ns = next_due_ns?.saturating_sub(now_ns);
-        if now_ns.saturating_sub(self.window_at_ns) >= 1_000_000_000 {
-            self.window_at_ns = now_ns;
-            self.spent_ns = 0;
-        }
-        if left_ns == 0 || self.spent_ns >= self.budget_ns {
-            return Some(left_ns);
-        }
-        if left_ns > limits::SPIN_NS {
-            return Some(left_ns - limits::SPIN_NS);
-        }
-        self.spinning_since_ns = Some(now_ns);
-        Some(0)
     }
 }
 

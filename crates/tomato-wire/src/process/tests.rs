@@ -214,7 +214,7 @@ fn a_switch_of_three_floods_and_learns() {
     let wire = Running::start();
     let mut client = wire.client();
     let mut config = ports(&["a", "b", "c"]);
-    config.bridges.insert("s".into(), BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 });
+    config.bridges.insert("s".into(), BridgeConfig::plain(BridgeMode::Switch));
     for key in ["a", "b", "c"] {
         let seat = End::Bridge { bridge: "s".into(), port: key.into() };
         let mut link = link([port(key), seat]);
@@ -232,6 +232,15 @@ fn a_switch_of_three_floods_and_learns() {
     assert_eq!(recv(&ends[1], DEADLINE), Some(frame(2, 1)));
     assert_eq!(recv(&ends[2], Duration::ZERO), None);
     assert_eq!(status(&mut client).bridges["s"].mac_entries, 2);
+    let view = client.bridge("t", "s").expect("it runs");
+    assert_eq!((view.ports["a"].received, view.ports["c"].sent, view.table.len()), (2, 1, 2));
+    client.bridge("t", "x").expect_err("there is none");
+    // what the wire cannot see by itself
+    client.lost("t", "a", 5).expect("noted");
+    client.lost("t", "x", 5).expect_err("there is none");
+    let links = status(&mut client).links;
+    assert_eq!((links["a"].forward.lost_before, links["a"].forward.degraded), (5, true));
+    assert_eq!((links["b"].forward.lost_before, links["b"].forward.degraded), (0, false));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tomato_wire::capture::read_ring;
 use tomato_wire::client::WireClient;
 use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
-    Ratio, Step, Timeline, TopologyConfig,
+    PortVlan, Ratio, Step, Timeline, TopologyConfig,
 };
 use tomato_wire::status::TopologyStatus;
 
@@ -142,7 +142,7 @@ fn a_switch_of_three_joins_them() {
     let mut client = wire.client();
     let hosts = hosts(3);
     let mut config = ports(3);
-    let switch = BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 };
+    let switch = BridgeConfig::plain(BridgeMode::Switch);
     config.bridges = BTreeMap::from([("s".to_owned(), switch)]);
     for n in 0..3 {
         let seat = End::Bridge { bridge: "s".into(), port: n.to_string() };
@@ -160,6 +160,42 @@ fn a_switch_of_three_joins_them() {
     let before = status(&mut client).links["2"].backward.frames;
     assert_eq!(hosts[0].ping(&hosts[1], 20).len(), 20);
     assert!(status(&mut client).links["2"].backward.frames < before + 5);
+    wire.stop();
+}
+
+/// Two switches joined by a trunk, two ports in VLAN 10 and one in VLAN 20; TCP crosses the trunk in tagged super-frames.
+#[test]
+fn vlans_are_apart_across_a_trunk() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(3);
+    let mut config = ports(3);
+    let seat = |bridge: &str, port: &str| End::Bridge { bridge: bridge.into(), port: port.into() };
+    for (key, own) in [("s", 10), ("t", 10)] {
+        let mut bridge = BridgeConfig::plain(BridgeMode::Switch);
+        let trunk = PortVlan::Trunk { allowed: vec![(1, 100)], native: None };
+        bridge.vlans =
+            [("own", PortVlan::Access(own)), ("other", PortVlan::Access(20)), ("trunk", trunk)]
+                .map(|(port, vlan)| (port.to_owned(), vlan))
+                .into();
+        config.bridges.insert(key.to_owned(), bridge);
+    }
+    config.links.insert("0".into(), link([port(0), seat("s", "own")]));
+    config.links.insert("1".into(), link([port(1), seat("t", "own")]));
+    config.links.insert("2".into(), link([port(2), seat("t", "other")]));
+    config.links.insert("trunk".into(), link([seat("s", "trunk"), seat("t", "trunk")]));
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    assert_eq!(hosts[0].ping(&hosts[2], 2), Vec::<f64>::new());
+    assert_eq!(hosts[1].ping(&hosts[2], 2), Vec::<f64>::new());
+    let goodput = hosts[0].tcp_bit_s(&hosts[1], 1);
+    assert!(goodput > 100e6, "{goodput} bit/s");
+    let view = client.bridge("t", "t").expect("it runs");
+    assert!(view.table.iter().any(|known| known.vlan == 10 && known.port == "trunk"));
+    let trunk = &view.ports["trunk"];
+    // packets are counted as a cable would carry them
+    assert!(trunk.received_bytes / trunk.received <= 1518, "{trunk:?}");
     wire.stop();
 }
 

@@ -2,6 +2,8 @@ use super::*;
 use crate::config::{BridgeConfig, BridgeMode, PortConfig, PortKind, Ratio};
 use crate::core::split::Offload;
 
+mod tree;
+
 const MS: u64 = 1_000_000;
 const ALL: u64 = 0xffff_ffff_ffff;
 
@@ -77,7 +79,7 @@ fn add_port(config: &mut TopologyConfig, key: &str) {
 }
 
 fn add_switch(config: &mut TopologyConfig, n: usize) {
-    let bridge = BridgeConfig { mode: BridgeMode::Switch, ageing_s: 300 };
+    let bridge = BridgeConfig::plain(BridgeMode::Switch);
     config.bridges.insert(format!("s{n:03}"), bridge);
 }
 

@@ -203,6 +203,17 @@ proptest! {
         let again = Train::from(frame_of(&pool, &bytes));
         let expected = &expected[first..first + count];
         prop_assert_eq!(&packets_of(&again), expected);
+        // the same with a tag more or less
+        let end = 12 + usize::from(burst.tags > 0) * 4;
+        for splice in [
+            Splice { at: 12, removed: 0, inserted: Some([0x81, 0, 0, 10]) },
+            Splice { at: 12, removed: end - 12, inserted: None },
+        ] {
+            let spliced = part.spliced(&splice, &mut Vec::new()).expect("room for it");
+            let mut expected = expected.to_vec();
+            expected.iter_mut().for_each(|packet| splice.apply(packet));
+            prop_assert_eq!(packets_of(&spliced), expected);
+        }
         // lengths are told without building anything
         let sum: usize = expected.iter().map(Vec::len).sum();
         prop_assert_eq!(part.bytes(), u64::try_from(sum).unwrap());

@@ -1,26 +1,6 @@
 use super::*;
 
 #[test]
-fn sleeping_stops_early_and_waiting_awake_has_a_budget() {
-    let mut spin = Spin::for_cores(2);
-    let (ms, second) = (1_000_000, 1_000_000_000);
-    assert_eq!(spin.timeout_ns(second, None), None);
-    assert_eq!(spin.timeout_ns(second, Some(second - 5)), Some(0));
-    assert_eq!(spin.timeout_ns(second, Some(second + ms)), Some(ms - limits::SPIN_NS));
-    // awake for the last stretch, until the budget of this second is spent
-    let mut now = second;
-    let mut turns = 0;
-    while spin.timeout_ns(now, Some(now + 50_000)) == Some(0) {
-        now += 50_000;
-        turns += 1;
-    }
-    assert_eq!(turns, limits::SPIN_BUDGET_FEW_CORES_NS / 50_000);
-    assert_eq!(spin.timeout_ns(now, Some(now + ms)), Some(ms));
-    assert_eq!(spin.timeout_ns(2 * second + ms, Some(2 * second + 2 * ms)), Some(ms - 60_000));
-    assert!(Spin::for_cores(8).budget_ns > Spin::for_cores(1).budget_ns);
-}
-
-#[test]
 fn places_survive_the_kernel() {
     assert_eq!(place_of(data_of(7, 9)), Some((7, 9)));
     assert_eq!(place_of(WAKE), None);
