@@ -176,6 +176,9 @@ fn a_capture_shows_what_passed() {
         file_bytes: 1 << 20,
         files: 4,
         snaplen: 128,
+        points: tomato_wire::config::Point::out(),
+        lost: false,
+        age_s: None,
         names: None,
     });
     attach(&mut client, &config, &hosts);
