@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use tomato_filter::Filter;
 use tomato_model::graph::CountingIds;
 use tomato_model::link::{LinkParams, LinkPatch};
 use tomato_model::{file, original};
@@ -14,7 +15,6 @@ use tomato_wire::core::frame::{Frame, FramePool, Scratch};
 use tomato_wire::core::packet;
 use tomato_wire::core::random::Streams;
 use tomato_wire::core::split::{Emission, HeaderRoom, Offload, Train, VNET_BYTES};
-use tomato_wire::filter::Filter;
 use tomato_wire::{limits, verify};
 
 /// A parser by its name, as its folder in the corpus and its target are called.

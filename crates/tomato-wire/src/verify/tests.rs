@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::capture::{CaptureWriter, Origin, Recorder, read_ring};
 use crate::config::{
-    CaptureConfig, Discipline, Distribution, End, LinkConfig, LinkParams, LossModel, Point,
-    PortConfig, PortKind, Ratio, Step, Timeline, TopologyConfig,
+    CaptureConfig, Discipline, Distribution, DrawKey, End, LinkConfig, LinkParams, LossModel,
+    Point, PortConfig, PortKind, Ratio, Rule, Step, Timeline, TopologyConfig,
 };
 use crate::core::direction::DropCause;
 use crate::core::journal::Note;
@@ -296,8 +296,11 @@ fn some_params() -> impl Strategy<Value = LinkParams> {
     (numbers, ratios, disciplines(), timeline).prop_map(|(numbers, ratios, discipline, changes)| {
         let (bandwidth_bit_s, delay_ns, jitter_ns, jitter_reorders, ecn) = numbers;
         let (loss, duplicate, corrupt, reorder, jitter_correlation) = ratios;
-        let step = Step { at_ns: 50 * MS, bandwidth_bit_s: Some(2_000_000), ..Step::default() };
-        let timeline = Timeline { steps: vec![step], repeat_ns: Some(130 * MS) };
+        let slow = Step { at_ns: 50 * MS, bandwidth_bit_s: Some(2_000_000), ..Step::default() };
+        let down = Step { at_ns: 90 * MS, down: Some(ecn), ..Step::default() };
+        let timeline = Timeline { steps: vec![slow, down], repeat_ns: Some(130 * MS) };
+        let filter = "ip dst 0.0.0.3".to_owned();
+        let rule = Rule { filter, loss: Some(duplicate), delay_ns: Some(MS), ..Rule::default() };
         LinkParams {
             bandwidth_bit_s,
             delay_ns,
@@ -313,6 +316,8 @@ fn some_params() -> impl Strategy<Value = LinkParams> {
             discipline,
             mtu: Some(1300),
             timeline: changes.then_some(timeline),
+            rules: if jitter_reorders { vec![rule] } else { Vec::new() },
+            draws: if changes { DrawKey::Content } else { DrawKey::Ordinal },
             ..LinkParams::default()
         }
     })

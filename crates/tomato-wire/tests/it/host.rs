@@ -6,10 +6,11 @@ use std::io::Read;
 use tomato_wire::capture::read_ring;
 use tomato_wire::client::WireClient;
 use tomato_wire::config::{
-    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
-    Ratio, Step, Timeline, TopologyConfig,
+    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, Point, PortConfig,
+    PortKind, Ratio, Step, Timeline, TopologyConfig,
 };
 use tomato_wire::status::TopologyStatus;
+use tomato_wire::verify::verify;
 
 use crate::lab::{Host, WireProcess, until};
 
@@ -176,7 +177,7 @@ fn a_capture_shows_what_passed() {
         file_bytes: 1 << 20,
         files: 4,
         snaplen: 128,
-        points: tomato_wire::config::Point::out(),
+        points: Point::out(),
         lost: false,
         age_s: None,
         names: None,
