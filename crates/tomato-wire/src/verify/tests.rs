@@ -105,7 +105,9 @@ impl Scene {
             let frame = self.network.pool().frame(&bytes);
             self.network.ingress(now, port, frame.ok_or(crate::core::frame::Unfit::Exhausted));
         }
-        while let Some(due) = self.network.next_due() {
+        // a timeline goes on for ever
+        let end = now + 2_000 * MS;
+        while let Some(due) = self.network.next_due().filter(|due| *due <= end) {
             self.network.advance(due, 100, &mut self.sink);
         }
         self.network.hand_notes(&mut self.sink);
