@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 
 use tomato_filter::Filter;
+use tomato_model::file;
 use tomato_model::graph::CountingIds;
 use tomato_model::link::{LinkParams, LinkPatch};
-use tomato_model::{file, original};
+use tomato_model::original::import::{self, Known};
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::{Discipline, LinkParams as WireParams, TopologyConfig};
 use tomato_wire::core::direction::Direction;
@@ -157,8 +158,8 @@ pub fn link_params(data: &[u8]) {
 /// A file of the original.
 pub fn original_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Some(json) = original::recognise(text) {
-        let known = original::Known { templates: None, profiles: Some(BTreeSet::new()) };
-        drop(original::import(&json, "owner", &known, &mut CountingIds::default()));
+    if let Some(json) = import::recognise(text) {
+        let known = Known { templates: None, profiles: Some(BTreeSet::new()) };
+        drop(import::import(&json, "owner", &known, &mut CountingIds::default()));
     }
 }

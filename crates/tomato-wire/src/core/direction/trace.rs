@@ -37,18 +37,8 @@ impl Direction {
     /// Counts packets that never came onto the link, as [`Direction::refuse`], and tells of them.
     pub fn refuse_train(&mut self, now_ns: u64, cause: DropCause, train: &Train) {
         self.refuse(cause, train.count.into());
-        let Some(journal) = &mut self.journal else { return };
-        for index in train.first..train.end() {
-            journal.push(Note::Seen(Seen {
-                spot: Spot::Lost,
-                at_ns: now_ns,
-                train: train.part(index, 1),
-                ordinal: None,
-                tag: Tag { epoch: self.epoch, ..Tag::default() },
-                fate: Fate::Lost(cause),
-                queue_bytes: 0,
-            }));
-        }
+        let tag = Tag { epoch: self.epoch, ..Tag::default() };
+        self.tell_lost(now_ns, train, tag, cause, |_index| None);
     }
 
     /// Counts the last popped packets as not taken by whom they were for.
@@ -183,13 +173,25 @@ impl Direction {
 
     /// Tells of packets that were on the link and are lost.
     pub(super) fn tell_gone(&mut self, now_ns: u64, train: &Train, tag: Tag, cause: DropCause) {
+        let ordinal = |index: u16| Some(tag.base.wrapping_add(index.into()));
+        self.tell_lost(now_ns, train, tag, cause, ordinal);
+    }
+
+    fn tell_lost(
+        &mut self,
+        at_ns: u64,
+        train: &Train,
+        tag: Tag,
+        cause: DropCause,
+        ordinal: impl Fn(u16) -> Option<u64>,
+    ) {
         let Some(journal) = &mut self.journal else { return };
         for index in train.first..train.end() {
             journal.push(Note::Seen(Seen {
                 spot: Spot::Lost,
-                at_ns: now_ns,
+                at_ns,
                 train: train.part(index, 1),
-                ordinal: Some(tag.base.wrapping_add(index.into())),
+                ordinal: ordinal(index),
                 tag,
                 fate: Fate::Lost(cause),
                 queue_bytes: 0,
