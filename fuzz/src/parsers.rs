@@ -19,10 +19,10 @@ use tomato_wire::core::split::{Emission, HeaderRoom, Offload, Train, VNET_BYTES}
 use tomato_wire::{limits, verify};
 
 /// A parser by its name, as its folder in the corpus and its target are called.
-pub type Parser = (&'static str, fn(&[u8]));
+pub(super) type Parser = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Parser; 8] = [
+pub(super) const ALL: [Parser; 8] = [
     ("frame", frame),
     ("filter", filter),
     ("capture", capture),
@@ -38,12 +38,12 @@ const PACKETS: u16 = 24;
 
 /// A virtio network header and a frame: every part of a super-frame, written as a shorter super-frame and cut again,
 /// holds the same wire packets as the whole one cut at once.
-pub fn frame(data: &[u8]) {
+pub(super) fn frame(data: &[u8]) {
     let pool = FramePool::default();
     let mut scratch = pool.scratch();
     let Some((header, bytes)) = data.split_first_chunk::<VNET_BYTES>() else { return };
     let Some(whole) = frozen(&pool, &mut scratch, header, bytes) else { return };
-    packet::parse(whole.bytes());
+    let _layout = packet::parse(whole.bytes());
     let train = Train::from(whole);
     let all = packets(&train);
     for (n, one) in (0..train.count).zip(&all) {
@@ -102,40 +102,40 @@ fn packets(train: &Train) -> Vec<Vec<u8>> {
 }
 
 /// A line with a filter, and a frame that it is tried on.
-pub fn filter(data: &[u8]) {
+pub(super) fn filter(data: &[u8]) {
     let (text, frame) = match data.iter().position(|byte| *byte == b'\n') {
         Some(at) => (&data[..at], &data[at + 1..]),
         None => (data, &[][..]),
     };
     let Ok(text) = std::str::from_utf8(text) else { return };
     if let Ok(filter) = Filter::compile(text) {
-        filter.matches(frame);
+        let _is_meant = filter.matches(frame);
     }
 }
 
 /// A capture file: read and verified.
-pub fn capture(data: &[u8]) {
+pub(super) fn capture(data: &[u8]) {
     if let Ok(report) = verify::verify(data) {
-        report.agrees();
+        let _agrees = report.agrees();
     }
 }
 
 /// A packet on its way to a live reader: what is read is written the same.
-pub fn live_message(data: &[u8]) {
+pub(super) fn live_message(data: &[u8]) {
     if let Some(passed) = Passed::parse(data) {
         assert_eq!(Passed::parse(&passed.message()), Some(passed));
     }
 }
 
 /// What the data path is told.
-pub fn wire_config(data: &[u8]) {
+pub(super) fn wire_config(data: &[u8]) {
     if let Ok(config) = serde_json::from_slice::<TopologyConfig>(data) {
-        config.check().ok();
+        let _checked = config.check();
     }
 }
 
 /// A topology file: one that is understood is so again after it was written.
-pub fn topology_file(data: &[u8]) {
+pub(super) fn topology_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(file) = file::parse(text) {
         let json = file.to_json().expect("it can be written");
@@ -145,21 +145,21 @@ pub fn topology_file(data: &[u8]) {
 
 /// Parameters of a direction with all their texts (units, models, disciplines, CSV, Mahimahi traces): canonical once
 /// they were read.
-pub fn link_params(data: &[u8]) {
+pub(super) fn link_params(data: &[u8]) {
     let Ok(patch) = serde_json::from_slice::<LinkPatch>(data) else { return };
     let params = patch.applied(&LinkParams::default());
-    params.problems();
-    drop(params.curve());
+    let _problems = params.problems();
+    let _curve = params.curve();
     let text = serde_json::to_string(&params).expect("parameters are JSON");
     let again: LinkParams = serde_json::from_str(&text).expect("they can be read back");
     assert_eq!(again, params);
 }
 
 /// A file of the original.
-pub fn original_file(data: &[u8]) {
+pub(super) fn original_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(json) = import::recognise(text) {
         let known = Known { templates: None, profiles: Some(BTreeSet::new()) };
-        drop(import::import(&json, "owner", &known, &mut CountingIds::default()));
+        let _made = import::import(&json, "owner", &known, &mut CountingIds::default());
     }
 }
