@@ -42,6 +42,7 @@ use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
 use tomato_model::link::LinkParams;
+use tomato_model::recording::Recording;
 use tomato_model::switching::{PortVlan, SpanningTree};
 use tomato_model::topology::{Outage, Route};
 
@@ -162,6 +163,9 @@ pub struct WantedConnection {
     pub backward: LinkParams,
     /// Record frames.
     pub capturing: bool,
+    /// What is recorded then.
+    #[serde(default)]
+    pub recording: Recording,
 }
 
 /// What a host sees of one topology.
@@ -282,6 +286,38 @@ pub struct ArchiveStatus {
 pub struct Counters {
     /// Forward and backward of each connection.
     pub connections: BTreeMap<String, [DirectionCounters; 2]>,
+    /// Of the recordings that run, by connection.
+    #[serde(default)]
+    pub captures: BTreeMap<String, CaptureCounters>,
+    /// Of the interfaces of containers, by interface.
+    #[serde(default)]
+    pub interfaces: BTreeMap<String, InterfaceCounters>,
+}
+
+/// Counters of a recording since it began or the wire's start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CaptureCounters {
+    /// Records written.
+    pub records: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Records that are missing in it: the disk was too slow or could not be written.
+    pub missing: u64,
+    /// The last failure.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// Counters of an interface since the wire's start, for what no connection counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InterfaceCounters {
+    /// What came from it and was no frame (too short, too long, offload and headers that do not fit); dropped.
+    pub refused_frames: u64,
+    /// Frames that came from it while no connection was there; dropped.
+    pub unlinked_frames: u64,
+    /// Why it is not attached, or what it could not be told.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Counters of one direction since the wire's start.

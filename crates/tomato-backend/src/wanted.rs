@@ -46,6 +46,7 @@ pub(crate) fn wanted(
             forward: c.forward.clone(),
             backward: c.backward.clone(),
             capturing: c.capturing,
+            recording: c.recording.clone(),
         })
         .collect();
     let elements = elements.into_iter().map(|e| element(e, profiles));

@@ -96,6 +96,11 @@ pub(crate) enum Command {
     /// Recorded frames of connections
     #[command(subcommand)]
     Capture(CaptureCommand),
+    /// Make every verdict of a capture again from its seed and settings; code 1 if one is not as recorded
+    Verify {
+        /// A capture as downloaded
+        capture: PathBuf,
+    },
     /// Executable archives
     #[command(subcommand)]
     Archive(ArchiveCommand),
@@ -331,6 +336,9 @@ pub(crate) struct Link {
     /// Record frames
     #[arg(long, value_enum)]
     pub(crate) capturing: Option<Switch>,
+    /// What is recorded: points=forward-in,forward-out lost=true snaplen=128 file_size=10MB files=5 age=10min
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) record: Vec<String>,
 }
 
 /// A value, or none of it.

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::topology::Import;
 use crate::{
     archive, backup, capture, config, connection, console, copy, doctor, down, element, generated,
-    image, live, login, output, resolve, role, supervisor, topology, usage,
+    image, live, login, output, resolve, role, supervisor, topology, usage, verify,
 };
 
 /// Reads the command line and runs it.
@@ -56,6 +56,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Topology(TopologyCommand::Check { file }) => {
             topology::check(&file, global).map(|()| ExitCode::SUCCESS)
         }
+        Command::Verify { capture } => verify::run(&capture, global.output),
         Command::Topology(TopologyCommand::Schema) => {
             topology::schema();
             Ok(ExitCode::SUCCESS)
@@ -129,6 +130,7 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         | Command::Down(_)
         | Command::Restore(_)
         | Command::Doctor(_)
+        | Command::Verify { .. }
         | Command::Completions { .. }
         | Command::Login(_)
         | Command::Backend(_)

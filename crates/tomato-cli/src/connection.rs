@@ -95,6 +95,20 @@ fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
             patch.insert("backward".to_owned(), Value::Object(params));
         }
     }
+    let mut recording = Map::new();
+    for set in &link.record {
+        let (name, value) =
+            set.split_once('=').with_context(|| format!("--record {set:?} is not NAME=VALUE"))?;
+        let value = if name == "points" {
+            value.split(',').filter(|point| !point.is_empty()).collect()
+        } else {
+            value_of(value)
+        };
+        recording.insert(name.to_owned(), value);
+    }
+    if !recording.is_empty() {
+        patch.insert("recording".to_owned(), Value::Object(recording));
+    }
     let switches = [
         ("emulation", link.emulation),
         ("connected", link.connected),

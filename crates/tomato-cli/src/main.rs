@@ -35,6 +35,7 @@ mod supervisor;
 mod tls;
 mod topology;
 mod usage;
+mod verify;
 
 use std::process::ExitCode;
 

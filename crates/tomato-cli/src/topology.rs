@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use tomato_api::host::{Counters, DirectionCounters};
+use tomato_api::host::{CaptureCounters, Counters, DirectionCounters};
 use tomato_api::job::Job;
 use tomato_api::request::ImportAnswer;
 use tomato_model::file::{Diagnostic, TopologyFile};
@@ -307,6 +307,7 @@ pub(crate) fn print_counters(graph: &Graph, counters: &Counters, only: Option<&C
                 drops(counted, set_for(connection, direction)),
                 counted.duplicated.to_string(),
                 counted.corrupted.to_string(),
+                counted.verdict_hash.clone(),
             ]);
         }
     }
@@ -323,8 +324,35 @@ pub(crate) fn print_counters(graph: &Graph, counters: &Counters, only: Option<&C
         "drops",
         "duplicated",
         "corrupted",
+        "verdicts",
     ];
     output::table(&header, rows);
+    print_troubles(graph, counters, only);
+}
+
+/// Writes what is recorded, and what is not to be trusted.
+fn print_troubles(graph: &Graph, counters: &Counters, only: Option<&ConnectionId>) {
+    for connection in graph.connections.iter().filter(|c| only.is_none_or(|only| *only == c.id)) {
+        let name = &connection.name;
+        if let Some(capture) = counters.captures.get(connection.id.as_str()) {
+            let CaptureCounters { records, missing, error, .. } = capture;
+            let missing = if *missing > 0 { format!(", {missing} missing") } else { String::new() };
+            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            output::line(&format!("{name}: {records} frames recorded{missing}{error}"));
+        }
+        let both = counters.connections.get(connection.id.as_str()).into_iter().flatten();
+        if both.clone().any(|counted| counted.degraded) {
+            output::line(&format!("{name}: degraded in the last second; do not trust it"));
+        }
+        for id in &connection.interfaces {
+            let Some(counted) = counters.interfaces.get(id.as_str()) else { continue };
+            if counted.refused_frames > 0 {
+                let ends = graph.interface(id).map(|(e, i)| format!("{}:{}", e.name, i.name));
+                let (end, refused) = (ends.unwrap_or_default(), counted.refused_frames);
+                output::line(&format!("{name}: {refused} broken frames from {end} refused"));
+            }
+        }
+    }
 }
 
 /// `tomato show TOPOLOGY`.

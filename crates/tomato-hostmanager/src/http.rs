@@ -19,9 +19,9 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
-    ArchiveStatus, Counters, DegradedInterval, DirectionCounters, ExecAnswer, ExecCall,
-    HOST_PROTOCOL, HostHello, ObservedPage, ObservedTopology, RuleCounters, TemplateInfo,
-    TemplateProgress, WantedTopology,
+    ArchiveStatus, CaptureCounters, Counters, DegradedInterval, DirectionCounters, ExecAnswer,
+    ExecCall, HOST_PROTOCOL, HostHello, InterfaceCounters, ObservedPage, ObservedTopology,
+    RuleCounters, TemplateInfo, TemplateProgress, WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
 use tomato_api::switch::SwitchView;
@@ -30,7 +30,7 @@ use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
 use tomato_wire::capture::read_ring;
-use tomato_wire::status::{Degraded, DirectionStatus, RuleStatus};
+use tomato_wire::status::{Degraded, DirectionStatus, PortStatus, RuleStatus};
 
 use crate::archive;
 use crate::console::{Handle, Order};
@@ -412,9 +412,25 @@ async fn counters(State(host): App, Path(path): Path<String>) -> Answer<Json<Cou
     let topology: TopologyId = id(&path)?;
     let status = host.parts.wire.status(topology.as_str()).await;
     let status = status.map_err(|e| of_host("read the counters", &e))?;
+    let captures = status.links.iter().filter_map(|(key, link)| {
+        let capture = link.capture.as_ref()?;
+        let counters = CaptureCounters {
+            records: capture.records,
+            bytes: capture.bytes,
+            missing: capture.dropped_records,
+            error: capture.error.clone(),
+        };
+        Some((key.clone(), counters))
+    });
+    let captures = captures.collect();
+    let interfaces = status.ports.into_iter().map(|(key, port)| {
+        let PortStatus { refused_frames, unlinked_frames, error, .. } = port;
+        (key, InterfaceCounters { refused_frames, unlinked_frames, error })
+    });
+    let interfaces = interfaces.collect();
     let links = status.links.into_iter();
     let connections = links.map(|(key, l)| (key, [direction(&l.forward), direction(&l.backward)]));
-    Ok(Json(Counters { connections: connections.collect() }))
+    Ok(Json(Counters { connections: connections.collect(), captures, interfaces }))
 }
 
 #[derive(Debug, Deserialize)]

@@ -56,12 +56,6 @@ pub const ARCHIVE_CUSTOM_BYTES: u64 = 4096;
 pub const ARCHIVE_MARK_BYTES: u64 = 64;
 /// A script whose sign of life is older counts as crashed.
 pub const ARCHIVE_ALIVE_S: u64 = 600;
-/// Files of a capture's ring.
-pub const CAPTURE_FILES: u32 = 5;
-/// Bytes of one file of a capture's ring.
-pub const CAPTURE_FILE_BYTES: u64 = 10_000_000;
-/// Bytes recorded of each frame.
-pub const CAPTURE_SNAPLEN: u32 = 65_535;
 /// Chunks that may wait between a blocking side and a stream.
 pub const STREAM_CHUNKS: usize = 16;
 /// Bytes of one chunk.

@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair, sockopt};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_filter::Filter;
@@ -41,7 +41,15 @@ struct Reader {
 /// The connections that somebody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Lives {
-    hubs: Mutex<BTreeMap<ConnectionId, mpsc::Sender<Reader>>>,
+    hubs: Mutex<BTreeMap<ConnectionId, Entry>>,
+}
+
+/// The way to those who read a connection.
+#[derive(Debug, Clone)]
+struct Entry {
+    join: mpsc::Sender<Reader>,
+    /// Places for readers.
+    places: Arc<Semaphore>,
 }
 
 impl Host {
@@ -63,31 +71,40 @@ impl Host {
         let taken = Arc::clone(&waiting);
         let mut reader = Reader { to, filter, waiting, lost: 0 };
         reader.give(header(&place.names));
-        loop {
+        let place = loop {
             let hub = self.hub(id, &place);
-            match hub.send(reader).await {
-                Ok(()) => break,
+            let place = Arc::clone(&hub.places).try_acquire_owned().map_err(|_full| {
+                let message = format!(
+                    "connection {id} has {LIVE_READERS} live captures already: end one of them"
+                );
+                ApiError::new(ErrorCode::NoResources, message)
+            })?;
+            match hub.join.send(reader).await {
+                Ok(()) => break place,
                 // It has just ended; the next one is another.
                 Err(refused) => reader = refused.0,
             }
-        }
+        };
         Ok(ReceiverStream::new(blocks).inspect(move |block: &Bytes| {
+            // until the reader is gone
+            let _place = &place;
             taken.fetch_sub(block.len(), Ordering::Relaxed);
         }))
     }
 
-    fn hub(self: &Arc<Self>, id: &ConnectionId, place: &Place) -> mpsc::Sender<Reader> {
+    fn hub(self: &Arc<Self>, id: &ConnectionId, place: &Place) -> Entry {
         let mut hubs = lock(&self.lives.hubs);
-        hubs.retain(|_, hub| !hub.is_closed());
+        hubs.retain(|_, hub| !hub.join.is_closed());
         if let Some(hub) = hubs.get(id) {
             return hub.clone();
         }
         let (join, joins) = mpsc::channel(LIVE_JOINS);
-        hubs.insert(id.clone(), join.clone());
+        let entry = Entry { join, places: Arc::new(Semaphore::new(LIVE_READERS)) };
+        hubs.insert(id.clone(), entry.clone());
         let topology = place.topology.clone();
         let hub = Hub { host: Arc::clone(self), id: id.clone(), topology, readers: Vec::new() };
         tokio::spawn(hub.run(joins));
-        join
+        entry
     }
 
     async fn place_of(&self, id: &ConnectionId) -> Option<Place> {
@@ -163,7 +180,7 @@ impl Hub {
             let pause = if socket.is_some() { LIVE_LOOK } else { LIVE_RETRY };
             tokio::select! {
                 () = self.host.stop.cancelled() => return,
-                Some(reader) = joins.recv() => self.join(reader),
+                Some(reader) = joins.recv() => self.readers.push(reader),
                 count = read(socket.as_ref(), &mut buffer) => match count {
                     Ok(count) if count > 0 => self.pass(&buffer[..count]),
                     _ => socket = None,
@@ -182,14 +199,6 @@ impl Hub {
                     return;
                 }
             }
-        }
-    }
-
-    fn join(&mut self, reader: Reader) {
-        if self.readers.len() < LIVE_READERS {
-            self.readers.push(reader);
-        } else {
-            tracing::warn!(id = %self.id, "a live capture has too many readers");
         }
     }
 

@@ -10,6 +10,7 @@ use tomato_model::id::{ElementId, InterfaceId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::State;
 use tomato_model::link;
+use tomato_model::recording::CapturePoint;
 use tomato_model::switching;
 use tomato_model::units::Span;
 use tomato_virt::container::{
@@ -17,12 +18,11 @@ use tomato_virt::container::{
 };
 use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, DrawKey, End, LinkConfig,
-    LinkParams, LossModel, PortConfig, PortKind, PortVlan, Ratio, Rule, Step, StpConfig, Timeline,
-    TopologyConfig,
+    LinkParams, LossModel, Point, PortConfig, PortKind, PortVlan, Ratio, Rule, Step, StpConfig,
+    Timeline, TopologyConfig,
 };
 
 use crate::ledger::PinnedTemplate;
-use crate::limits::{CAPTURE_FILE_BYTES, CAPTURE_FILES, CAPTURE_SNAPLEN};
 
 fn invalid(message: String) -> ApiError {
     ApiError::new(ErrorCode::InvalidValue, message)
@@ -196,9 +196,12 @@ fn link_config(
 ) -> LinkConfig {
     let capture = connection.capturing.then(|| CaptureConfig {
         dir: captures.join(connection.id.as_str()),
-        file_bytes: CAPTURE_FILE_BYTES,
-        files: CAPTURE_FILES,
-        snaplen: CAPTURE_SNAPLEN,
+        file_bytes: connection.recording.file_size.0,
+        files: connection.recording.files,
+        snaplen: connection.recording.snaplen,
+        points: connection.recording.points.iter().map(|point| self::point(*point)).collect(),
+        lost: connection.recording.lost,
+        age_s: age_s(connection.recording.age),
         names: Some(names),
     });
     LinkConfig {
@@ -209,6 +212,21 @@ fn link_config(
         connected: connection.connected,
         capture,
     }
+}
+
+fn point(point: CapturePoint) -> Point {
+    match point {
+        CapturePoint::ForwardIn => Point::ForwardIn,
+        CapturePoint::ForwardOut => Point::ForwardOut,
+        CapturePoint::BackwardIn => Point::BackwardIn,
+        CapturePoint::BackwardOut => Point::BackwardOut,
+    }
+}
+
+/// Whole seconds; none of no age.
+fn age_s(age: Span) -> Option<u32> {
+    let seconds = age.0 / 1_000_000_000;
+    (seconds > 0).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 fn direction(params: &link::LinkParams) -> LinkParams {

@@ -9,6 +9,7 @@ use crate::lifecycle::State;
 use crate::limits;
 use crate::link::LinkParams;
 use crate::name;
+use crate::recording::Recording;
 use crate::topology::{Connection, Element, Interface};
 
 mod patch;
@@ -483,6 +484,7 @@ pub fn connect_unfilled(
         forward: LinkParams::default(),
         backward: LinkParams::default(),
         capturing: false,
+        recording: Recording::default(),
         started: false,
         outage: None,
         client: std::collections::BTreeMap::new(),
@@ -570,6 +572,9 @@ fn patch_connection(
     connection.emulation = patch.emulation.unwrap_or(connection.emulation);
     connection.connected = patch.connected.unwrap_or(connection.connected);
     connection.capturing = patch.capturing.unwrap_or(connection.capturing);
+    if let Some(recording) = &patch.recording {
+        connection.recording = recording.applied(&connection.recording);
+    }
     if let Some(forward) = &patch.forward {
         connection.forward = forward.applied(&connection.forward);
     }

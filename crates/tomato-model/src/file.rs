@@ -13,6 +13,7 @@ use crate::graph::CountingIds;
 use crate::kind::Kind;
 use crate::limits::DIAGNOSTICS_MAX;
 use crate::link::LinkParams;
+use crate::recording::Recording;
 use crate::switching::{PortVlan, SpanningTree};
 use crate::topology::{JsonValue, Route};
 
@@ -72,6 +73,10 @@ fn is_true(value: &bool) -> bool {
 
 fn is_plain(params: &LinkParams) -> bool {
     *params == LinkParams::default()
+}
+
+fn is_usual(recording: &Recording) -> bool {
+    *recording == Recording::default()
 }
 
 /// A topology file.
@@ -196,6 +201,10 @@ pub struct FileConnection {
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_false")]
     pub capturing: bool,
+    /// What is recorded then.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "is_usual")]
+    pub recording: Recording,
     /// From the first end to the second.
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_plain")]

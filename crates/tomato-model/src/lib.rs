@@ -15,6 +15,7 @@ pub mod link;
 pub mod name;
 pub mod original;
 pub mod plan;
+pub mod recording;
 pub mod role;
 pub mod switching;
 pub mod topology;

@@ -48,6 +48,22 @@ pub const FILE_VALUES_MAX: usize = 200_000;
 pub const DIAGNOSTICS_MAX: usize = 100;
 /// Edits between a wrong word and the one suggested.
 pub const SUGGESTION_DISTANCE_MAX: usize = 3;
+/// Bytes kept of each recorded frame.
+pub const SNAPLEN: std::ops::RangeInclusive<u64> = 14..=65_550;
+/// Bytes kept of each recorded frame, if nothing else is said: all of a usual one.
+pub const SNAPLEN_DEFAULT: u32 = 65_535;
+/// Bytes of one file of a recording.
+pub const CAPTURE_FILE: std::ops::RangeInclusive<u64> = (128 << 10)..=(4 << 30);
+/// Bytes of one file of a recording, if nothing else is said.
+pub const CAPTURE_FILE_DEFAULT: u64 = 10_000_000;
+/// Files of a recording.
+pub const CAPTURE_FILES_MAX: u64 = 512;
+/// Files of a recording, if nothing else is said.
+pub const CAPTURE_FILES_DEFAULT: u32 = 5;
+/// Bytes of all files of a recording.
+pub const CAPTURE_BYTES_MAX: u64 = 16 << 30;
+/// Longest age of recorded frames, in seconds (a week).
+pub const CAPTURE_AGE_MAX_S: u64 = 604_800;
 /// Bandwidths of a connection, in bit/s.
 pub const BANDWIDTH: std::ops::RangeInclusive<u64> = 100..=1_000_000_000_000;
 /// Longest delay, jitter or queueing time, in nanoseconds.

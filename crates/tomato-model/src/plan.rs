@@ -609,6 +609,7 @@ fn set(connection: &mut Connection, wanted: &FileConnection) {
     connection.emulation = wanted.emulation;
     connection.connected = wanted.connected;
     connection.capturing = wanted.capturing;
+    connection.recording.clone_from(&wanted.recording);
     connection.forward.clone_from(&wanted.forward);
     connection.backward.clone_from(&wanted.backward);
     connection.client.extend(wanted.client.clone());

@@ -9,6 +9,7 @@ use crate::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use crate::kind::Kind;
 use crate::lifecycle::State;
 use crate::link::LinkParams;
+use crate::recording::Recording;
 use crate::role::Role;
 use crate::switching::{PortVlan, SpanningTree};
 
@@ -203,6 +204,9 @@ pub struct Connection {
     pub backward: LinkParams,
     /// Whether frames are being captured.
     pub capturing: bool,
+    /// What is recorded then.
+    #[serde(default)]
+    pub recording: Recording,
     /// Whether it passes frames now: both ends run and the wire has attached them.
     pub started: bool,
     /// When its traffic stopped last although nobody asked for it.

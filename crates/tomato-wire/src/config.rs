@@ -3,7 +3,7 @@
 //! Keys are opaque ids given by the controller. A configuration is checked as a whole by
 //! [`TopologyConfig::check`] before any of it is applied; an error names the field that breaks a bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -117,9 +117,41 @@ pub struct CaptureConfig {
     pub files: u32,
     /// Most bytes recorded of each frame.
     pub snaplen: u32,
+    /// Where packets are recorded.
+    #[serde(default = "Point::out")]
+    pub points: BTreeSet<Point>,
+    /// Record packets that are lost on the way, with the cause.
+    #[serde(default)]
+    pub lost: bool,
+    /// Files whose newest record is older than this, in seconds, are removed; none = only the number of files bounds
+    /// the ring.
+    #[serde(default)]
+    pub age_s: Option<u32>,
     /// Names of the two ends in the capture; the keys of the ends by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<[String; 2]>,
+}
+
+/// A place where the packets of a link can be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// At `ends[0]`, as they come from it.
+    ForwardIn,
+    /// At `ends[1]`, as they go to it.
+    ForwardOut,
+    /// At `ends[1]`, as they come from it.
+    BackwardIn,
+    /// At `ends[0]`, as they go to it.
+    BackwardOut,
+}
+
+impl Point {
+    /// What is delivered at both ends.
+    #[must_use]
+    pub fn out() -> BTreeSet<Point> {
+        [Point::ForwardOut, Point::BackwardOut].into()
+    }
 }
 
 /// Why a configuration is refused.
@@ -203,6 +235,12 @@ pub enum ConfigError {
         /// What is wrong with it and what to do.
         problem: String,
     },
+    /// A capture records nothing.
+    #[error("{field}: name a point to record at, or record lost packets")]
+    NoPoint {
+        /// The field.
+        field: String,
+    },
     /// A capture directory is relative or shared.
     #[error("{field}: must be an absolute path that no other capture uses")]
     CaptureDir {
@@ -228,7 +266,7 @@ impl TopologyConfig {
             bridge.check(&format!("bridges.{key}"))?;
         }
         let mut taken = BTreeMap::new();
-        let mut dirs = std::collections::BTreeSet::new();
+        let mut dirs = BTreeSet::new();
         for (key, link) in &self.links {
             let field = format!("links.{key}");
             check_key(|| field.clone(), key)?;
@@ -274,6 +312,12 @@ impl CaptureConfig {
         let (min, max) = (limits::MIN_CAPTURE_FILE_BYTES, limits::MAX_CAPTURE_FILE_BYTES);
         range(|| format!("{field}.file_bytes"), self.file_bytes, min, max)?;
         range(|| format!("{field}.files"), self.files.into(), 1, limits::MAX_CAPTURE_FILES.into())?;
+        if let Some(age) = self.age_s {
+            range(|| format!("{field}.age_s"), age.into(), 1, limits::MAX_CAPTURE_AGE_S.into())?;
+        }
+        if self.points.is_empty() && !self.lost {
+            return Err(ConfigError::NoPoint { field: format!("{field}.points") });
+        }
         let max = u64::try_from(limits::MAX_FRAME_BYTES).unwrap_or(u64::MAX);
         range(|| format!("{field}.snaplen"), self.snaplen.into(), limits::MIN_SNAPLEN.into(), max)
     }

@@ -19,3 +19,4 @@ pub mod io;
 pub mod limits;
 pub mod process;
 pub mod status;
+pub mod verify;

@@ -99,12 +99,27 @@ pub const MAC_SWEEP_NS: u64 = 1_000_000_000;
 /// lateness does not add up over hops; beyond it, a storm cannot stop time.
 pub const MAX_LOGICAL_LAG_NS: u64 = 1_000_000;
 
+/// Notes of one direction that wait to be taken by its captures.
+pub const MAX_NOTES: usize = 1 << 16;
+/// After so many packets, what a direction remembers is told to its captures again.
+pub const MEMORY_PACKETS: u64 = 16_384;
+/// And after this time, in nanoseconds.
+pub const MEMORY_NS: u64 = 1_000_000_000;
+/// Most packets in a queue that are told with it; with more, the queue cannot be recomputed from there.
+pub const MAX_MEMORY_PACKETS: usize = 3_000;
+
 /// Smallest file of a capture ring: holds at least one longest record.
 pub const MIN_CAPTURE_FILE_BYTES: u64 = 128 << 10;
 /// Largest file of a capture ring.
 pub const MAX_CAPTURE_FILE_BYTES: u64 = 4 << 30;
 /// Most files of a capture ring.
 pub const MAX_CAPTURE_FILES: u32 = 512;
+/// Longest block of a capture about settings; longer ones are left out of it.
+pub const MAX_TOLD_BYTES: usize = 256 << 10;
+/// Longest age that a capture may be kept for, in seconds (a week).
+pub const MAX_CAPTURE_AGE_S: u32 = 604_800;
+/// How often captures with an age are searched for old files.
+pub const CAPTURE_AGE_CHECK: Duration = Duration::from_secs(1);
 /// Shortest snapshot length of a capture.
 pub const MIN_SNAPLEN: u32 = 14;
 /// Bytes recorded of each packet of a live capture: all of them.
@@ -117,6 +132,9 @@ pub const CAPTURE_QUEUE_BYTES: u64 = 32 << 20;
 pub const CAPTURE_FLUSH: Duration = Duration::from_millis(200);
 /// Bytes of records that are written at once.
 pub const CAPTURE_BUFFER_BYTES: usize = 256 << 10;
+
+/// Disagreements of one direction that the check of a capture tells in words.
+pub const MAX_DISAGREEMENTS: usize = 20;
 
 /// Longest control message, in bytes.
 pub const MAX_CONTROL_BYTES: usize = 16 << 20;

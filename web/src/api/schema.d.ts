@@ -1221,6 +1221,29 @@ export interface components {
          * @example 64KiB
          */
         ByteCount: string;
+        /** @description Counters of a recording since it began or the wire's start. */
+        CaptureCounters: {
+            /**
+             * Format: uint64
+             * @description Bytes written.
+             */
+            bytes: number;
+            /**
+             * @description The last failure.
+             * @default null
+             */
+            error?: string | null;
+            /**
+             * Format: uint64
+             * @description Records that are missing in it: the disk was too slow or could not be written.
+             */
+            missing: number;
+            /**
+             * Format: uint64
+             * @description Records written.
+             */
+            records: number;
+        };
         /** @description Which frames a live capture is about. */
         CaptureFilter: {
             /**
@@ -1229,6 +1252,8 @@ export interface components {
              */
             filter?: string;
         };
+        /** @description A place where the frames of a connection can be recorded. */
+        CapturePoint: "forward-in" | "forward-out" | "backward-in" | "backward-out";
         /** @description A connection between two interfaces. */
         Connection: {
             /** @description From the second end to the first. */
@@ -1256,6 +1281,21 @@ export interface components {
             name: string;
             /** @description When its traffic stopped last although nobody asked for it. */
             outage?: components["schemas"]["Outage"] | null;
+            /**
+             * @description What is recorded then.
+             * @default {
+             *       "age": "0ns",
+             *       "file_size": "10MB",
+             *       "files": 5,
+             *       "lost": false,
+             *       "points": [
+             *         "forward-out",
+             *         "backward-out"
+             *       ],
+             *       "snaplen": 65535
+             *     }
+             */
+            recording?: components["schemas"]["Recording"];
             /**
              * Format: uint64
              * @description Counts changes of this object.
@@ -1299,6 +1339,8 @@ export interface components {
             forward?: components["schemas"]["LinkPatch"] | null;
             /** @description New name. */
             name?: string | null;
+            /** @description What is recorded then. */
+            recording?: components["schemas"]["RecordingPatch"] | null;
         } & {
             [key: string]: unknown | unknown;
         };
@@ -1323,9 +1365,23 @@ export interface components {
         };
         /** @description Counters of a topology's connections. */
         Counters: {
+            /**
+             * @description Of the recordings that run, by connection.
+             * @default {}
+             */
+            captures?: {
+                [key: string]: components["schemas"]["CaptureCounters"];
+            };
             /** @description Forward and backward of each connection. */
             connections: {
                 [key: string]: components["schemas"]["DirectionCounters"][];
+            };
+            /**
+             * @description Of the interfaces of containers, by interface.
+             * @default {}
+             */
+            interfaces?: {
+                [key: string]: components["schemas"]["InterfaceCounters"];
             };
         };
         /** @description A time in which a connection was not what was asked for. */
@@ -1744,6 +1800,24 @@ export interface components {
             type_name: string;
             /** @description Its VLANs (interfaces of switches). */
             vlan?: components["schemas"]["PortVlan"] | null;
+        };
+        /** @description Counters of an interface since the wire's start, for what no connection counts. */
+        InterfaceCounters: {
+            /**
+             * @description Why it is not attached, or what it could not be told.
+             * @default null
+             */
+            error?: string | null;
+            /**
+             * Format: uint64
+             * @description What came from it and was no frame (too short, too long, offload and headers that do not fit); dropped.
+             */
+            refused_frames: number;
+            /**
+             * Format: uint64
+             * @description Frames that came from it while no connection was there; dropped.
+             */
+            unlinked_frames: number;
         };
         /** @description A new interface. */
         InterfaceCreate: {
@@ -2423,6 +2497,65 @@ export interface components {
          * @example 1%
          */
         Ratio: string;
+        /** @description What is recorded of a connection while `capturing` is on, as a ring of files. */
+        Recording: {
+            /**
+             * @description Files whose newest record is older are removed; 0s keeps them until there are too many.
+             * @default 0ns
+             */
+            age?: components["schemas"]["Span"];
+            /**
+             * @description Most bytes of one file.
+             * @default 10MB
+             */
+            file_size?: components["schemas"]["ByteCount"];
+            /**
+             * Format: uint32
+             * @description Most files; the oldest is removed first.
+             * @default 5
+             */
+            files?: number;
+            /**
+             * @description Whether frames that are lost on the way are recorded, with the cause.
+             * @default false
+             */
+            lost?: boolean;
+            /**
+             * @description Where; `forward-out` and `backward-out` by default.
+             * @default [
+             *       "forward-out",
+             *       "backward-out"
+             *     ]
+             */
+            points?: components["schemas"]["CapturePoint"][];
+            /**
+             * Format: uint32
+             * @description Most bytes kept of each frame.
+             * @default 65535
+             */
+            snaplen?: number;
+        };
+        /** @description Changes to a [`Recording`]; unnamed values keep theirs. */
+        RecordingPatch: {
+            /** @description See [`Recording::age`]. */
+            age?: components["schemas"]["Span"] | null;
+            /** @description See [`Recording::file_size`]. */
+            file_size?: components["schemas"]["ByteCount"] | null;
+            /**
+             * Format: uint32
+             * @description See [`Recording::files`].
+             */
+            files?: number | null;
+            /** @description See [`Recording::lost`]. */
+            lost?: boolean | null;
+            /** @description See [`Recording::points`]. */
+            points?: components["schemas"]["CapturePoint"][] | null;
+            /**
+             * Format: uint32
+             * @description See [`Recording::snaplen`].
+             */
+            snaplen?: number | null;
+        };
         /** @description What an import has made and what it could not take over. */
         Report: {
             /** @description Ids in the file and new ids of connections. */

@@ -142,6 +142,7 @@ fn connection(n: u64, a: u64, b: u64) -> WantedConnection {
         forward: LinkParams { delay: Span(20_000_000), ..LinkParams::default() },
         backward: LinkParams::default(),
         capturing: false,
+        recording: tomato_model::recording::Recording::default(),
     }
 }
 

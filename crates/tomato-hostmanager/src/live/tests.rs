@@ -77,6 +77,23 @@ async fn each_reader_gets_what_its_filter_means() {
 }
 
 #[tokio::test]
+async fn one_reader_too_many_is_refused_until_another_is_gone() {
+    let world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    let mut all = Vec::new();
+    for _ in 0..LIVE_READERS {
+        all.push(reader(&world, "").await);
+    }
+    let more = world.host.live(&link(), Filter::compile("").unwrap()).await.map(drop);
+    let refused = more.expect_err("there is no place");
+    assert_eq!(refused.code, ErrorCode::NoResources);
+    assert!(refused.message.contains("live captures already"), "{}", refused.message);
+    all.pop();
+    drop(reader(&world, "").await);
+}
+
+#[tokio::test]
 async fn a_slow_reader_loses_packets_and_is_told_how_many() {
     let world = World::new();
     world.host.want(wanted()).await.unwrap();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::kind::Kind;
 use crate::link::LinkPatch;
+use crate::recording::RecordingPatch;
 use crate::switching::{PortVlan, SpanningTree};
 use crate::topology::{JsonValue, Route};
 
@@ -166,6 +167,9 @@ pub struct ConnectionPatch {
     /// Record frames.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capturing: Option<bool>,
+    /// What is recorded then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingPatch>,
     /// From the first end to the second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<LinkPatch>,

@@ -11,6 +11,7 @@ use super::{
 use crate::kind::Kind;
 use crate::limits::SUGGESTION_DISTANCE_MAX;
 use crate::link::{Distribution, LinkParams, LinkPatch, PRESETS, preset};
+use crate::recording::{Recording, RecordingPatch};
 use crate::topology::{JsonValue, Route};
 
 const DISTRIBUTIONS: [(&str, Distribution); 4] = [
@@ -231,6 +232,26 @@ impl Reader {
         LinkParams::default()
     }
 
+    /// How a connection is recorded.
+    fn recording(&mut self, fields: &Fields<'_>) -> Recording {
+        let Some(node) = fields.known.get("recording") else { return Recording::default() };
+        let fields = self.fields(node, &fields.path("recording"), RecordingPatch::NAMES);
+        let mut recording = Recording::default();
+        for (name, node) in &fields.known {
+            let object = serde_json::Map::from_iter([((*name).to_owned(), node.json())]);
+            match serde_json::from_value::<RecordingPatch>(object.into()) {
+                Ok(patch) => recording = patch.applied(&recording),
+                Err(error) => {
+                    let error = error.to_string();
+                    let (message, remedy) =
+                        error.split_once("; ").unwrap_or((&error, "see docs/reach-in.md"));
+                    self.wrong(node, &fields.path(name), message, remedy);
+                }
+            }
+        }
+        recording
+    }
+
     /// `params` with one parameter from its JSON form.
     fn param(
         &mut self,
@@ -345,8 +366,16 @@ impl Reader {
     }
 
     fn connection(&mut self, node: &Node, path: &str) -> Option<FileConnection> {
-        let known =
-            ["between", "emulation", "connected", "capturing", "forward", "backward", "both"];
+        let known = [
+            "between",
+            "emulation",
+            "connected",
+            "capturing",
+            "recording",
+            "forward",
+            "backward",
+            "both",
+        ];
         let fields = self.fields(node, path, &known);
         let nodes = self.list(&fields, "between").unwrap_or_default();
         let ends: Vec<String> =
@@ -371,6 +400,7 @@ impl Reader {
             emulation: self.flag(&fields, "emulation").unwrap_or(true),
             connected: self.flag(&fields, "connected").unwrap_or(true),
             capturing: self.flag(&fields, "capturing").unwrap_or(false),
+            recording: self.recording(&fields),
             forward: forward.or_else(|| both.clone()).unwrap_or_default(),
             backward: backward.or(both).unwrap_or_default(),
             client: fields.client,

@@ -23,6 +23,7 @@ pub fn export(graph: &Graph) -> TopologyFile {
                 emulation: connection.emulation,
                 connected: connection.connected,
                 capturing: connection.capturing,
+                recording: connection.recording.clone(),
                 forward: connection.forward.clone(),
                 backward: connection.backward.clone(),
                 client: connection.client.clone(),

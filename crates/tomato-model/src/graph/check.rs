@@ -289,6 +289,9 @@ pub(crate) fn check_connection(path: &str, connection: &Connection, errors: &mut
             errors.push(ModelError::new(&at, message, remedy));
         }
     }
+    for (name, message, remedy) in connection.recording.problems() {
+        errors.push(ModelError::new(&format!("{path}.recording.{name}"), message, remedy));
+    }
     check_client(path, &connection.client, errors);
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::link::LinkParams;
 use crate::topology::{Connection, Element, Interface, JsonValue};
 
 /// What differs between two elements: `profile tiny > small`, or only the name of what is too long to be told.
@@ -66,12 +65,15 @@ pub(super) fn connections(old: &Connection, new: &Connection) -> Vec<String> {
             found.push(format!("{name} {} > {}", on_off(old), on_off(new)));
         }
     }
+    if old.recording != new.recording {
+        found.extend(fields("recording", &old.recording, &new.recording));
+    }
     let both = old.forward == old.backward && new.forward == new.backward;
     if both {
-        found.extend(params("both", &old.forward, &new.forward));
+        found.extend(fields("both", &old.forward, &new.forward));
     } else {
-        found.extend(params("forward", &old.forward, &new.forward));
-        found.extend(params("backward", &old.backward, &new.backward));
+        found.extend(fields("forward", &old.forward, &new.forward));
+        found.extend(fields("backward", &old.backward, &new.backward));
     }
     if old.name != new.name {
         found.push(format!("name {} > {}", old.name, new.name));
@@ -82,8 +84,9 @@ pub(super) fn connections(old: &Connection, new: &Connection) -> Vec<String> {
     found
 }
 
-fn params(direction: &str, old: &LinkParams, new: &LinkParams) -> Vec<String> {
-    let fields = |params: &LinkParams| match serde_json::to_value(params) {
+/// The fields of a part that differ.
+fn fields<T: serde::Serialize>(part: &str, old: &T, new: &T) -> Vec<String> {
+    let fields = |value: &T| match serde_json::to_value(value) {
         Ok(JsonValue::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
@@ -97,7 +100,7 @@ fn params(direction: &str, old: &LinkParams, new: &LinkParams) -> Vec<String> {
     names
         .into_iter()
         .filter(|name| old.get(*name) != new.get(*name))
-        .map(|name| format!("{direction} {name} {} > {}", told(old.get(name)), told(new.get(name))))
+        .map(|name| format!("{part} {name} {} > {}", told(old.get(name)), told(new.get(name))))
         .collect()
 }
 

@@ -6,6 +6,7 @@ mod console;
 mod crash;
 mod event;
 mod file;
+mod fuzz;
 mod import;
 mod lifecycle;
 mod mail;

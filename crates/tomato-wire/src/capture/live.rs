@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::pcapng;
+use super::spots::Spots;
 use crate::limits;
 
 /// Bytes before a packet's own: side, three unused, full length, time, lost.
@@ -59,14 +60,16 @@ impl<'a> Passed<'a> {
 /// The beginning of a pcapng file about a link whose directions have these names.
 #[must_use]
 pub fn header(names: &[String; 2]) -> Vec<u8> {
-    pcapng::header(names, limits::LIVE_SNAPLEN)
+    pcapng::header(&Spots::live().interfaces(names), limits::LIVE_SNAPLEN)
 }
 
 /// A packet as pcapng, after so many that its reader lost.
 #[must_use]
 pub fn block(passed: &Passed<'_>, lost: u64) -> Vec<u8> {
     let Passed { side, at_ns, full_len, data, .. } = *passed;
-    let record = pcapng::Record { side, at_ns, full_len, data: data.to_vec() };
+    let interface = side; // one for each direction
+    let data = data.to_vec();
+    let record = pcapng::Record { interface, side, at_ns, full_len, data, trail: None };
     let mut out = Vec::new();
     pcapng::packet(&mut out, &record, lost);
     out

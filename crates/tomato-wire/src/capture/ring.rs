@@ -7,8 +7,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use crate::capture::pcapng::{self, Record};
+use crate::capture::TellBlock;
+use crate::capture::pcapng::{self, Interface, Record};
 use crate::config::CaptureConfig;
 use crate::limits;
 
@@ -20,7 +22,13 @@ const SUFFIX: &str = ".pcapng";
 pub(super) struct RingWriter {
     config: CaptureConfig,
     header: Vec<u8>,
+    /// Blocks with the settings of both directions, for the next file.
+    settings: [Vec<u8>; 2],
     buffer: Vec<u8>,
+    /// Of the records that were lost so far: those that the files tell of.
+    told_lost: u64,
+    /// When the first record of the current file was.
+    began_ns: Option<u64>,
     /// Bytes of the current file, written or buffered.
     file_bytes: u64,
     file: Option<File>,
@@ -51,27 +59,95 @@ pub(super) enum RingError {
 
 impl RingWriter {
     /// A writer that begins its first file with the first record, unless told before.
-    pub(super) fn new(config: CaptureConfig, names: &[String; 2]) -> Self {
-        let header = pcapng::header(names, config.snaplen);
-        Self { config, header, buffer: Vec::new(), file_bytes: 0, file: None }
+    pub(super) fn new(config: CaptureConfig, interfaces: &[Interface]) -> Self {
+        let header = pcapng::header(interfaces, config.snaplen);
+        Self {
+            config,
+            header,
+            settings: [Vec::new(), Vec::new()],
+            buffer: Vec::new(),
+            told_lost: 0,
+            began_ns: None,
+            file_bytes: 0,
+            file: None,
+        }
     }
 
-    /// Adds a record and returns its bytes.
-    pub(super) fn write(&mut self, record: &Record) -> Result<u64, RingError> {
-        let cost = pcapng::cost(record.data.len());
-        if self.file.is_some() && self.file_bytes + cost > self.config.file_bytes {
-            self.flush()?;
-            self.file = None;
+    /// Adds a record and returns its bytes; `lost` records were lost so far in all.
+    pub(super) fn write(&mut self, record: &Record, lost: u64) -> Result<u64, RingError> {
+        let mut block = Vec::with_capacity(record.data.len() + 256);
+        pcapng::packet(&mut block, record, lost.saturating_sub(self.told_lost));
+        if self.began_ns.is_some_and(|began| record.at_ns.saturating_sub(began) > self.span_ns()) {
+            self.end_file()?;
+        }
+        let bytes = self.append(&block)?;
+        self.told_lost = lost;
+        self.began_ns.get_or_insert(record.at_ns);
+        Ok(bytes)
+    }
+
+    /// Adds a block about a direction.
+    pub(super) fn tell(&mut self, told: &TellBlock) -> Result<(), RingError> {
+        let mut block = Vec::new();
+        pcapng::custom(&mut block, &told.data);
+        self.append(&block)?;
+        if let Some(side) = told.settings_of {
+            self.settings[side] = block;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, block: &[u8]) -> Result<u64, RingError> {
+        let bytes = u64::try_from(block.len()).unwrap_or(u64::MAX);
+        if self.file.is_some() && self.file_bytes + bytes > self.config.file_bytes {
+            self.end_file()?;
         }
         if self.file.is_none() {
             self.begin()?;
         }
-        pcapng::packet(&mut self.buffer, record, 0);
-        self.file_bytes += cost;
+        self.buffer.extend_from_slice(block);
+        self.file_bytes += bytes;
         if self.buffer.len() >= limits::CAPTURE_BUFFER_BYTES {
             self.flush()?;
         }
-        Ok(cost)
+        Ok(bytes)
+    }
+
+    fn end_file(&mut self) -> Result<(), RingError> {
+        self.flush()?;
+        self.file = None;
+        Ok(())
+    }
+
+    /// Whether files are removed by their age.
+    pub(super) fn has_age(&self) -> bool {
+        self.config.age_s.is_some()
+    }
+
+    /// Removes files that were written last before the age that is kept.
+    pub(super) fn remove_old(&mut self, now: SystemTime) -> Result<(), RingError> {
+        let Some(age_s) = self.config.age_s else { return Ok(()) };
+        let limit = now - Duration::from_secs(age_s.into());
+        self.remove_before(limit).map_err(|source| RingError::Write { dir: self.dir(), source })
+    }
+
+    fn remove_before(&self, limit: SystemTime) -> io::Result<()> {
+        let mut files = ring_files(&self.config.dir)?;
+        if self.file.is_some() {
+            files.pop();
+        }
+        for (_, path) in files {
+            if fs::metadata(&path)?.modified()? < limit {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Longest time in one file, so that what is older than the age goes file by file.
+    fn span_ns(&self) -> u64 {
+        let age_ns = self.config.age_s.map_or(u64::MAX, |age_s| u64::from(age_s) * 1_000_000_000);
+        age_ns / u64::from(self.config.files)
     }
 
     /// Hands everything to the kernel. What cannot be written is given up, with its file.
@@ -98,7 +174,7 @@ impl RingWriter {
         let next = files.last().map_or(1, |(number, _)| number + 1);
         // a restart must not push records out of the ring by files that hold none
         if let Some((_, newest)) = files.last()
-            && fs::metadata(newest)?.len() <= u64::try_from(self.header.len()).unwrap_or(u64::MAX)
+            && !has_packets(newest)?
         {
             fs::remove_file(newest)?;
             files.pop();
@@ -110,15 +186,27 @@ impl RingWriter {
         let path = dir.join(format!("{PREFIX}{next:010}{SUFFIX}"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path)?;
         self.buffer.clear();
-        (&file).write_all(&self.header)?;
+        let head = [self.header.as_slice(), &self.settings[0], &self.settings[1]].concat();
+        (&file).write_all(&head)?;
         self.file = Some(file);
-        self.file_bytes = u64::try_from(self.header.len()).unwrap_or(u64::MAX);
+        self.file_bytes = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        self.began_ns = None;
         Ok(())
     }
 
     fn dir(&self) -> PathBuf {
         self.config.dir.clone()
     }
+}
+
+fn has_packets(path: &Path) -> io::Result<bool> {
+    let mut file = BufReader::new(File::open(path)?);
+    while let Some((kind, _)) = read_block(&mut file)? {
+        if kind == pcapng::PACKET {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The files of a ring with their numbers, oldest first.
@@ -230,7 +318,7 @@ impl RingReader {
 }
 
 /// The next whole block; none at the end or at the first that is not whole.
-fn read_block(file: &mut impl Read) -> io::Result<Option<(u32, Vec<u8>)>> {
+pub(super) fn read_block(file: &mut impl Read) -> io::Result<Option<(u32, Vec<u8>)>> {
     let mut head = [0; 8];
     if !read_whole(file, &mut head)? {
         return Ok(None);

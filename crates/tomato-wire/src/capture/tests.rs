@@ -4,6 +4,28 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::config::Point;
+use crate::core::frame::FramePool;
+use crate::core::journal::{Fate, Spot, Tag};
+use crate::core::split::Train;
+
+impl Recorder {
+    /// Takes a packet that leaves in direction `side`.
+    pub(super) fn record_left(&mut self, side: usize, at_ns: u64, bytes: &[u8]) {
+        let frame = FramePool::default().frame(bytes).expect("room for a test frame");
+        let seen = Seen {
+            spot: Spot::Left,
+            at_ns,
+            train: Train::from(frame),
+            ordinal: Some(0),
+            tag: Tag::default(),
+            fate: Fate::Due(at_ns),
+            queue_bytes: 0,
+        };
+        let origin = Origin { side, link: "l", seed: 1, epoch_ns: 0 };
+        self.note(&origin, &Note::Seen(seen), &mut Vec::new());
+    }
+}
 
 /// (type, body) of each block; the stream must be whole.
 fn blocks(mut stream: &[u8]) -> Vec<(u32, Vec<u8>)> {
@@ -35,6 +57,9 @@ fn config(dir: &Path, files: u32) -> CaptureConfig {
         file_bytes: limits::MIN_CAPTURE_FILE_BYTES,
         files,
         snaplen: 40_000,
+        points: Point::out(),
+        lost: false,
+        age_s: None,
         names: None,
     }
 }
@@ -58,9 +83,9 @@ fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 fn a_capture_has_one_interface_per_direction_and_exact_stamps() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = CaptureWriter::start().unwrap();
-    let recorder = writer.open(&config(dir.path(), 3), &names());
-    recorder.record(0, 1_700_000_000_123_456_789, &[7; 61]);
-    recorder.record(1, 1_700_000_000_123_456_790, &[8; 50_000]);
+    let mut recorder = writer.open(&config(dir.path(), 3), &names());
+    recorder.record_left(0, 1_700_000_000_123_456_789, &[7; 61]);
+    recorder.record_left(1, 1_700_000_000_123_456_790, &[8; 50_000]);
     // flushed by time alone, while it runs
     until("the directory", || config(dir.path(), 3).dir.is_dir().then_some(()));
     let stream = until("both records", || {
@@ -77,7 +102,10 @@ fn a_capture_has_one_interface_per_direction_and_exact_stamps() {
     assert_eq!(packet[8..12], stamp.to_le_bytes()[..4]);
     assert_eq!(packet[12..20], [61, 0, 0, 0, 61, 0, 0, 0]);
     assert_eq!(packet[20..84], [[7; 61].as_slice(), &[0; 3]].concat());
-    assert_eq!(packet[84..], [2, 0, 4, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(packet[84..92], [2, 0, 4, 0, 2, 0, 0, 0]);
+    assert_eq!(packet[92..100], [0xad, 0x0b, 52, 0, 0xd9, 0x7e, 0, 0]);
+    assert_eq!(packet[100..104], *b"TMT\x01");
+    assert_eq!(packet[148..], [0; 4]);
     let cut = &blocks[4].1;
     assert_eq!(cut[12..16], 40_000u32.to_le_bytes());
     assert_eq!(cut[16..20], 50_000u32.to_le_bytes());
@@ -91,9 +119,9 @@ fn the_ring_keeps_the_newest_and_goes_on_after_a_restart() {
     let config = config(dir.path(), 3);
     for run in 0..2u8 {
         let mut writer = CaptureWriter::start().unwrap();
-        let recorder = writer.open(&config, &names());
+        let mut recorder = writer.open(&config, &names());
         for n in 0..20 {
-            recorder.record(0, 1, &[run * 100 + n; 30_000]); // four to a file
+            recorder.record_left(0, 1, &[run * 100 + n; 30_000]); // four to a file
         }
         drop(recorder);
         drop(writer);
@@ -115,8 +143,8 @@ fn a_file_cut_anywhere_reads_up_to_its_last_whole_block() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 3);
     let mut writer = CaptureWriter::start().unwrap();
-    let recorder = writer.open(&config, &names());
-    (0..8).for_each(|n| recorder.record(0, 1, &[n; 30_000]));
+    let mut recorder = writer.open(&config, &names());
+    (0..8).for_each(|n| recorder.record_left(0, 1, &[n; 30_000]));
     drop(recorder);
     drop(writer);
     let files = fs::read_dir(&config.dir).unwrap();
@@ -126,7 +154,7 @@ fn a_file_cut_anywhere_reads_up_to_its_last_whole_block() {
     for (cut, expected) in [
         (whole.len(), 8),
         (whole.len() - 1, 7),
-        (whole.len() - 30_100, 6),
+        (whole.len() - 30_200, 6),
         (100, 4),
         (3, 4),
         (0, 4),
@@ -138,7 +166,7 @@ fn a_file_cut_anywhere_reads_up_to_its_last_whole_block() {
     }
     // garbage ends a file, not the stream
     let mut broken = whole;
-    let at = broken.len() - 30_044;
+    let at = broken.len() - 30_100;
     broken[at + 4] = 0xff;
     fs::write(&files[0], &broken).unwrap();
     assert_eq!(numbers(&read(&config.dir)).len(), 7);
@@ -150,14 +178,14 @@ fn a_directory_that_cannot_be_written_is_said_and_counted() {
     let config = config(dir.path(), 3);
     fs::write(&config.dir, "in the way").unwrap();
     let mut writer = CaptureWriter::start().unwrap();
-    let recorder = writer.open(&config, &names());
+    let mut recorder = writer.open(&config, &names());
     let error = until("the error", || recorder.status().error);
-    recorder.record(0, 1, &[0; 60]);
+    recorder.record_left(0, 1, &[0; 60]);
     until("the drop", || (recorder.status().dropped_records == 1).then_some(()));
     assert!(error.starts_with("cannot begin a capture file in "), "{error}");
     // and it recovers
     fs::remove_file(&config.dir).unwrap();
-    recorder.record(0, 1, &[5; 60]);
+    recorder.record_left(0, 1, &[5; 60]);
     until("the record", || (recorder.status().records == 1).then_some(()));
 }
 

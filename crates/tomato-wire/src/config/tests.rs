@@ -52,6 +52,9 @@ fn every_broken_bound_names_its_field() {
                     file_bytes: 1 << 20,
                     files: 2,
                     snaplen: 100,
+                    points: Point::out(),
+                    lost: false,
+                    age_s: None,
                     names: None,
                 });
             }),

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::config::Discipline;
+use crate::core::journal::Tag;
 use crate::core::packet::{self, Transport};
 use crate::core::random::mix;
 use crate::core::split::Train;
@@ -16,6 +17,8 @@ use crate::limits;
 pub struct Held {
     /// The packet.
     pub train: Train,
+    /// Which it is.
+    pub tag: Tag,
     /// Its bytes without framing.
     pub bytes: u64,
     /// When it came.
@@ -34,7 +37,7 @@ pub struct Departure {
     /// The packet that is sent, and whether it is marked.
     pub sent: Option<(Held, bool)>,
     /// Packets dropped on the way to it.
-    pub dropped: u64,
+    pub dropped: Vec<Held>,
 }
 
 /// Queues of flows that take turns.
@@ -71,7 +74,7 @@ struct Codel {
 /// Below this backlog CoDel does not drop: one longest usual packet.
 const SMALL_BYTES: u64 = 1514;
 /// Packets dropped from the longest flow at once when the queue is full.
-const FAT_DROPS: u64 = 64;
+const FAT_DROPS: usize = 64;
 
 impl FlowQueues {
     /// Queues for a discipline; none if it is another one.
@@ -109,8 +112,14 @@ impl FlowQueues {
         self.packets
     }
 
-    /// Takes a packet in; returns how many were dropped for it, from the longest flow.
-    pub fn push(&mut self, held: Held, salt: u64, limit_bytes: u64, limit_packets: u64) -> u64 {
+    /// Takes a packet in; returns those that were dropped for it, from the longest flow.
+    pub fn push(
+        &mut self,
+        held: Held,
+        salt: u64,
+        limit_bytes: u64,
+        limit_packets: u64,
+    ) -> Vec<Held> {
         let count = u64::try_from(self.flows.len()).unwrap_or(1);
         let index = if count == 1 { 0 } else { mix(flow_hash(&held.train) ^ salt) % count };
         let index = usize::try_from(index).unwrap_or(0);
@@ -125,19 +134,19 @@ impl FlowQueues {
             self.fresh.push_back(index);
         }
         if self.packets == 1 || (self.bytes <= limit_bytes && self.packets <= limit_packets) {
-            return 0;
+            return Vec::new();
         }
         self.shorten(limit_bytes, limit_packets)
     }
 
     /// Drops from the head of the longest flow until half of it is gone or there is room; one flow alone loses its
     /// tail, as a queue does.
-    fn shorten(&mut self, limit_bytes: u64, limit_packets: u64) -> u64 {
+    fn shorten(&mut self, limit_bytes: u64, limit_packets: u64) -> Vec<Held> {
         let is_one = self.flows.len() == 1;
-        let Some(fat) = self.flows.iter_mut().max_by_key(|flow| flow.bytes) else { return 0 };
+        let mut dropped = Vec::new();
+        let Some(fat) = self.flows.iter_mut().max_by_key(|flow| flow.bytes) else { return dropped };
         let enough = fat.bytes / 2;
-        let mut dropped = 0;
-        while dropped < FAT_DROPS && fat.packets.len() > 1 {
+        while dropped.len() < FAT_DROPS && fat.packets.len() > 1 {
             let has_room = self.bytes <= limit_bytes && self.packets <= limit_packets;
             if has_room && (is_one || fat.bytes <= enough) {
                 break;
@@ -147,7 +156,7 @@ impl FlowQueues {
             fat.bytes -= held.bytes;
             self.bytes -= held.bytes;
             self.packets -= 1;
-            dropped += 1;
+            dropped.push(held);
         }
         dropped
     }
@@ -175,9 +184,9 @@ impl FlowQueues {
             }
             let (sent, gone) = flow.dequeue(now_ns, self.target_ns, self.interval_ns);
             let sent_bytes = sent.as_ref().map_or(0, |(held, _)| held.bytes);
-            self.bytes -= gone.bytes + sent_bytes;
-            self.packets -= gone.packets + u64::from(sent.is_some());
-            out.dropped += gone.packets;
+            self.bytes -= gone.bytes() + sent_bytes;
+            self.packets -= gone.packets() + u64::from(sent.is_some());
+            out.dropped.extend(gone.0);
             if let Some((held, is_marked)) = sent {
                 let flow = &mut self.flows[index];
                 flow.credit -= i64::try_from(held.bytes).unwrap_or(i64::MAX);
@@ -207,10 +216,7 @@ impl FlowQueues {
 }
 
 #[derive(Debug, Default)]
-struct Gone {
-    packets: u64,
-    bytes: u64,
-}
+struct Gone(Vec<Held>);
 
 impl Flow {
     /// The packet that leaves and whether it is marked, after those that CoDel drops before it.
@@ -228,7 +234,7 @@ impl Flow {
                 if held.as_ref().is_some_and(|held| held.may_mark) {
                     return (held.map(|held| (held, true)), gone);
                 }
-                gone.add(held.as_ref());
+                gone.0.extend(held);
                 (held, is_ripe) = self.take(now_ns, target, interval);
                 self.codel.is_dropping = is_ripe;
             }
@@ -239,7 +245,7 @@ impl Flow {
         }
         let is_marked = held.as_ref().is_some_and(|held| held.may_mark);
         if !is_marked {
-            gone.add(held.as_ref());
+            gone.0.extend(held);
             (held, _) = self.take(now_ns, target, interval);
         }
         let codel = &mut self.codel;
@@ -270,11 +276,12 @@ impl Flow {
 }
 
 impl Gone {
-    fn add(&mut self, held: Option<&Held>) {
-        if let Some(held) = held {
-            self.packets += 1;
-            self.bytes += held.bytes;
-        }
+    fn packets(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|held| held.bytes).sum()
     }
 }
 

@@ -23,6 +23,12 @@ pub struct Occurrences {
 }
 
 impl Occurrences {
+    /// Whether nothing was seen yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.old.is_empty()
+    }
+
     /// The number of a complete wire packet, from its Ethernet header on.
     pub fn number(&mut self, frame: &[u8]) -> u64 {
         let content = content(frame);

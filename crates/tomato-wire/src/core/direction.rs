@@ -20,6 +20,7 @@ use crate::core::flip::{self, FlipStages};
 use crate::core::frame::Frame;
 use crate::core::health::Health;
 use crate::core::jitter;
+use crate::core::journal::{Fate, Journal, Tag};
 use crate::core::lateness::Lateness;
 use crate::core::line::{Admission, Line};
 use crate::core::model::{Identity, Model, params_of};
@@ -28,6 +29,8 @@ use crate::core::split::Train;
 use crate::core::{ecn, packet};
 use crate::limits;
 use crate::status::{DirectionStatus, Drops};
+
+mod trace;
 
 /// One direction of a link.
 #[derive(Debug)]
@@ -51,6 +54,11 @@ pub struct Direction {
     seen_ns: u64,
     /// It went down or up by its timeline since that was asked.
     has_turned: bool,
+    /// Up to when queues that decide late, and the timeline, have decided; packets come no earlier.
+    settled_ns: u64,
+    /// How often the behaviour was changed.
+    epoch: u32,
+    journal: Option<Box<Journal>>,
     room: Vec<u8>,
 }
 
@@ -71,12 +79,21 @@ struct Counters {
 #[derive(Debug)]
 struct Entry {
     train: Train,
+    tag: Tag,
     due_ns: u64,
 }
 
 /// Why a frame did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropCause {
+    /// [`Drops::loss`]
+    Loss,
+    /// [`Drops::queue`]
+    Queue,
+    /// [`Drops::early`]
+    Early,
+    /// [`Drops::mtu`]
+    Mtu,
     /// [`Drops::disconnected`]
     Disconnected,
     /// [`Drops::overload`]
@@ -92,6 +109,7 @@ pub enum DropCause {
 /// Which of the stages apply to an original or to its copy.
 #[derive(Debug, Clone, Copy)]
 struct CopyStages {
+    is_copy: bool,
     flips: FlipStages,
     jitter: Stage,
     queue: Stage,
@@ -99,6 +117,7 @@ struct CopyStages {
 }
 
 const ORIGINAL: CopyStages = CopyStages {
+    is_copy: false,
     flips: FlipStages {
         corrupt: Stage::Corrupt,
         corrupt_bit: Stage::CorruptBit,
@@ -109,6 +128,7 @@ const ORIGINAL: CopyStages = CopyStages {
     reorder: Stage::Reorder,
 };
 const COPY: CopyStages = CopyStages {
+    is_copy: true,
     flips: FlipStages {
         corrupt: Stage::CopyCorrupt,
         corrupt_bit: Stage::CopyCorruptBit,
@@ -146,6 +166,9 @@ impl Direction {
             lost_before: 0,
             seen_ns: now_ns,
             has_turned: false,
+            settled_ns: 0,
+            epoch: 0,
+            journal: None,
             room: Vec::new(),
         }
     }
@@ -156,44 +179,50 @@ impl Direction {
     pub fn change(&mut self, now_ns: u64, streams: Streams, params: Option<LinkParams>) {
         let was_up = self.is_up();
         self.release(now_ns);
+        self.epoch += 1;
         let is_reseeded = self.streams != streams;
         self.streams = streams;
         let old = self.model.take();
-        let Some(params) = params else { return };
-        self.line.change(&params);
-        let mut model = Model::new(now_ns, streams, params);
-        if let Some(old) = old
-            && !is_reseeded
-        {
-            model.follow(*old);
+        if let Some(params) = params {
+            self.line.change(&params);
+            let mut model = Model::new(now_ns, streams, params);
+            if let Some(old) = old
+                && !is_reseeded
+            {
+                model.follow(*old);
+            }
+            model.follow_course(now_ns);
+            self.model = Some(model);
         }
-        model.follow_course(now_ns);
-        self.model = Some(model);
         if was_up && !self.is_up() {
             self.cut();
         }
+        self.tell_settings(now_ns);
     }
 
     /// Takes packets in at `now_ns`.
     pub fn offer(&mut self, now_ns: u64, train: &Train) {
+        let now_ns = now_ns.max(self.settled_ns);
         self.catch_up(now_ns);
         if !self.is_up() {
-            self.refuse(DropCause::Disconnected, train.count.into());
+            self.refuse_train(now_ns, DropCause::Disconnected, train);
             return;
         }
         self.counters.offered += u64::from(train.count);
         let ordinal = self.ordinal;
         self.ordinal += u64::from(train.count);
         let Some(mut model) = self.model.take() else {
-            self.offer_plain(now_ns, train);
+            self.offer_plain(now_ns, train, ordinal);
             return;
         };
         model.follow_course(now_ns);
         for (n, index) in (ordinal..).zip(train.first..train.end()) {
             self.offer_emulated(now_ns, train, index, &mut model, n);
+            // as if it had come alone
+            self.settle(now_ns, &mut model);
         }
-        self.settle(now_ns, &mut model);
         self.model = Some(model);
+        self.tell_memory(now_ns, train.count);
     }
 
     /// Counts packets that never came onto the link.
@@ -263,6 +292,10 @@ impl Direction {
     pub fn drop_packets(&mut self, cause: DropCause, packets: u64) {
         let drops = &mut self.counters.drops;
         match cause {
+            DropCause::Loss => drops.loss += packets,
+            DropCause::Queue => drops.queue += packets,
+            DropCause::Early => drops.early += packets,
+            DropCause::Mtu => drops.mtu += packets,
             DropCause::Disconnected => drops.disconnected += packets,
             DropCause::Overload => drops.overload += packets,
             DropCause::Detached => drops.detached += packets,
@@ -292,8 +325,9 @@ impl Direction {
     /// Drops everything on the link: the cable is cut.
     pub fn cut(&mut self) {
         let held = self.model.as_mut().and_then(|model| model.held.as_mut());
-        let held = held.map_or(0, |held| held.drain().len());
-        self.counters.drops.disconnected += self.queued_packets + count(held);
+        let held = held.map(FlowQueues::drain).unwrap_or_default();
+        self.counters.drops.disconnected += self.queued_packets + count(held.len());
+        self.tell_cut(&held);
         self.queue.clear();
         self.queued_packets = 0;
         self.in_flight_bytes = 0;
@@ -340,6 +374,7 @@ impl Direction {
             return None;
         }
         let entry = self.queue.pop_front()?;
+        self.tell_left(now_ns, &entry);
         let packets = u64::from(entry.train.count);
         self.queued_packets -= packets;
         self.in_flight_bytes -= entry.train.bytes();
@@ -354,14 +389,17 @@ impl Direction {
         Some(entry)
     }
 
-    fn offer_plain(&mut self, now_ns: u64, train: &Train) {
+    fn offer_plain(&mut self, now_ns: u64, train: &Train, ordinal: u64) {
+        let tag = self.tag(ordinal, train.first);
         if self.in_flight_bytes + train.bytes() > limits::MAX_PLAIN_QUEUE_BYTES
             || self.is_overloaded(&train.frame)
         {
             self.drop_packets(DropCause::Overload, train.count.into());
+            self.tell_plain(now_ns, train, tag, Fate::Lost(DropCause::Overload));
             return;
         }
-        self.push(now_ns, now_ns, train.clone(), false);
+        let due_ns = self.push(now_ns, now_ns, train.clone(), false, tag);
+        self.tell_plain(now_ns, train, tag, Fate::Due(due_ns));
     }
 
     fn offer_emulated(
@@ -372,85 +410,127 @@ impl Direction {
         model: &mut Model,
         ordinal: u64,
     ) {
+        let depth = self.depth(now_ns, model);
         let bytes = train.packet_bytes(index);
-        if let Some(mtu) = model.params.mtu
-            && is_longer(train, bytes, mtu)
-        {
+        let who = Identity { number: ordinal, rule: None };
+        let mut packet = Packet { train, index, bytes, ordinal, who };
+        let cause = if model.params.mtu.is_some_and(|mtu| is_longer(train, bytes, mtu)) {
             self.note_verdict(VERDICT_TOO_LONG);
-            self.counters.drops.mtu += 1;
+            Some(DropCause::Mtu)
+        } else {
+            if model.needs_bytes() {
+                train.packet(index, &mut self.room);
+            }
+            packet.who = model.identify(ordinal, &self.room);
+            let is_lost = model.is_lost(self.streams, packet.who);
+            if is_lost {
+                self.note_verdict(VERDICT_LOST);
+            }
+            is_lost.then_some(DropCause::Loss)
+        };
+        if let Some(cause) = cause {
+            let fate = self.lose(cause);
+            let tag = self.tag(ordinal, index);
+            self.tell(now_ns, packet, tag, fate, depth);
             return;
         }
-        if model.needs_bytes() {
-            train.packet(index, &mut self.room);
-        }
-        let who = model.identify(ordinal, &self.room);
-        if model.is_lost(self.streams, who) {
-            self.note_verdict(VERDICT_LOST);
-            self.counters.drops.loss += 1;
-            return;
-        }
-        let packet = Packet { train, index, bytes, who };
-        self.send(now_ns, packet, model, ORIGINAL);
-        let params = params_of(&model.params, &model.rules, who.rule);
-        if self.hits(params.duplicate, Stage::Duplicate, who.number) {
+        let (fate, tag) = self.send(now_ns, packet, model, ORIGINAL);
+        self.tell(now_ns, packet, tag, fate, depth);
+        let params = params_of(&model.params, &model.rules, packet.who.rule);
+        if self.hits(params.duplicate, Stage::Duplicate, packet.who.number) {
             self.note_verdict(VERDICT_DOUBLED);
             self.counters.duplicated += 1;
-            self.send(now_ns, packet, model, COPY);
+            let depth = self.depth(now_ns, model);
+            let (fate, tag) = self.send(now_ns, packet, model, COPY);
+            self.tell(now_ns, packet, tag, fate, depth);
         }
     }
 
     /// Corruption, queue, rate, delay.
-    fn send(&mut self, now_ns: u64, packet: Packet<'_>, model: &mut Model, stages: CopyStages) {
-        let Model { params, rules, jitter, held, course, salt, .. } = model;
+    fn send(
+        &mut self,
+        now_ns: u64,
+        packet: Packet<'_>,
+        model: &mut Model,
+        stages: CopyStages,
+    ) -> (Fate, Tag) {
+        let Model { params, rules, jitter, .. } = model;
         let params = params_of(params, rules, packet.who.rule);
         let number = packet.who.number;
         let flips = flip::flips(self.streams, number, packet.bytes * 8, params, stages.flips);
-        self.counters.corrupted += u64::from(!flips.is_empty());
+        let is_corrupted = !flips.is_empty();
+        self.counters.corrupted += u64::from(is_corrupted);
         let overtakes = self.hits(params.reorder, stages.reorder, number);
-        let streams = self.streams;
-        let draw = |stage| streams.draw(stage, number);
         let delay_ns = match (overtakes, params.jitter_ns) {
             (true, _) => 0,
             (false, 0) => params.delay_ns,
-            (false, _) => jitter::delay(params, jitter, draw(stages.jitter)),
+            (false, _) => jitter::delay(params, jitter, self.streams.draw(stages.jitter, number)),
         };
         let first_flip = flips.first().map_or(0, |bit| bit + 1);
         self.note_verdict(delay_ns ^ first_flip << 44 ^ u64::from(overtakes) << 63);
+        // a packet with flipped bits is a frame of its own
+        let index = if is_corrupted { 0 } else { packet.index };
+        let is_copy = stages.is_copy;
+        let tag = Tag { is_copy, is_corrupted, overtakes, ..self.tag(packet.ordinal, index) };
         if self.in_flight_bytes + packet.bytes > limits::MAX_DELAY_LINE_BYTES
             || self.is_overloaded(&packet.train.frame)
         {
-            self.drop_packets(DropCause::Overload, 1);
-            return;
+            return (self.lose(DropCause::Overload), tag);
         }
-        let may_pass = overtakes || params.jitter_reorders;
-        let may_mark = params.ecn && ecn::takes_marks(packet.train.frame.bytes());
         let train = packet.train.part(packet.index, 1);
-        let train = if flips.is_empty() { Some(train) } else { self.flipped(&train, &flips) };
-        let Some(train) = train else {
-            self.drop_packets(DropCause::Overload, 1);
-            return;
+        let train = if is_corrupted { self.flipped(&train, &flips) } else { Some(train) };
+        let Some(train) = train else { return (self.lose(DropCause::Overload), tag) };
+        let held = Held {
+            train,
+            tag,
+            bytes: packet.bytes,
+            arrived_ns: now_ns,
+            delay_ns,
+            may_pass: overtakes || params.jitter_reorders,
+            may_mark: params.ecn && ecn::takes_marks(packet.train.frame.bytes()),
         };
+        (self.queue_up(now_ns, held, packet, model, stages), tag)
+    }
+
+    /// Queue, rate, delay.
+    fn queue_up(
+        &mut self,
+        now_ns: u64,
+        packet: Held,
+        from: Packet<'_>,
+        model: &mut Model,
+        stages: CopyStages,
+    ) -> Fate {
+        let Model { params, rules, held, course, salt, .. } = model;
+        let params = params_of(params, rules, from.who.rule);
         if let Some(held) = held {
-            let arrived_ns = now_ns;
-            let bytes = packet.bytes;
-            let entry = Held { train, bytes, arrived_ns, delay_ns, may_pass, may_mark };
             let packets = params.queue_packets.unwrap_or(u64::MAX);
             let limit = self.line.limit_bytes();
-            self.counters.drops.queue += held.push(entry, *salt, limit, packets);
-            return;
+            let dropped = held.push(packet, *salt, limit, packets);
+            self.counters.drops.queue += count(dropped.len());
+            let told = Some((from.ordinal, stages.is_copy));
+            let is_gone = self.tell_dropped(now_ns, &dropped, DropCause::Queue, told);
+            return if is_gone { Fate::Lost(DropCause::Queue) } else { Fate::Waits };
         }
         let draws = !matches!(params.discipline, Discipline::DropTail);
-        let draw = if draws { draw(stages.queue) } else { 0 };
-        match self.line.offer(now_ns, packet.bytes, params, course.as_ref(), (draw, may_mark)) {
+        let draw = if draws { self.streams.draw(stages.queue, from.who.number) } else { 0 };
+        let Held { train, tag, bytes, delay_ns, may_pass, may_mark, .. } = packet;
+        match self.line.offer(now_ns, bytes, params, course.as_ref(), (draw, may_mark)) {
             Admission::Departs(at_ns) => {
-                self.push(now_ns, at_ns.saturating_add(delay_ns), train, may_pass);
+                let due_ns = at_ns.saturating_add(delay_ns);
+                Fate::Due(self.push(now_ns, due_ns, train, may_pass, tag))
             }
             Admission::Marked(at_ns) => {
-                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, may_pass);
+                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, may_pass, tag)
             }
-            Admission::Full => self.counters.drops.queue += 1,
-            Admission::Early => self.counters.drops.early += 1,
+            Admission::Full => self.lose(DropCause::Queue),
+            Admission::Early => self.lose(DropCause::Early),
         }
+    }
+
+    fn lose(&mut self, cause: DropCause) -> Fate {
+        self.drop_packets(cause, 1);
+        Fate::Lost(cause)
     }
 
     /// The packet alone, complete, with bits flipped; none if the pool is exhausted.
@@ -461,15 +541,24 @@ impl Direction {
     }
 
     /// Puts the packet, marked, on its way.
-    fn push_marked(&mut self, now_ns: u64, due_ns: u64, train: &Train, may_pass: bool) {
+    fn push_marked(
+        &mut self,
+        now_ns: u64,
+        due_ns: u64,
+        train: &Train,
+        may_pass: bool,
+        tag: Tag,
+    ) -> Fate {
+        let base = tag.base.wrapping_add(train.first.into());
         train.packet(train.first, &mut self.room);
         ecn::mark(&mut self.room);
         match train.frame.sibling(&self.room) {
             Some(frame) => {
                 self.counters.marked += 1;
-                self.push(now_ns, due_ns, frame.into(), may_pass);
+                let tag = Tag { base, is_marked: true, ..tag };
+                Fate::Due(self.push(now_ns, due_ns, frame.into(), may_pass, tag))
             }
-            None => self.drop_packets(DropCause::Overload, 1),
+            None => self.lose(DropCause::Overload),
         }
     }
 
@@ -479,6 +568,7 @@ impl Direction {
         let Some(mut model) = self.model.take() else { return };
         while let Some(turn_ns) = model.turn_ns().filter(|turn_ns| *turn_ns <= now_ns) {
             self.settle(turn_ns, &mut model);
+            self.settled_ns = self.settled_ns.max(turn_ns);
             let was_down = model.params.down;
             model.follow_course(turn_ns);
             self.has_turned |= was_down != model.params.down;
@@ -492,34 +582,41 @@ impl Direction {
 
     /// Drops what has not arrived at this time.
     fn cut_behind(&mut self, at_ns: u64, model: &mut Model) {
-        let held = model.held.as_mut().map_or(0, |held| held.drain().len());
-        self.counters.drops.disconnected += count(held);
+        let held = model.held.as_mut().map(FlowQueues::drain).unwrap_or_default();
+        self.counters.drops.disconnected += count(held.len());
+        self.tell_dropped(at_ns, &held, DropCause::Disconnected, None);
         let kept = self.queue.partition_point(|entry| entry.due_ns <= at_ns);
-        for entry in self.queue.drain(kept..) {
+        for entry in self.queue.split_off(kept) {
+            self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
             let packets = u64::from(entry.train.count);
             self.counters.drops.disconnected += packets;
             self.queued_packets -= packets;
             self.in_flight_bytes -= entry.train.bytes();
         }
-        self.last_due_ns = self.queue.back().map_or(0, |entry| entry.due_ns);
+        self.last_due_ns = self.last_due_ns.min(at_ns);
         self.line.cut();
     }
 
     fn settle(&mut self, now_ns: u64, model: &mut Model) {
         let Model { params, held, course, .. } = model;
         let Some(held) = held else { return };
+        self.settled_ns = self.settled_ns.max(now_ns);
         while held.packets() > 0 && self.line.busy_until_ns() <= now_ns {
             let came_ns = held.oldest_ns().unwrap_or(now_ns);
             let at_ns = self.line.busy_until_ns().max(came_ns);
             let gone = held.pop(at_ns);
-            self.counters.drops.early += gone.dropped;
+            self.counters.drops.early += count(gone.dropped.len());
+            self.tell_dropped(at_ns, &gone.dropped, DropCause::Early, None);
             let Some((packet, is_marked)) = gone.sent else { continue };
             let departs_ns = self.line.send(at_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            if is_marked {
-                self.push_marked(at_ns, due_ns, &packet.train, packet.may_pass);
-            } else {
-                self.push(at_ns, due_ns, packet.train, packet.may_pass);
+            let Held { train, tag, may_pass, .. } = packet;
+            if !is_marked {
+                self.push(at_ns, due_ns, train, may_pass, tag);
+            } else if self.push_marked(at_ns, due_ns, &train, may_pass, tag)
+                == Fate::Lost(DropCause::Overload)
+            {
+                self.tell_gone(at_ns, &train, tag, DropCause::Overload);
             }
         }
     }
@@ -532,29 +629,36 @@ impl Direction {
         for packet in held.iter_mut().flat_map(FlowQueues::drain) {
             let departs_ns = self.line.send(now_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            self.push(now_ns, due_ns, packet.train, packet.may_pass);
+            self.push(now_ns, due_ns, packet.train, packet.may_pass, packet.tag);
         }
         self.model = Some(model);
     }
 
-    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, may_pass: bool) {
+    /// Puts packets on their way; returns when they are due. What has left already bounds those behind it all the
+    /// same, so that due times do not depend on when packets really leave.
+    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, may_pass: bool, tag: Tag) -> u64 {
         self.in_flight_bytes += train.bytes();
         self.queued_packets += u64::from(train.count);
-        let last_ns = if self.queue.is_empty() { 0 } else { self.last_due_ns };
-        if may_pass && due_ns < last_ns {
+        if may_pass && due_ns < self.last_due_ns {
             let at = self.queue.partition_point(|entry| entry.due_ns <= due_ns);
-            self.counters.reordered += u64::from(train.count);
-            self.queue.insert(at, Entry { train, due_ns: due_ns.max(now_ns) });
-            return;
+            if at < self.queue.len() {
+                self.counters.reordered += u64::from(train.count);
+            }
+            let due_ns = due_ns.max(now_ns);
+            self.queue.insert(at, Entry { train, tag, due_ns });
+            return due_ns;
         }
-        let due_ns = due_ns.max(last_ns).max(now_ns);
+        let due_ns = due_ns.max(self.last_due_ns).max(now_ns);
         self.last_due_ns = due_ns;
         match self.queue.back_mut() {
-            Some(last) if last.due_ns == due_ns && last.train.extends_to(&train) => {
+            Some(last)
+                if last.due_ns == due_ns && last.tag == tag && last.train.extends_to(&train) =>
+            {
                 last.train.count += train.count;
             }
-            _ => self.queue.push_back(Entry { train, due_ns }),
+            _ => self.queue.push_back(Entry { train, tag, due_ns }),
         }
+        due_ns
     }
 
     fn hits(&self, ratio: Ratio, stage: Stage, ordinal: u64) -> bool {
@@ -576,6 +680,7 @@ struct Packet<'a> {
     train: &'a Train,
     index: u16,
     bytes: u64,
+    ordinal: u64,
     who: Identity,
 }
 

@@ -7,15 +7,18 @@
 //! instead of looking it up, and keep the cap because it is part of the meaning: it shifts the mean of pareto
 //! by -0.033 sigma and makes its standard deviation 0.821 sigma.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{Distribution, LinkParams, Ratio};
 
 /// The tables' largest value: `32767 / 8192` sigma.
 const CAP: f64 = 32_767.0 / 8192.0;
 
 /// What the jitter of one packet means for the next, if they are correlated.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct JitterState {
     /// The Gaussian rank of the last packet.
+    #[serde(with = "crate::core::exact::option")]
     rank: Option<f64>,
 }
 

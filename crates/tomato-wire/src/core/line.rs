@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{Discipline, LinkParams, Ratio};
 use crate::core::timeline::Course;
 
@@ -24,7 +26,7 @@ pub enum Admission {
 }
 
 /// A rate and its queue.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     limit_bytes: u64,
     /// When the rate is free again, with the rest of the division in units of 1e-9 bit over the rate.
@@ -38,15 +40,17 @@ pub struct Line {
 }
 
 /// State of random early detection: average queue, packets since the last drop, since when it is empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Red {
+    #[serde(with = "crate::core::exact")]
     average: f64,
     since_drop: u64,
 }
 
 /// State of PIE (RFC 8033).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Pie {
+    #[serde(with = "crate::core::exact")]
     probability: f64,
     old_wait_ns: u64,
     burst_left_ns: u64,
@@ -181,10 +185,22 @@ impl Line {
         self.busy_until_ns
     }
 
-    /// Bytes that wait or are being sent at `now_ns`, with framing.
-    pub fn backlog_bytes(&mut self, now_ns: u64) -> u64 {
-        self.pass_departed(now_ns);
-        self.backlog_bytes
+    /// Bytes that wait or are being sent at `now_ns`, with framing. Looking changes nothing.
+    #[must_use]
+    pub fn backlog_bytes(&self, now_ns: u64) -> u64 {
+        let gone = self.waiting.iter().take_while(|(departs_ns, _)| *departs_ns <= now_ns);
+        self.backlog_bytes - gone.map(|(_, bytes)| bytes).sum::<u64>()
+    }
+
+    /// As it is at `now_ns`, to go on from elsewhere; none if more than this many packets wait.
+    #[must_use]
+    pub fn snapshot(&self, now_ns: u64, packets: usize) -> Option<Line> {
+        let gone = self.waiting.iter().take_while(|(departs_ns, _)| *departs_ns <= now_ns);
+        (self.waiting.len() - gone.count() <= packets).then(|| {
+            let mut line = self.clone();
+            line.pass_departed(now_ns);
+            line
+        })
     }
 
     /// The limit in force.

@@ -4,10 +4,12 @@
 //! `P(loss | lost) = p + r (1 - p)` and `P(loss | passed) = p (1 - r)`, so that correlation does not change how much
 //! is lost (netem's weighted average does).
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{LinkParams, LossModel, Ratio};
 
 /// What earlier packets mean for the next.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossState {
     was_lost: Option<bool>,
     /// State of the Markov models, from 0.

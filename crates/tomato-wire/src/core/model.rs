@@ -90,6 +90,25 @@ impl Model {
         }
     }
 
+    /// States of the losses, of the direction and of each rule; none if there is more to remember.
+    pub(super) fn losses(&self) -> Option<Vec<LossState>> {
+        let rules = self.rules.iter().map(|rule| &rule.loss);
+        let is_all = self.seen.as_ref().is_none_or(Occurrences::is_empty);
+        is_all.then(|| std::iter::once(&self.loss).chain(rules).cloned().collect())
+    }
+
+    /// Goes on from states of losses and the beginning of the timeline.
+    pub(super) fn recall(&mut self, losses: Vec<LossState>, course_start_ns: Option<u64>) {
+        let states = std::iter::once(&mut self.loss);
+        let states = states.chain(self.rules.iter_mut().map(|rule| &mut rule.loss));
+        for (state, loss) in states.zip(losses) {
+            *state = loss;
+        }
+        if let (Some(start_ns), Some(timeline)) = (course_start_ns, &self.params.timeline) {
+            self.course = Some(Course::new(start_ns, &self.params, timeline));
+        }
+    }
+
     /// Puts the values of the timeline in force.
     pub(super) fn follow_course(&mut self, now_ns: u64) {
         if now_ns >= self.course_until_ns

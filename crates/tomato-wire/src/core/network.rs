@@ -7,12 +7,13 @@
 //! returns after its budget.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::config::{ConfigError, End, LinkConfig, LinkParams, TopologyConfig};
 use crate::core::bridge::{Bridge, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
+use crate::core::journal::{Note, Wants};
 use crate::core::random::Streams;
 use crate::core::slots::Slots;
 use crate::core::split::Train;
@@ -35,8 +36,8 @@ pub trait Sink {
     /// How many left, and the cause under which the rest is counted as dropped.
     fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered>;
 
-    /// Packets pass a link whose capture is on, in direction `side`.
-    fn record(&mut self, link: usize, side: usize, train: &Train);
+    /// What direction `side` of a link tells, see [`Network::set_journal`].
+    fn note(&mut self, link: usize, side: usize, note: &Note);
 }
 
 /// Packets that a port did not take.
@@ -63,6 +64,8 @@ pub struct Network {
     /// Where a frame goes on from a bridge.
     ends: Vec<LinkEnd>,
     room: Vec<u8>,
+    /// Directions that have notes.
+    noted: BTreeSet<LinkEnd>,
 }
 
 /// What [`Network::apply`] took away or replaced.
@@ -97,8 +100,6 @@ struct Link {
     directions: [Direction; 2],
     /// When the event of a direction is due; events of another time are stale.
     scheduled_ns: [u64; 2],
-    /// Its packets are wanted besides by its capture.
-    is_tapped: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -128,18 +129,32 @@ impl Link {
     fn has_carrier(&self, side: usize) -> bool {
         self.config.connected && self.directions[1 - side].is_up()
     }
-
-    fn is_recorded(&self) -> bool {
-        self.is_tapped || self.config.capture.is_some()
-    }
 }
 
 impl Network {
-    /// Whether the packets of a link are told to [`Sink::record`] even without a capture.
-    pub fn set_tapped(&mut self, link: usize, is_tapped: bool) {
-        if let Some(link) = self.links.get_mut(link) {
-            link.is_tapped = is_tapped;
+    /// Sets what the directions of a link tell [`Sink::note`] from now on.
+    pub fn set_journal(&mut self, now_ns: u64, id: usize, wants: [Wants; 2]) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        for side in [0, 1] {
+            link.directions[side].set_journal(now_ns, wants[side]);
+            self.noted.insert(LinkEnd { link: id, side });
         }
+    }
+
+    /// Hands over what was told.
+    pub fn hand_notes(&mut self, sink: &mut impl Sink) {
+        while let Some(end) = self.noted.pop_first() {
+            let Some(link) = self.links.get_mut(end.link) else { continue };
+            for note in link.directions[end.side].take_notes() {
+                sink.note(end.link, end.side, &note);
+            }
+        }
+    }
+
+    /// The seed of all draws.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// An empty network that takes its frames from `pool`.
@@ -220,9 +235,9 @@ impl Network {
     /// What was read from a port comes in; an `Err` is counted under its cause.
     pub fn ingress(&mut self, now_ns: u64, port: PortId, frame: Result<Frame, Unfit>) {
         let Some(port) = self.ports.get_mut(port) else { return };
-        let packets = frame.as_ref().map_or(1, |frame| u64::from(frame.shape().packets()));
         let Some(end) = port.end else {
-            port.unlinked_frames += packets;
+            port.unlinked_frames +=
+                frame.as_ref().map_or(1, |frame| u64::from(frame.shape().packets()));
             return;
         };
         let Some(link) = self.links.get_mut(end.link) else { return };
@@ -230,7 +245,6 @@ impl Network {
         match frame {
             Err(Unfit::Malformed) => direction.refuse(DropCause::Malformed, 1),
             Err(Unfit::Exhausted) => direction.refuse(DropCause::Overload, 1),
-            Ok(_) if !link.config.connected => direction.refuse(DropCause::Disconnected, packets),
             Ok(frame) => self.enter(now_ns, end, &frame.into()),
         }
     }
@@ -279,12 +293,12 @@ impl Network {
             link.scheduled_ns[end.side] = UNSCHEDULED;
             moved += match link.ends[1 - end.side] {
                 Place::Port(port) => self.leave_by_port(now_ns, end, port, budget - moved, sink),
-                Place::Bridge(bridge) => {
-                    self.leave_to_bridge(now_ns, end, bridge, budget - moved, sink)
-                }
+                Place::Bridge(bridge) => self.leave_to_bridge(now_ns, end, bridge, budget - moved),
             };
             self.schedule(end);
+            self.list_notes(end);
         }
+        self.hand_notes(sink);
         moved
     }
 
@@ -324,7 +338,15 @@ impl Network {
             direction.offer(now_ns, train);
             self.schedule(end);
         } else {
-            direction.refuse(DropCause::Disconnected, train.count.into());
+            direction.refuse_train(now_ns, DropCause::Disconnected, train);
+        }
+        self.list_notes(end);
+    }
+
+    fn list_notes(&mut self, end: LinkEnd) {
+        let link = self.links.get(end.link);
+        if link.is_some_and(|link| link.directions[end.side].has_notes()) {
+            self.noted.insert(end);
         }
     }
 
@@ -338,18 +360,14 @@ impl Network {
         sink: &mut impl Sink,
     ) -> usize {
         let Some(link) = self.links.get_mut(end.link) else { return 0 };
-        let is_captured = link.is_recorded();
         let direction = &mut link.directions[end.side];
         for moved in 0..budget {
             let Some(train) = direction.pop_bundle(now_ns) else { return moved };
-            if is_captured {
-                sink.record(end.link, end.side, &train);
-            }
             match sink.deliver(port, &train) {
                 Ok(()) => direction.passed(train.count.into(), train.bytes()),
                 Err(Undelivered { passed, cause }) => {
                     direction.passed(passed.into(), train.bytes_of(passed));
-                    direction.drop_packets(cause, (train.count - passed).into());
+                    direction.undelivered(cause, (train.count - passed).into());
                 }
             }
         }
@@ -364,7 +382,6 @@ impl Network {
         end: LinkEnd,
         bridge: usize,
         budget: usize,
-        sink: &mut impl Sink,
     ) -> usize {
         let far = LinkEnd { link: end.link, side: 1 - end.side };
         for moved in 0..budget {
@@ -375,9 +392,6 @@ impl Network {
             let popped = if is_next { direction.pop_due(now_ns) } else { None };
             let Some((train, due_ns)) = popped else { return moved };
             direction.passed(train.count.into(), train.bytes());
-            if link.is_recorded() {
-                sink.record(end.link, end.side, &train);
-            }
             let logical_ns = due_ns.max(now_ns.saturating_sub(limits::MAX_LOGICAL_LAG_NS));
             self.bridge(logical_ns, bridge, far, &train);
         }
@@ -462,7 +476,6 @@ impl Network {
             ends,
             directions,
             scheduled_ns: [UNSCHEDULED; 2],
-            is_tapped: false,
         };
         let link = self.links.insert(key, link);
         for (side, place) in ends.into_iter().enumerate() {
@@ -507,6 +520,7 @@ impl Network {
             if is_cut {
                 link.directions[side].cut();
             }
+            self.noted.insert(LinkEnd { link: id, side });
         }
         link.config = wanted.clone();
         // what was due may be gone, and a new timeline may begin

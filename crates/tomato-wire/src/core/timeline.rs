@@ -75,6 +75,12 @@ impl Course {
         self.start_ns
     }
 
+    /// The values that are set without the timeline.
+    #[must_use]
+    pub fn base(&self) -> Values {
+        self.points[0].1
+    }
+
     /// The values in force at `now_ns`, and when they end.
     #[must_use]
     pub fn at(&self, now_ns: u64) -> (Values, u64) {

@@ -1,14 +1,15 @@
 //! One topology in the data thread: its network, the ports attached to it and its captures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::capture::{CaptureWriter, Recorder};
+use crate::capture::{CaptureWriter, Origin, Recorder};
 use crate::config::{CaptureConfig, End, LinkConfig};
 use crate::core::direction::DropCause;
+use crate::core::journal::{Note, Wants};
 use crate::core::network::{Network, PortId, Sink, Undelivered};
 use crate::core::split::Train;
 use crate::io::{Fault, Port, PortError};
@@ -25,6 +26,8 @@ pub(super) struct Topology {
     pub(super) recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
     /// Live captures by link.
     pub(super) taps: BTreeMap<usize, Recorder>,
+    /// Keys of the links that are captured, and what their captures want.
+    pub(super) names: BTreeMap<usize, (String, [Wants; 2])>,
     /// A packet on its way to a capture.
     pub(super) room: Vec<u8>,
 }
@@ -45,9 +48,12 @@ pub(super) struct Slot {
 impl Topology {
     /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
     pub(super) fn advance(&mut self) -> bool {
-        let Topology { network, ports, recorders, taps, room, .. } = self;
+        let Topology { network, ports, recorders, taps, names, room, .. } = self;
         let mut has_gone = false;
-        let mut sink = Outlets { ports, recorders, taps, room, has_gone: &mut has_gone };
+        let seed = network.seed();
+        let clocks = None;
+        let mut sink =
+            Outlets { ports, recorders, taps, names, seed, clocks, room, has_gone: &mut has_gone };
         for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
             let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
             if moved < limits::ADVANCE_BATCH {
@@ -62,6 +68,7 @@ impl Topology {
 
     pub(super) fn sync_captures(&mut self, captures: &mut CaptureWriter) {
         let Topology { network, recorders, .. } = self;
+        let mut fresh = BTreeSet::new();
         for (_, id, link) in network.links() {
             match &link.capture {
                 None => {
@@ -72,8 +79,27 @@ impl Topology {
                         recorders.remove(&id);
                         let recorder = captures.open(wanted, &direction_names(link));
                         recorders.insert(id, (wanted.clone(), recorder));
+                        fresh.insert(id);
                     }
                 }
+            }
+        }
+        self.sync_journals(&fresh);
+    }
+
+    /// Has the links tell what their captures want; those of a `fresh` capture tell their settings again.
+    fn sync_journals(&mut self, fresh: &BTreeSet<usize>) {
+        let Topology { network, recorders, taps, names, .. } = self;
+        names.retain(|id, _| recorders.contains_key(id) || taps.contains_key(id));
+        let links = network.links().map(|(key, id, _)| (key.to_owned(), id));
+        for (key, id) in links.collect::<Vec<_>>() {
+            let capture = recorders.get(&id).map(|(_, recorder)| recorder.wants());
+            let all = [capture, taps.get(&id).map(Recorder::wants)].into_iter().flatten();
+            let wants = all.fold([Wants::default(); 2], |a, b| [a[0].or(b[0]), a[1].or(b[1])]);
+            let known = names.get(&id).map(|(_, wants)| *wants).unwrap_or_default();
+            if known != wants || fresh.contains(&id) {
+                network.set_journal(monotonic_ns(), id, wants);
+                names.insert(id, (key, wants));
             }
         }
     }
@@ -83,19 +109,17 @@ impl Topology {
         let found = self.network.links().find(|(key, ..)| *key == link).map(|(_, id, _)| id);
         let Some(id) = found else { return false };
         self.taps.insert(id, open());
-        self.network.set_tapped(id, true);
+        self.sync_journals(&BTreeSet::new());
         true
     }
 
     /// Ends the live captures that nobody reads any more.
     fn end_taps(&mut self) {
-        let Topology { network, taps, .. } = self;
-        taps.retain(|link, tap| {
-            if tap.is_over() {
-                network.set_tapped(*link, false);
-            }
-            !tap.is_over()
-        });
+        let count = self.taps.len();
+        self.taps.retain(|_, tap| !tap.is_over());
+        if self.taps.len() < count {
+            self.sync_journals(&BTreeSet::new());
+        }
     }
 
     pub(super) fn sync_carriers(&mut self) {
@@ -140,8 +164,12 @@ impl Topology {
 /// Where the network's frames go.
 struct Outlets<'a> {
     ports: &'a mut [Slot],
-    recorders: &'a BTreeMap<usize, (CaptureConfig, Recorder)>,
-    taps: &'a BTreeMap<usize, Recorder>,
+    recorders: &'a mut BTreeMap<usize, (CaptureConfig, Recorder)>,
+    taps: &'a mut BTreeMap<usize, Recorder>,
+    names: &'a BTreeMap<usize, (String, [Wants; 2])>,
+    seed: u64,
+    /// What to add to times of the data path, once it is needed.
+    clocks: Option<u64>,
     room: &'a mut Vec<u8>,
     has_gone: &'a mut bool,
 }
@@ -165,18 +193,16 @@ impl Sink for Outlets<'_> {
         }
     }
 
-    fn record(&mut self, link: usize, side: usize, train: &Train) {
-        let capture = self.recorders.get(&link).map(|(_, recorder)| recorder);
-        let tap = self.taps.get(&link).filter(|tap| !tap.is_over());
-        if capture.is_none() && tap.is_none() {
-            return;
-        }
-        let at_ns = clock_ns(ClockId::Realtime);
-        for index in train.first..train.end() {
-            train.packet(index, self.room);
-            for recorder in [capture, tap].into_iter().flatten() {
-                recorder.record(side, at_ns, self.room);
-            }
+    fn note(&mut self, link: usize, side: usize, note: &Note) {
+        let Some((name, _)) = self.names.get(&link) else { return };
+        let epoch_ns = *self.clocks.get_or_insert_with(|| {
+            clock_ns(ClockId::Realtime).saturating_sub(clock_ns(ClockId::Monotonic))
+        });
+        let origin = Origin { side, link: name, seed: self.seed, epoch_ns };
+        let capture = self.recorders.get_mut(&link).map(|(_, recorder)| recorder);
+        let tap = self.taps.get_mut(&link).filter(|tap| !tap.is_over());
+        for recorder in [capture, tap].into_iter().flatten() {
+            recorder.note(&origin, note, self.room);
         }
     }
 }

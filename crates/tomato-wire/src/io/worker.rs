@@ -260,6 +260,7 @@ impl Running {
             ports: Vec::new(),
             recorders: BTreeMap::new(),
             taps: BTreeMap::new(),
+            names: BTreeMap::new(),
             room: Vec::new(),
         };
         match self.topologies.get_mut(place) {

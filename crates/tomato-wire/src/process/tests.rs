@@ -296,6 +296,9 @@ fn a_capture_can_be_read_while_it_runs() {
         file_bytes: 1 << 20,
         files: 2,
         snaplen: 96,
+        points: crate::config::Point::out(),
+        lost: false,
+        age_s: None,
         names: None,
     });
     let ends = start_topology(&mut client, &config);

@@ -6,10 +6,11 @@ use std::io::Read;
 use tomato_wire::capture::read_ring;
 use tomato_wire::client::WireClient;
 use tomato_wire::config::{
-    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
-    PortVlan, Ratio, Step, Timeline, TopologyConfig,
+    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, Point, PortConfig,
+    PortKind, PortVlan, Ratio, Step, Timeline, TopologyConfig,
 };
 use tomato_wire::status::TopologyStatus;
+use tomato_wire::verify::verify;
 
 use crate::lab::{Host, WireProcess, until};
 
@@ -212,6 +213,9 @@ fn a_capture_shows_what_passed() {
         file_bytes: 1 << 20,
         files: 4,
         snaplen: 128,
+        points: Point::out(),
+        lost: false,
+        age_s: None,
         names: None,
     });
     attach(&mut client, &config, &hosts);
@@ -230,6 +234,56 @@ fn a_capture_shows_what_passed() {
     });
     assert!(dump.matches("echo request").count() >= 11, "{dump}");
     wire.stop();
+}
+
+#[test]
+fn what_a_rough_link_did_to_a_tcp_stream_is_recorded_whole_and_verifies() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    let params = LinkParams {
+        bandwidth_bit_s: Some(30_000_000),
+        delay_ns: 2_000_000,
+        jitter_ns: 500_000,
+        loss: Ratio(u64::MAX / 200),
+        duplicate: Ratio(u64::MAX / 300),
+        ..LinkParams::default()
+    };
+    let mut config = pair(&params);
+    let ring = dir.path().join("ring");
+    let captured = config.links.get_mut("l").expect("it is there");
+    captured.capture = Some(CaptureConfig {
+        dir: ring.clone(),
+        file_bytes: 256 << 20,
+        files: 2,
+        snaplen: 65_535,
+        points: [Point::ForwardIn, Point::ForwardOut, Point::BackwardIn, Point::BackwardOut].into(),
+        lost: true,
+        age_s: None,
+        names: Some(["one".into(), "two".into()]),
+    });
+    attach(&mut client, &config, &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    assert!(hosts[0].tcp_bit_s(&hosts[1], 1) > 0.0);
+    config.links.get_mut("l").expect("it is there").forward.loss = Ratio(u64::MAX / 50);
+    client.apply("t", config.clone()).expect("applied");
+    assert!(hosts[0].tcp_bit_s(&hosts[1], 1) > 0.0);
+    config.links.get_mut("l").expect("it is there").capture = None;
+    client.apply("t", config).expect("applied");
+    // ends in order: everything is on disk
+    wire.stop();
+    let mut bytes = Vec::new();
+    read_ring(&ring).expect("it is there").read_to_end(&mut bytes).expect("it can be read");
+    let report = verify(bytes.as_slice()).expect("it is a capture");
+    assert!(report.agrees(), "{report:#?}");
+    let replayed = report.directions.each_ref().map(|direction| direction.replayed);
+    assert!(replayed.iter().all(|&packets| packets > 1000), "{report:#?}");
+    let file = dir.path().join("all.pcapng");
+    std::fs::write(&file, bytes).expect("there is room");
+    let dump = crate::lab::run(&format!("tcpdump -vv -nr {} tcp", file.display()));
+    assert!(dump.matches("(correct)").count() > 4000, "checksums are there");
+    assert!(!dump.contains("incorrect") && !dump.contains("bad cksum"), "and are right");
 }
 
 #[test]

@@ -40,9 +40,9 @@ fn messages_survive_and_others_are_refused() {
 fn packets_come_in_order_and_what_is_lost_is_told_with_the_next() {
     let mut writer = CaptureWriter::start().unwrap();
     let (ours, theirs) = sockets();
-    let recorder = writer.open_live(theirs);
-    recorder.record(0, 1, &[1; 60]);
-    recorder.record(1, 2, &[2; 60]);
+    let mut recorder = writer.open_live(theirs);
+    recorder.record_left(0, 1, &[1; 60]);
+    recorder.record_left(1, 2, &[2; 60]);
     let (first, second) = (next(&ours), next(&ours));
     let first = Passed::parse(&first).unwrap();
     assert_eq!((first.side, first.at_ns, first.full_len, first.lost), (0, 1, 60, 0));
@@ -50,7 +50,7 @@ fn packets_come_in_order_and_what_is_lost_is_told_with_the_next() {
     // Nobody reads: the room fills, the wire is not held up.
     let mut sent = 0;
     while recorder.status().dropped_records < 5 {
-        recorder.record(0, 3, &[3; 9000]);
+        recorder.record_left(0, 3, &[3; 9000]);
         sent += 1;
         until("the writer", || {
             let status = recorder.status();
@@ -61,14 +61,14 @@ fn packets_come_in_order_and_what_is_lost_is_told_with_the_next() {
     for _ in 0..kept {
         assert_eq!(Passed::parse(&next(&ours)).unwrap().lost, 0);
     }
-    recorder.record(0, 4, &[4; 60]);
+    recorder.record_left(0, 4, &[4; 60]);
     let after = next(&ours);
     let after = Passed::parse(&after).unwrap();
     assert_eq!((after.data[0], after.lost), (4, sent - kept));
     // Its reader goes: it is over at the next packet.
     assert!(!recorder.is_over());
     drop(ours);
-    recorder.record(0, 5, &[5; 60]);
+    recorder.record_left(0, 5, &[5; 60]);
     until("the end", || recorder.is_over());
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{BridgeConfig, BridgeMode, PortConfig, PortKind, Ratio};
+use crate::core::journal::Spot;
 use crate::core::split::Offload;
 
 mod tree;
@@ -12,7 +13,7 @@ const ALL: u64 = 0xffff_ffff_ffff;
 struct Ends {
     now_ns: u64,
     seen: Vec<(u64, PortId, Vec<u8>)>,
-    recorded: Vec<(usize, usize)>,
+    recorded: Vec<(usize, usize, Spot)>,
 }
 
 impl Sink for Ends {
@@ -21,8 +22,10 @@ impl Sink for Ends {
         Ok(())
     }
 
-    fn record(&mut self, link: usize, side: usize, _train: &Train) {
-        self.recorded.push((link, side));
+    fn note(&mut self, link: usize, side: usize, note: &Note) {
+        if let Note::Seen(seen) = note {
+            self.recorded.push((link, side, seen.spot));
+        }
     }
 }
 
@@ -294,20 +297,15 @@ fn records_are_taken_of_what_passes() {
     let mut config = two_ports(0);
     let l = config.links.get_mut("l").unwrap();
     l.backward.loss = Ratio::ALWAYS;
-    l.capture = Some(crate::config::CaptureConfig {
-        dir: "/c".into(),
-        file_bytes: 1 << 20,
-        files: 1,
-        snaplen: 64,
-        names: None,
-    });
     let mut network = network(&config);
+    let wants = Wants { left: true, lost: true, ..Wants::default() };
+    network.set_journal(0, 0, [wants; 2]);
     let (a, b) = (network.port("a").unwrap(), network.port("b").unwrap());
     let mut ends = Ends::default();
     ingress(&mut network, 0, a, &frame(2, 1));
     ingress(&mut network, 0, b, &frame(1, 2));
     run(&mut network, &mut ends, u64::MAX);
-    assert_eq!(ends.recorded, [(0, 0)]);
+    assert_eq!(ends.recorded, [(0, 0, Spot::Left), (0, 1, Spot::Lost)]);
 }
 
 #[test]
