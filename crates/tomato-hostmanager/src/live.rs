@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair, sockopt};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_filter::Filter;
@@ -38,10 +38,18 @@ struct Reader {
     lost: u64,
 }
 
+/// Somebody who wants to read.
+#[derive(Debug)]
+struct Join {
+    reader: Reader,
+    /// Told when it reads, dropped when there are too many.
+    admitted: oneshot::Sender<()>,
+}
+
 /// The connections that somebody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Lives {
-    hubs: Mutex<BTreeMap<ConnectionId, mpsc::Sender<Reader>>>,
+    hubs: Mutex<BTreeMap<ConnectionId, mpsc::Sender<Join>>>,
 }
 
 impl Host {
@@ -63,31 +71,39 @@ impl Host {
         let taken = Arc::clone(&waiting);
         let mut reader = Reader { to, filter, waiting, lost: 0 };
         reader.give(header(&place.names));
+        let (admitted, answer) = oneshot::channel();
+        let mut join = Join { reader, admitted };
         loop {
             let hub = self.hub(id, &place);
-            match hub.send(reader).await {
+            match hub.send(join).await {
                 Ok(()) => break,
                 // It has just ended; the next one is another.
-                Err(refused) => reader = refused.0,
+                Err(refused) => join = refused.0,
             }
         }
+        answer.await.map_err(|_refused| {
+            let message = format!(
+                "{LIVE_READERS} readers see connection {id}, which is the most at the same time; end one of them"
+            );
+            ApiError::new(ErrorCode::NoResources, message)
+        })?;
         Ok(ReceiverStream::new(blocks).inspect(move |block: &Bytes| {
             taken.fetch_sub(block.len(), Ordering::Relaxed);
         }))
     }
 
-    fn hub(self: &Arc<Self>, id: &ConnectionId, place: &Place) -> mpsc::Sender<Reader> {
+    fn hub(self: &Arc<Self>, id: &ConnectionId, place: &Place) -> mpsc::Sender<Join> {
         let mut hubs = lock(&self.lives.hubs);
         hubs.retain(|_, hub| !hub.is_closed());
         if let Some(hub) = hubs.get(id) {
             return hub.clone();
         }
-        let (join, joins) = mpsc::channel(LIVE_JOINS);
-        hubs.insert(id.clone(), join.clone());
+        let (to, joins) = mpsc::channel(LIVE_JOINS);
+        hubs.insert(id.clone(), to.clone());
         let topology = place.topology.clone();
         let hub = Hub { host: Arc::clone(self), id: id.clone(), topology, readers: Vec::new() };
         tokio::spawn(hub.run(joins));
-        join
+        to
     }
 
     async fn place_of(&self, id: &ConnectionId) -> Option<Place> {
@@ -155,7 +171,7 @@ struct Hub {
 }
 
 impl Hub {
-    async fn run(mut self, mut joins: mpsc::Receiver<Reader>) {
+    async fn run(mut self, mut joins: mpsc::Receiver<Join>) {
         let mut buffer = vec![0; HEAD_BYTES + MAX_FRAME_BYTES];
         let mut socket = self.tap().await;
         loop {
@@ -163,7 +179,7 @@ impl Hub {
             let pause = if socket.is_some() { LIVE_LOOK } else { LIVE_RETRY };
             tokio::select! {
                 () = self.host.stop.cancelled() => return,
-                Some(reader) = joins.recv() => self.join(reader),
+                Some(join) = joins.recv() => self.join(join),
                 count = read(socket.as_ref(), &mut buffer) => match count {
                     Ok(count) if count > 0 => self.pass(&buffer[..count]),
                     _ => socket = None,
@@ -185,11 +201,10 @@ impl Hub {
         }
     }
 
-    fn join(&mut self, reader: Reader) {
-        if self.readers.len() < LIVE_READERS {
-            self.readers.push(reader);
-        } else {
-            tracing::warn!(id = %self.id, "a live capture has too many readers");
+    fn join(&mut self, join: Join) {
+        // One whose reader has gone while it waited is not let in.
+        if self.readers.len() < LIVE_READERS && join.admitted.send(()).is_ok() {
+            self.readers.push(join.reader);
         }
     }
 
