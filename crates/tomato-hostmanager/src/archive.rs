@@ -138,7 +138,17 @@ pub(crate) async fn upload(
     let pending = Pending { dir: dir.clone(), run, upload, error: None };
     let now = archive.try_clone().map_err(failed)?;
     busy.unless_cancelled(fill(host, id, &dir, now)).await?;
-    archive.rewind().map_err(failed)?;
+    let bytes = length(&mut archive).map_err(failed)?;
+    if bytes > room(host, id).await? {
+        let emptied = host.parts.containers.empty(id, &dir).await;
+        emptied.map_err(|e| of_container(&e))?;
+        let message = format!(
+            "the archive is kept until element {id} starts, and its {} MB are more than the disk of its profile has left beside its \
+             files; start the element first or give it a larger profile",
+            bytes.div_ceil(1_000_000)
+        );
+        return Err(ApiError::new(ErrorCode::InvalidValue, message));
+    }
     let tgz = content_of(host, id, &pending.upload);
     let json = description_of(host, id);
     let kept = tokio::task::spawn_blocking(move || {
@@ -223,6 +233,17 @@ pub(crate) fn remove_orphans(host: &Host, known: &BTreeSet<ElementId>) -> io::Re
         }
     }
     Ok(())
+}
+
+/// Bytes on the host's disk of the archive that waits for an element's start.
+pub(crate) async fn kept_bytes(host: &Host, id: &ElementId) -> u64 {
+    let (dir, id) = (dir_of(host), id.to_string());
+    let bytes = tokio::task::spawn_blocking(move || {
+        let files = contents(&dir).unwrap_or_default();
+        let ours = files.iter().filter(|path| of_element(path) == Some(&id));
+        ours.filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
+    });
+    bytes.await.unwrap_or(0)
 }
 
 /// Bytes that an element's files may still take.
@@ -402,7 +423,7 @@ pub(crate) async fn download(host: &Host, id: &ElementId, dir: &str) -> Result<F
     let to = file.try_clone().map_err(failed)?;
     let packed = host.parts.containers.pack(id, dir, Box::new(to), ARCHIVE_BYTES).await;
     packed.map_err(|error| match &error {
-        ContainerError::Helper { message, .. } if message.contains("No such file") => {
+        ContainerError::Missing { .. } => {
             let message = format!("there is no {dir} in the element: upload an archive first");
             ApiError::new(ErrorCode::NoDataAvailable, message)
         }

@@ -11,6 +11,7 @@ use tomato_api::host::WantedElement;
 use tomato_model::lifecycle::State;
 use tomato_virt::container::DiskUse;
 
+use crate::archive;
 use crate::error::chain;
 use crate::host::{Host, Topology, lock};
 use crate::ledger::Failure;
@@ -80,7 +81,8 @@ async fn check_one(host: &Host, topology: &Topology, wanted: WantedElement, is_s
         return;
     };
     // One that is not prepared yet takes nothing.
-    let used = host.parts.containers.disk(&wanted.id).await.unwrap_or_default();
+    let mut used = host.parts.containers.disk(&wanted.id).await.unwrap_or_default();
+    used.bytes += archive::kept_bytes(host, &wanted.id).await;
     let over = DiskOver { used, limit };
     let is_over = used.bytes > limit || (!used.is_whole && used.bytes > 0);
     let is_running = {

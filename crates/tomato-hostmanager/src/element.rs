@@ -29,6 +29,27 @@ use crate::ledger::{ElementRecord, Failure, Limits, PinnedTemplate};
 use crate::limits::{NETWORK_RETRY_FIRST, NETWORK_RETRY_MAX, STOP_GRACE};
 use crate::translate;
 
+/// Why an element was not brought to what is wanted.
+enum Trouble {
+    /// A step failed; it is not tried again before something else is wanted.
+    Step(ApiError),
+    /// It could not be seen what is there, or not be noted what was done: tried at the next look.
+    Look(ApiError),
+}
+
+impl From<ApiError> for Trouble {
+    fn from(error: ApiError) -> Self {
+        Self::Look(error)
+    }
+}
+
+/// For steps of a container; looking at it is told apart where it is done.
+impl From<ContainerError> for Trouble {
+    fn from(error: ContainerError) -> Self {
+        Self::Step(of_container(&error))
+    }
+}
+
 /// What one look works with.
 pub(crate) struct Look {
     pub(crate) host: Arc<Host>,
@@ -127,7 +148,11 @@ impl Look {
         };
         let error = match tried {
             Ok(error) => known.map(|failure| failure.error).or(error),
-            Err(error) => {
+            Err(Trouble::Look(error)) => {
+                tracing::warn!(id = %self.id, name = wanted.name, %error, "element is looked at again");
+                Some(error)
+            }
+            Err(Trouble::Step(error)) => {
                 tracing::warn!(id = %self.id, name = wanted.name, %error, "element failed");
                 let failure = Failure { wanted: wanted.clone(), error: error.clone() };
                 if let Err(error) = self.note(|record| record.failure = Some(failure)).await {
@@ -189,7 +214,7 @@ impl Look {
     }
 
     /// `Ok(Some(..))` is not as wanted for a reason that is nobody's failure: it ended by itself.
-    async fn converge(&self, wanted: &WantedElement) -> Result<Option<ApiError>, ApiError> {
+    async fn converge(&self, wanted: &WantedElement) -> Result<Option<ApiError>, Trouble> {
         let containers = &self.host.parts.containers;
         let seen = containers.observe(&self.id).await.map_err(|e| of_container(&e))?;
         let record = self.record().await;
@@ -230,7 +255,7 @@ impl Look {
     }
 
     /// Follows a change of template or limits: another template means another disk, limits are changed as it runs.
-    async fn renew(&self, wanted: &WantedElement, seen: Observed) -> Result<Observed, ApiError> {
+    async fn renew(&self, wanted: &WantedElement, seen: Observed) -> Result<Observed, Trouble> {
         let record = self.record().await;
         let Some(container) = wanted.container.as_ref().filter(|_| seen != Observed::Absent) else {
             return Ok(seen);
@@ -245,33 +270,30 @@ impl Look {
             }
             let _place = self.place().await;
             self.doing(format!("make anew from {}", container.template));
-            let destroyed = self.host.parts.containers.destroy(&self.id).await;
-            destroyed.map_err(|e| of_container(&e))?;
+            self.host.parts.containers.destroy(&self.id).await?;
             return Ok(Observed::Absent);
         }
         let limits = limits(wanted);
         if is_running && record.limits.is_some() && record.limits != limits {
             self.doing("change its limits");
             if let Some(template) = &record.template {
-                let spec = translate::container_spec(wanted, template)?;
-                let set = self.host.parts.containers.set_limits(&spec).await;
-                set.map_err(|e| of_container(&e))?;
+                let spec = translate::container_spec(wanted, template).map_err(Trouble::Step)?;
+                self.host.parts.containers.set_limits(&spec).await?;
             }
             self.note(|record| record.limits = limits).await?;
         }
         Ok(seen)
     }
 
-    async fn stop(&self) -> Result<(), ApiError> {
+    async fn stop(&self) -> Result<(), Trouble> {
         let _place = self.place().await;
         self.doing("stop");
         self.live(|live| live.plugged_pid = None);
-        let stopped = self.host.parts.containers.stop(&self.id, STOP_GRACE).await;
-        stopped.map_err(|e| of_container(&e))
+        self.host.parts.containers.stop(&self.id, STOP_GRACE).await.map_err(Trouble::from)
     }
 
     /// The template, built first if needed, and pinned for this element.
-    async fn template(&self, name: &str) -> Result<PinnedTemplate, ApiError> {
+    async fn template(&self, name: &str) -> Result<PinnedTemplate, Trouble> {
         let (host, topology, id) = (&self.host, &self.topology, &self.id);
         let progress = {
             let (host, topology, id) = (Arc::clone(host), Arc::clone(topology), id.clone());
@@ -283,10 +305,10 @@ impl Look {
                 host.publish(&topology);
             })
         };
-        host.parts.templates.ensure(name, Some(id), progress).await
+        host.parts.templates.ensure(name, Some(id), progress).await.map_err(Trouble::Step)
     }
 
-    async fn prepare(&self, wanted: &WantedElement) -> Result<PinnedTemplate, ApiError> {
+    async fn prepare(&self, wanted: &WantedElement) -> Result<PinnedTemplate, Trouble> {
         self.doing("prepare");
         let name = wanted.container.as_ref().map(|c| c.template.clone()).unwrap_or_default();
         let template = self.template(&name).await?;
@@ -302,12 +324,12 @@ impl Look {
         }
         let _place = self.place().await;
         self.doing("prepare");
-        let spec = translate::container_spec(wanted, &template)?;
-        host.parts.containers.prepare(&spec).await.map_err(|e| of_container(&e))?;
+        let spec = translate::container_spec(wanted, &template).map_err(Trouble::Step)?;
+        host.parts.containers.prepare(&spec).await?;
         Ok(template)
     }
 
-    async fn start(&self, wanted: &WantedElement) -> Result<(), ApiError> {
+    async fn start(&self, wanted: &WantedElement) -> Result<(), Trouble> {
         let template = match self.record().await.template {
             Some(template) => template,
             // Prepared by a process that ended before it could note the template.
@@ -319,14 +341,15 @@ impl Look {
         let disk_bytes = wanted.container.as_ref().map_or(0, |c| c.disk_bytes);
         let files = wanted.container.as_ref().map(|c| &c.files).filter(|files| !files.is_empty());
         if let Some(files) = files {
-            let tar = archive::files_tar(files).map_err(|e| of_host("pack the files", &e))?;
+            let packed = archive::files_tar(files).map_err(|e| of_host("pack the files", &e));
+            let tar = packed.map_err(Trouble::Step)?;
             let written =
                 containers.unpack(&self.id, "/", Box::new(std::io::Cursor::new(tar)), disk_bytes);
-            written.await.map_err(|e| of_container(&e))?;
+            written.await?;
         }
-        let spec = translate::container_spec(wanted, &template)?;
-        containers.start(&spec).await.map_err(|e| of_container(&e))?;
-        self.note(|record| record.limits = limits(wanted)).await
+        let spec = translate::container_spec(wanted, &template).map_err(Trouble::Step)?;
+        containers.start(&spec).await?;
+        Ok(self.note(|record| record.limits = limits(wanted)).await?)
     }
 
     /// Gives a running container its network unless that failed a moment ago; says what does not work.

@@ -1,19 +1,8 @@
 //! How failures of the parts become errors of the protocol.
 
 use tomato_api::error::{ApiError, ErrorCode};
+pub(crate) use tomato_virt::chain;
 use tomato_virt::container::ContainerError;
-
-/// An error with all its sources in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
 
 /// What failed on this host, for the user.
 pub(crate) fn of_container(error: &ContainerError) -> ApiError {

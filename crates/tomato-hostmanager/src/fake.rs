@@ -13,6 +13,7 @@ use tomato_api::host::TemplateInfo;
 use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
+use tomato_wire::control::{self, Refusal};
 use tomato_wire::status::{BridgeView, LinkStatus, TopologyStatus};
 
 use crate::host::lock;
@@ -104,10 +105,16 @@ impl FakeWire {
     }
 }
 
+fn refused(error: control::ErrorCode, message: String) -> WireFault {
+    WireFault::Refused(Refusal::new(error, message))
+}
+
 #[async_trait]
 impl WireControl for FakeWire {
     async fn apply(&self, topology: &str, config: TopologyConfig) -> Result<Applied, WireFault> {
-        config.check().map_err(|error| WireFault::Refused(error.to_string()))?;
+        config
+            .check()
+            .map_err(|error| refused(control::ErrorCode::InvalidConfig, error.to_string()))?;
         self.with(|state| {
             state.applies += 1;
             let instance = state.instance;
@@ -128,10 +135,13 @@ impl WireControl for FakeWire {
     ) -> Result<(), WireFault> {
         self.with(|state| {
             let Some((config, ports)) = state.topologies.get_mut(topology) else {
-                return Err(WireFault::Refused(format!("no topology {topology}")));
+                return Err(refused(
+                    control::ErrorCode::NotFound,
+                    format!("no topology {topology}"),
+                ));
             };
             if !config.ports.contains_key(port) || state.refused.contains(port) {
-                return Err(WireFault::Refused(format!("no port {port}")));
+                return Err(refused(control::ErrorCode::NotFound, format!("no port {port}")));
             }
             ports.insert(port.to_owned(), descriptor);
             state.attaches.push(port.to_owned());
@@ -143,7 +153,7 @@ impl WireControl for FakeWire {
         self.with(|state| {
             let found = state.topologies.get(topology);
             if found.is_none_or(|(config, _)| !config.links.contains_key(link)) {
-                return Err(WireFault::Refused(format!("no link {link}")));
+                return Err(refused(control::ErrorCode::NotFound, format!("no link {link}")));
             }
             state.taps.insert((topology.to_owned(), link.to_owned()), socket);
             Ok(())

@@ -1,7 +1,6 @@
 //! The host protocol of [`tomato_api::host`] as a router.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,8 +38,8 @@ use crate::files;
 use crate::filtered::Filtered;
 use crate::host::Host;
 use crate::limits::{
-    ARCHIVE_BYTES, BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
-    STREAM_CHUNK_BYTES, STREAM_CHUNKS, TRAFFIC_DEFAULT,
+    BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
+    STREAM_CHUNK_BYTES, STREAM_CHUNKS, STREAM_SILENCE, TRAFFIC_DEFAULT,
 };
 use crate::registry::Reference;
 use crate::templates::{Format, OnProgress};
@@ -268,36 +267,9 @@ async fn upload(
     let element: ElementId = id(&path)?;
     archive::check_dir(&query.dir)?;
     let _place = host.topology_of(&element).await?.places.archive().await;
-    let file = receive(&host, body).await?;
+    let file = files::receive(&host, body).await?;
     archive::upload(&host, &element, (query.dir, query.run), file).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Writes a body to a temporary file that stands at its beginning.
-async fn receive(host: &Arc<Host>, body: Body) -> Answer<File> {
-    let failed = |e: io::Error| Refused(of_host("receive the archive", &e));
-    let room = host.parts.containers.disk_room().await.map_err(|e| of_container(&e))?;
-    let mut file = archive::spool(host).map_err(failed)?;
-    let mut chunks = body.into_data_stream();
-    let mut bytes = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|e| failed(io::Error::other(e)))?;
-        bytes += chunk.len() as u64;
-        if bytes > room {
-            let message =
-                "the disk of the host is full but for a reserve; remove something there first";
-            return Err(ApiError::new(ErrorCode::NoResources, message).into());
-        }
-        if bytes > ARCHIVE_BYTES {
-            let message =
-                format!("the archive is longer than {ARCHIVE_BYTES} bytes; make it smaller");
-            return Err(ApiError::new(ErrorCode::InvalidValue, message).into());
-        }
-        let written = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
-        file = written.await.map_err(|e| failed(io::Error::other(e)))?.map_err(failed)?;
-    }
-    file.rewind().map_err(failed)?;
-    Ok(file)
 }
 
 async fn download(
@@ -581,7 +553,7 @@ async fn import(
     Query(query): Query<Label>,
     body: Body,
 ) -> Answer<Json<TemplateInfo>> {
-    let chunks = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
+    let chunks = files::chunks(body, STREAM_SILENCE);
     let reader = SyncIoBridge::new(StreamReader::new(chunks));
     Ok(Json(
         host.parts.templates.import(&name, &query.label, query.format, Box::new(reader)).await?,

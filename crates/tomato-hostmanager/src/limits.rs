@@ -48,6 +48,8 @@ pub const ARCHIVES_PER_TOPOLOGY: usize = 4;
 pub const BODY_BYTES: usize = 32 << 20;
 /// Longest archive, in bytes.
 pub const ARCHIVE_BYTES: u64 = 4 << 30;
+/// Bytes of an archive that are received before the host's disk is looked at again; a chunk of a request is shorter.
+pub const SPOOL_LOOK_BYTES: u64 = 64 << 20;
 /// Bytes of an archive's output that its status shows.
 pub const ARCHIVE_TAIL_BYTES: u64 = 4096;
 /// Bytes of the text of `archive_setstatus`.
@@ -60,6 +62,8 @@ pub const ARCHIVE_ALIVE_S: u64 = 600;
 pub const STREAM_CHUNKS: usize = 16;
 /// Bytes of one chunk.
 pub const STREAM_CHUNK_BYTES: usize = 64 << 10;
+/// How long the other side of a stream may neither send nor take anything.
+pub const STREAM_SILENCE: Duration = Duration::from_secs(60);
 /// Progress lines that may wait for their reader; more are dropped.
 pub const PROGRESS_LINES: usize = 64;
 /// Readers of one live capture.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tomato_api::host::ObservedOutage;
 use tomato_model::id::ConnectionId;
 use tomato_model::topology::Outage;
+use tomato_virt::boot_id;
 
 use crate::host::{Host, Live, lock};
 use crate::ledger::replace_sign;
@@ -43,17 +44,12 @@ impl Alive {
     /// What the process before this one left, if the machine was not restarted since.
     pub(crate) fn read(dir: &Path) -> Option<Self> {
         let alive: Self = serde_json::from_slice(&std::fs::read(Self::file(dir)).ok()?).ok()?;
-        Some(alive).filter(|alive| alive.boot == boot())
+        Some(alive).filter(|alive| alive.boot == boot_id())
     }
 
     fn write(&self, dir: &Path) -> std::io::Result<()> {
         replace_sign(&Self::file(dir), &serde_json::to_vec(self)?)
     }
-}
-
-fn boot() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
 }
 
 fn now_us() -> u64 {
@@ -133,7 +129,7 @@ pub(crate) async fn watch_wire(host: Arc<Host>) {
                 }
                 (last, lost, seen) = (Some(instance), None, Instant::now());
                 end.get_or_insert_with(|| host.parts.wire.ended());
-                let alive = Alive { at_us: now_us(), wire_instance: instance, boot: boot() };
+                let alive = Alive { at_us: now_us(), wire_instance: instance, boot: boot_id() };
                 if let Err(error) = alive.write(&host.parts.state_dir.join("host")) {
                     tracing::warn!(%error, "cannot leave a sign of life");
                 }

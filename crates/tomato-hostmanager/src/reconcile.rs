@@ -227,8 +227,8 @@ impl Turn {
         let mut live = lock(&topology.live);
         let (detached, error) = match done {
             Ok(detached) => (detached, None),
-            Err(WireFault::Refused(message)) => {
-                let error = ApiError::new(ErrorCode::InvalidConfiguration, message);
+            Err(WireFault::Refused(refusal)) => {
+                let error = ApiError::new(ErrorCode::InvalidConfiguration, refusal.message);
                 (config.ports.keys().cloned().collect(), Some(error))
             }
             Err(error @ WireFault::Away(_)) => {
@@ -338,8 +338,8 @@ impl Turn {
                 match wire.attach(key, &port, descriptor).await {
                     Ok(()) => {}
                     // Of this port alone: what else is in the wire passes on.
-                    Err(WireFault::Refused(message)) => {
-                        let message = format!("interface {}: {message}", interface.name);
+                    Err(WireFault::Refused(refusal)) => {
+                        let message = format!("interface {}: {refusal}", interface.name);
                         let error = ApiError::new(ErrorCode::InvalidConfiguration, message);
                         tracing::warn!(id = %element.id, %error, "the wire refuses a port");
                         self.refused.insert(element.id.clone(), error);

@@ -146,7 +146,7 @@ impl Registry {
     }
 
     async fn send(&self, uri: &Uri, token: Option<&str>) -> io::Result<Response<Incoming>> {
-        check(uri)?;
+        check(uri, is_local(&self.image.host))?;
         let mut request = Request::get(uri).header(header::ACCEPT, ACCEPT);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -192,12 +192,16 @@ impl Registry {
     }
 }
 
-/// Without encryption only with this machine.
-fn check(uri: &Uri) -> io::Result<()> {
+/// Without encryption only with this machine, and only if its own registry sends us there: what another one says must not reach services
+/// that listen for this machine alone.
+fn check(uri: &Uri, is_registry_local: bool) -> io::Result<()> {
     let is_local = uri.authority().is_some_and(|authority| is_local(authority.as_str()));
     match uri.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if is_local => Ok(()),
+        Some("https") if is_registry_local || !is_local => Ok(()),
+        Some("http") if is_registry_local && is_local => Ok(()),
+        Some("https") => {
+            Err(io::Error::other(format!("refuse to be sent to {uri} of this machine")))
+        }
         _ => Err(io::Error::other(format!("refuse to ask {uri} without encryption"))),
     }
 }

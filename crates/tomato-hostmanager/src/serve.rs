@@ -56,6 +56,8 @@ pub enum ServeError {
 /// # Errors
 /// If it cannot start; an absent backend or wire is waited for.
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    // Every container, terminal and port is some.
+    tomato_wire::process::raise_open_files();
     let mut paths = HostPaths::new(&config.state_dir, config.lab.clone());
     paths.run_dir.clone_from(&config.run_dir);
     let options = Options { runtime: config.runtime, ..Options::default() };

@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tomato_wire::client::{ClientError, WireClient};
 use tomato_wire::config::TopologyConfig;
+use tomato_wire::control::{ErrorCode, Refusal};
 use tomato_wire::status::{BridgeView, TopologyStatus};
 
 use crate::error::chain;
@@ -22,7 +23,7 @@ pub enum WireFault {
     Away(String),
     /// It answered no.
     #[error("the wire refused: {0}")]
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// What [`WireControl::apply`] did.
@@ -109,7 +110,7 @@ impl SocketWire {
             let mut slot = client.lock().unwrap_or_else(PoisonError::into_inner);
             let was_connected = slot.is_some();
             let mut result = once(&mut slot, &path, &work);
-            if was_connected && matches!(result, Err(WireFault::Away(_))) {
+            if was_connected && slot.is_none() && matches!(result, Err(WireFault::Away(_))) {
                 // The wire was replaced since the last call: the new one may be there already.
                 result = once(&mut slot, &path, &work);
             }
@@ -136,7 +137,11 @@ fn once<T>(
         }
         Err(ClientError::Refused(refusal)) => {
             *slot = Some(client);
-            Err(WireFault::Refused(refusal.message))
+            // Its data path is stuck, which says nothing about what was asked.
+            Err(match refusal.error {
+                ErrorCode::Internal => WireFault::Away(refusal.message),
+                _ => WireFault::Refused(refusal),
+            })
         }
         Err(error) => Err(WireFault::Away(chain(&error))),
     }
@@ -182,7 +187,11 @@ impl WireControl for SocketWire {
         let asked = topology.clone();
         match self.call(move |client| client.status(Some(&asked))).await {
             Ok(mut all) => Ok(all.remove(&topology).unwrap_or_default()),
-            Err(WireFault::Refused(_)) => Ok(TopologyStatus::default()),
+            Err(WireFault::Refused(refusal)) if refusal.error == ErrorCode::NotFound => {
+                Ok(TopologyStatus::default())
+            }
+            // No counters, which are not counters of zero.
+            Err(WireFault::Refused(refusal)) => Err(WireFault::Away(refusal.message)),
             Err(error) => Err(error),
         }
     }

@@ -152,21 +152,26 @@ impl Keeper {
     /// Starts the main process unless that was done; that it could not be is in its log, and it counts as ended as a shell would have it.
     fn run_boot(&mut self) {
         let Some((command, _)) = self.pending.take() else { return };
-        let (Ok(null), Ok((mut log, writer))) = (null(), BootLog::new()) else { return };
-        let stdio = [null.as_raw_fd(), writer.as_raw_fd(), writer.as_raw_fd()];
-        match self.spawn(&command, stdio, false) {
+        let begun = BootLog::new().and_then(|(log, writer)| {
+            self.log = Some(log);
+            let null = null()?;
+            let stdio = [null.as_raw_fd(), writer.as_raw_fd(), writer.as_raw_fd()];
+            self.spawn(&command, stdio, false)
+        });
+        match begun {
             Ok((serial, _)) => self.boot = serial,
             Err(error) => {
                 let error = std::io::Error::from_raw_os_error(error);
                 let (program, cwd) = (&command.argv[0], &command.cwd);
                 let (program, cwd) = (program.to_string_lossy(), cwd.to_string_lossy());
-                log.write(format!("cannot start {program} in {cwd}: {error}\n").as_bytes());
+                if let Some(log) = &mut self.log {
+                    log.write(format!("cannot start {program} in {cwd}: {error}\n").as_bytes());
+                }
                 self.boot = self.next_serial;
                 self.next_serial += 1;
                 self.finish(self.boot, State::Exited(127));
             }
         }
-        self.log = Some(log);
     }
 
     /// Milliseconds until the boot command has waited long enough; -1 where none waits.

@@ -284,24 +284,6 @@ impl Cmd {
         self.run_with(None, None, &mut line)
     }
 
-    /// Runs it to its end on a blocking thread of the runtime. Dropping the future kills the process group.
-    ///
-    /// # Errors
-    /// As [`Cmd::run`].
-    pub async fn run_async(self) -> Result<Output, CmdError> {
-        let program = self.name();
-        let (cancelled, guard) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(|errno| CmdError::Start { program: program.clone(), source: errno.into() })?;
-        let run = tokio::task::spawn_blocking(move || {
-            self.run_with(Some(cancelled), None, &mut |_, _| ())
-        });
-        let result = run.await;
-        drop(guard);
-        result.unwrap_or_else(|join| {
-            Err(CmdError::Follow { program, source: io::Error::other(join) })
-        })
-    }
-
     fn run_with(
         self,
         cancelled: Option<OwnedFd>,

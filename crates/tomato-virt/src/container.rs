@@ -47,6 +47,7 @@ pub use purge::{Purged, purge};
 pub use spec::{
     Cidr, CidrError, ContainerSpec, InterfaceNet, InterfaceSpec, MainProcess, NetworkSpec, Route,
 };
+pub use state::boot_id;
 pub(crate) use state::{Phase, State, process_start, process_started_at};
 pub use tree::DiskUse;
 pub(crate) use tree::remove as remove_tree;

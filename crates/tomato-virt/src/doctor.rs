@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain;
+
 mod cgroup;
 mod host;
 mod kvm;
@@ -142,12 +144,6 @@ impl Finding {
     fn fail(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { status: Status::Fail, ..Self::warn(name, what, remedy) }
     }
-}
-
-/// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The directory itself, or the nearest one above it that exists.

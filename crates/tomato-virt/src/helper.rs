@@ -8,7 +8,11 @@ mod archive;
 mod create;
 mod mounts;
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
+
+use crate::chain;
 
 pub(crate) use archive::{PackRequest, Place, TailsRequest};
 pub(crate) use create::{CreateRequest, RuntimeChoice};
@@ -16,6 +20,8 @@ pub use mounts::IdMapping;
 
 /// Exit code of a helper that refuses what it was asked for.
 pub(crate) const REFUSED: u8 = 3;
+/// Exit code of a helper that did not find a file or directory.
+pub(crate) const MISSING: u8 = 4;
 
 /// A step of the helper that failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +35,7 @@ pub(crate) enum HelperError {
         /// What was tried.
         action: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The own layer cannot be mounted.
     #[error(
@@ -40,7 +46,7 @@ pub(crate) enum HelperError {
         /// What was tried.
         action: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// libcontainer failed.
     #[error("{action} the container")]
@@ -64,7 +70,7 @@ pub(crate) trait At<T> {
     fn at(self, action: impl Into<String>) -> Result<T, HelperError>;
 }
 
-impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     fn at(self, action: impl Into<String>) -> Result<T, HelperError> {
         self.map_err(|source| HelperError::Step { action: action.into(), source: source.into() })
     }
@@ -112,22 +118,13 @@ pub fn helper_main(arguments: &[String]) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("{}", chain(&error));
-            if matches!(error, HelperError::Refused(_)) { REFUSED } else { 1 }
+            match error {
+                HelperError::Refused(_) => REFUSED,
+                HelperError::Step { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                    MISSING
+                }
+                _ => 1,
+            }
         }
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some crates repeat their cause in their own text.
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text.replace('\n', " ")
 }

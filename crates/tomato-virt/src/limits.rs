@@ -34,6 +34,8 @@ pub const ARCHIVE_DEADLINE: Duration = Duration::from_secs(600);
 pub const TAILS_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes of all ends of files that are read at once.
 pub const TAILS_BYTES: u64 = 256 * 1024;
+/// Bytes of the files that are read from an element at once; holes in sparse files count.
+pub const FILES_BYTES: u64 = 64 << 30;
 /// Files and directories of one archive.
 pub const ARCHIVE_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of directories in one archive that is packed; each level holds a descriptor.
@@ -46,6 +48,8 @@ pub const DISK_BLOCK_BYTES: u64 = 4096;
 pub const HELPER_ERROR_MAX: usize = 4096;
 /// Bytes read at once from a command's output.
 pub const EXEC_READ_BYTES: usize = 64 * 1024;
+/// Bytes that a pipe holds at most: what processes without privilege may make it (`/proc/sys/fs/pipe-max-size`, see pipe(7)).
+pub const PIPE_BYTES_MAX: usize = 1 << 20;
 /// After a command was killed at its timeout, its end is awaited so long.
 pub const EXEC_KILL_DEADLINE: Duration = Duration::from_secs(5);
 /// Length of an interface name the kernel takes.

@@ -317,8 +317,8 @@ fn random_instance() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// As many open files as allowed, up to [`limits::OPEN_FILES`]: each port is one.
-fn raise_open_files() {
+/// Lets this process open as many files as its hard limit allows, up to [`limits::OPEN_FILES`]: each port is one.
+pub fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(limits::OPEN_FILES, |max| max.min(limits::OPEN_FILES));
     if current.is_some_and(|current| current < wanted)

@@ -13,13 +13,3 @@ async fn a_timeout_that_cannot_be_had_is_refused() {
         "{refused}"
     );
 }
-
-#[tokio::test]
-async fn an_archive_never_takes_the_last_of_the_disk() {
-    let (_dir, host, containers) = crate::host::tests::with_fakes();
-    let body = || Body::from(vec![1; 100]);
-    drop(receive(&host, body()).await.unwrap());
-    containers.set_disk_short(true);
-    let refused = receive(&host, body()).await.unwrap_err().0;
-    assert_eq!(refused.code, ErrorCode::NoResources);
-}

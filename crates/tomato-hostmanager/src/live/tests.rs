@@ -127,3 +127,19 @@ async fn a_slow_reader_loses_packets_and_is_told_how_many() {
     let unknown = world.host.live(&ConnectionId::new(9, 9), Filter::compile("").unwrap()).await;
     assert_eq!(unknown.err().map(|error| error.code), Some(ErrorCode::NoDataAvailable));
 }
+
+#[tokio::test]
+async fn too_many_readers_are_refused_in_words() {
+    let world = World::new();
+    world.host.want(wanted()).await.unwrap();
+    world.settled(1).await;
+    let mut readers = Vec::new();
+    for _ in 0..LIVE_READERS {
+        readers.push(reader(&world, "").await);
+    }
+    let refused = world.host.live(&link(), Filter::compile("").unwrap()).await;
+    assert_eq!(refused.err().map(|error| error.code), Some(ErrorCode::NoResources));
+    tapped(&world).await;
+    world.wire.pass(&key(), link().as_str(), &frame(6));
+    next(&mut readers[0]).await;
+}

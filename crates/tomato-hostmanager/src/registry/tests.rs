@@ -170,15 +170,18 @@ fn plain_http_is_for_this_machine_only() {
     ] {
         assert_eq!(is_local(host), expected, "{host}");
         let uri: Uri = format!("http://{host}/v2/").parse().unwrap();
-        assert_eq!(check(&uri).is_ok(), expected, "{host}");
+        assert_eq!(check(&uri, true).is_ok(), expected, "{host}");
+        assert!(check(&uri, false).is_err(), "{host}");
     }
     let from: Uri = "https://r.example/v2/a".parse().unwrap();
     let to = |text: &str| {
         let headers = HeaderMap::from_iter([(header::LOCATION, text.parse().unwrap())]);
-        redirected(&from, &headers).and_then(|uri| check(&uri).map(|()| uri.to_string()))
+        redirected(&from, &headers).and_then(|uri| check(&uri, false).map(|()| uri.to_string()))
     };
     assert_eq!(to("/x").unwrap(), "https://r.example/x");
     assert_eq!(to("https://s.example/y?z").unwrap(), "https://s.example/y?z");
     to("http://169.254.1.1/secret").unwrap_err();
     to("file:///etc/passwd").unwrap_err();
+    to("http://127.0.0.1:8080/x").unwrap_err();
+    to("https://localhost/x").unwrap_err();
 }

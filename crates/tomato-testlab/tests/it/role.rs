@@ -125,6 +125,10 @@ async fn world(lab: &Lab, name: &str) -> World {
     assert_eq!(uploaded.status(), 204, "the archive is kept for the next start");
     let new = json!({"name": format!("p-{name}"), "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100});
     let profile = lab.client(Some("admin")).ok("POST", "/profiles", Some(new)).await.unwrap();
+    let used = owner.ok("GET", "/tokens", None).await.unwrap();
+    for old in used.as_array().unwrap() {
+        owner.ok("DELETE", &format!("/tokens/{}", id(old)), None).await.unwrap();
+    }
     let token = owner.ok("POST", "/tokens", Some(json!({}))).await.unwrap();
     let message = json!({"account": "owner", "title": name, "message": ""});
     lab.client(Some("admin")).ok("POST", "/notifications", Some(message)).await.unwrap();

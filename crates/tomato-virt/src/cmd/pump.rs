@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::limits::{KILL_WAIT, LINE_BYTES, STREAM_TURN_BYTES};
 use super::{Output, Stream, Streams};
+use crate::limits::PIPE_BYTES_MAX;
 
 /// How following a child came to its end. The child is reaped in each case.
 pub(super) enum End {
@@ -47,8 +48,8 @@ pub(super) struct Pump<'a> {
 
 /// What became of a piece of a stream's output.
 enum Passed {
-    /// More may be there.
-    Some,
+    /// So many bytes; more may be there.
+    Some(usize),
     Nothing,
     End(End),
 }
@@ -172,13 +173,14 @@ impl<'a> Pump<'a> {
             drain(&mut self.stdout, &mut self.kept_out, line)?;
             return Ok(None);
         }
+        let mut left = PIPE_BYTES_MAX;
         loop {
             match self.pass_on()? {
                 Passed::End(end) => return Ok(Some(end)),
                 Passed::Nothing => return Ok(None),
-                // After the child's end no more comes than the pipe holds; before, the clock is looked at in between.
-                Passed::Some if ready.exit => {}
-                Passed::Some => return Ok(None),
+                // After the child's end no more than the pipe holds; before, the clock is looked at in between.
+                Passed::Some(count) if ready.exit && left > count => left -= count,
+                Passed::Some(_) => return Ok(None),
             }
         }
     }
@@ -211,7 +213,7 @@ impl<'a> Pump<'a> {
             }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Passed::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Passed::Some),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Passed::Some(0)),
             Err(error) => return Err(error),
         };
         self.written += u64::try_from(count).unwrap_or(u64::MAX);
@@ -219,7 +221,7 @@ impl<'a> Pump<'a> {
             return Ok(Passed::End(End::TooMuch));
         }
         Ok(match streams.output.write_all(&chunk[..count]) {
-            Ok(()) => Passed::Some,
+            Ok(()) => Passed::Some(count),
             Err(error) => Passed::End(End::Data(error)),
         })
     }
@@ -283,17 +285,21 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// Reads what is there now; closes the pipe at its end.
+/// Reads what is there now, but no more than a pipe holds, as processes in the background may fill it for ever; closes it at its end.
 fn drain<R: Read>(
     pipe: &mut Option<R>,
     kept: &mut Kept,
     line: &mut dyn FnMut(Stream, &str),
 ) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
-    while let Some(open) = pipe {
+    let mut left = PIPE_BYTES_MAX;
+    while let Some(open) = pipe.as_mut().filter(|_| left > 0) {
         match open.read(&mut buffer) {
             Ok(0) => *pipe = None,
-            Ok(count) => kept.add(&buffer[..count], line),
+            Ok(count) => {
+                kept.add(&buffer[..count], line);
+                left = left.saturating_sub(count);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

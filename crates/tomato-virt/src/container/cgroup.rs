@@ -159,36 +159,70 @@ pub(crate) fn set_limits(path: &Path, limits: &Limits) -> Result<(), CgroupError
     let Limits { cpu_quota_us, memory_bytes, pids_max } = limits;
     for hierarchy in hierarchies()? {
         let dir = hierarchy.root.join(path);
-        let files = match hierarchy.controllers {
-            None => [
-                ("cpu.max", format!("{cpu_quota_us} {CPU_PERIOD_US}")),
-                ("memory.max", memory_bytes.to_string()),
-                ("pids.max", pids_max.to_string()),
-            ],
-            Some(_) => [
-                ("cpu.cfs_quota_us", cpu_quota_us.to_string()),
-                ("memory.limit_in_bytes", memory_bytes.to_string()),
-                ("pids.max", pids_max.to_string()),
-            ],
+        // What may be refused comes first.
+        let cpu = if hierarchy.controllers.is_none() {
+            limit_memory(&dir, *memory_bytes)?;
+            ("cpu.max", format!("{cpu_quota_us} {CPU_PERIOD_US}"))
+        } else {
+            limit_memory_and_swap(&dir, *memory_bytes)?;
+            ("cpu.cfs_quota_us", cpu_quota_us.to_string())
         };
-        // Version 1 keeps the sum of memory and swap above the memory: out of the way first.
-        let sum = dir.join("memory.memsw.limit_in_bytes");
-        if sum.exists() {
-            std::fs::write(&sum, "-1")
-                .map_err(|source| CgroupError::Write { path: sum, source })?;
+        for (file, value) in [cpu, ("pids.max", pids_max.to_string())] {
+            write_limit(&dir.join(file), &value)?;
         }
-        for (file, value) in files {
-            let path = dir.join(file);
-            if path.exists() {
-                std::fs::write(&path, &value).map_err(|source| CgroupError::Limit {
-                    path,
-                    value,
-                    source,
-                })?;
+    }
+    Ok(())
+}
+
+/// Version 2 takes a limit below what is in use and kills processes until they fit, so that is refused here. What they take between the
+/// look and the change is seconds' worth at most.
+fn limit_memory(dir: &Path, bytes: u64) -> Result<(), CgroupError> {
+    let used = || read_text(&dir.join("memory.current")).map(|text| number(&text));
+    let over = used()?.saturating_sub(bytes);
+    let reclaim = dir.join("memory.reclaim");
+    if over > 0 && reclaim.exists() {
+        // Since Linux 5.19 caches can be asked back. What could not be is seen below.
+        std::fs::write(reclaim, over.to_string()).ok();
+    }
+    let (path, value, used) = (dir.join("memory.max"), bytes.to_string(), used()?);
+    if used > bytes {
+        let why = format!("{used} bytes are in use");
+        let source = io::Error::new(io::ErrorKind::ResourceBusy, why);
+        return Err(CgroupError::Limit { path, value, source });
+    }
+    write_limit(&path, &value)
+}
+
+/// Version 1 refuses a limit below what is in use, and keeps the sum of memory and swap above the memory: that goes out of the way first,
+/// and back when the other is refused.
+fn limit_memory_and_swap(dir: &Path, bytes: u64) -> Result<(), CgroupError> {
+    let memory = dir.join("memory.limit_in_bytes");
+    let sum = dir.join("memory.memsw.limit_in_bytes");
+    let former = [(&memory, read_text(&memory)?), (&sum, read_text(&sum)?)];
+    let value = bytes.to_string();
+    let set = write_limit(&sum, "-1")
+        .and_then(|()| write_limit(&memory, &value))
+        .and_then(|()| write_limit(&sum, &value));
+    if set.is_err() {
+        for (path, value) in former {
+            if let Err(error) = write_limit(path, value.trim()) {
+                tracing::warn!(%error, path = %path.display(), "cannot put a limit back");
             }
         }
     }
-    limit_swap(path, *memory_bytes)
+    set
+}
+
+/// Writes one limit if its controller is there.
+fn write_limit(path: &Path, value: &str) -> Result<(), CgroupError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    std::fs::write(path, value).map_err(|source| CgroupError::Limit {
+        path: path.to_owned(),
+        value: value.to_owned(),
+        source,
+    })
 }
 
 /// The text of a control file, empty if the controller is not there.

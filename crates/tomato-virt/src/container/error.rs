@@ -85,6 +85,14 @@ pub enum ContainerError {
         /// What it said.
         message: String,
     },
+    /// The helper process did not find what it was to work with.
+    #[error("{action} failed: {message}")]
+    Missing {
+        /// What it was to do.
+        action: &'static str,
+        /// What it said.
+        message: String,
+    },
     /// The helper process refuses what it was asked for.
     #[error("{action} was refused: {message}")]
     Refused {

@@ -1,5 +1,7 @@
 //! Commands in a container, run by its keeper with pipes of ours, and archives, run by the helper.
 
+mod output;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -9,18 +11,19 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tomato_model::id::ElementId;
 
+use self::output::Output;
 use super::host::Inner;
 use super::layout::ElementPaths;
 use super::life::{asked, lock, request_text};
 use super::{
     ContainerError, ContainerUsage, ExecOutput, ExecRequest, ProcessId, ProcessState, SpawnRequest,
-    Terminal, bundle,
+    Terminal, bundle, cgroup,
 };
 use crate::cmd::{Cmd, CmdError, Streams};
-use crate::helper::{PackRequest, Place, REFUSED, Request, TailsRequest};
+use crate::helper::{MISSING, PackRequest, Place, REFUSED, Request, TailsRequest};
 use crate::keeper::{Ended, Keeper, KeeperError, Start};
 use crate::limits::{
-    ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, EXEC_READ_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
+    ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, FILES_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
     TAILS_DEADLINE,
 };
 
@@ -191,9 +194,9 @@ impl Inner {
         to: &mut dyn Write,
         gone: OwnedFd,
     ) -> Result<(), ContainerError> {
-        // Nothing of it is kept on the host, so that the element's disk is its bound.
-        let request = Request::Read(self.place(id, path, u64::MAX)?);
-        self.take_out(&request, to, u64::MAX, gone)
+        // Nothing of it is kept on the host; but a sparse file may be far longer than the element's disk.
+        let request = Request::Read(self.place(id, path, FILES_BYTES)?);
+        self.take_out(&request, to, FILES_BYTES, gone)
     }
 
     fn take_out(
@@ -340,6 +343,9 @@ impl Inner {
             CmdError::Exit { status, stderr, .. } if status.code() == Some(REFUSED.into()) => {
                 ContainerError::Refused { action, message: stderr }
             }
+            CmdError::Exit { status, stderr, .. } if status.code() == Some(MISSING.into()) => {
+                ContainerError::Missing { action, message: stderr }
+            }
             CmdError::Exit { status, stderr, .. } => {
                 let message = if stderr.is_empty() { status.to_string() } else { stderr };
                 ContainerError::Helper { action, message }
@@ -388,7 +394,15 @@ impl Inner {
         if !paths.state_file().exists() {
             return Err(ContainerError::NotPrepared(id.clone()));
         }
-        Ok(measured(&paths))
+        let named = measured(&paths);
+        let group = self.host.cgroup(id);
+        let processes = cgroup::processes(&group)
+            .map_err(|source| ContainerError::Cgroup { id: id.clone(), source })?;
+        let deleted = super::tree::measure_deleted(&processes);
+        Ok(super::DiskUse {
+            bytes: named.bytes + deleted.bytes,
+            is_whole: named.is_whole && deleted.is_whole,
+        })
     }
 }
 
@@ -449,45 +463,6 @@ struct Run<'a> {
     outputs: [Output; 2],
     /// Hung up when nobody wants the end any more.
     gone: Option<&'a OwnedFd>,
-}
-
-/// One of its outputs.
-struct Output {
-    from: Option<OwnedFd>,
-    kept: Vec<u8>,
-    limit: usize,
-    truncated: bool,
-}
-
-impl Output {
-    fn new(from: OwnedFd, limit: usize) -> Self {
-        Self { from: Some(from), kept: Vec::new(), limit, truncated: false }
-    }
-
-    fn none() -> Self {
-        Self { from: None, kept: Vec::new(), limit: 0, truncated: false }
-    }
-
-    /// Reads what is there; closes at the end.
-    fn read(&mut self) {
-        let mut buffer = vec![0u8; EXEC_READ_BYTES];
-        while let Some(from) = &self.from {
-            match rustix::io::read(from, &mut buffer) {
-                Ok(n) if n > 0 => {
-                    let room = self.limit.saturating_sub(self.kept.len()).min(n);
-                    self.kept.extend(&buffer[..room]);
-                    self.truncated |= room < n;
-                    if self.kept.len() >= self.limit && n == buffer.len() {
-                        // More may come for ever; the poll loop looks at the time in between.
-                        return;
-                    }
-                }
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(rustix::io::Errno::INTR) => {}
-                _ => self.from = None,
-            }
-        }
-    }
 }
 
 impl Run<'_> {

@@ -201,9 +201,13 @@ impl FakeContainers {
                 tokio::time::sleep(HOLD_STEP).await;
             }
         }
-        let mut world = self.world();
-        world.calls.push((operation.to_owned(), id.clone()));
-        match world.failures.get_mut(operation) {
+        self.world().calls.push((operation.to_owned(), id.clone()));
+        self.fails(operation)
+    }
+
+    /// The failure that was ordered next for an operation, if any.
+    fn fails(&self, operation: &str) -> Result<(), ContainerError> {
+        match self.world().failures.get_mut(operation) {
             Some(messages) if !messages.is_empty() => {
                 Err(ContainerError::Helper { action: "the fake", message: messages.remove(0) })
             }
@@ -293,6 +297,7 @@ impl Containers for FakeContainers {
     }
 
     async fn observe(&self, id: &ElementId) -> Result<Observed, ContainerError> {
+        self.fails("observe")?;
         Ok(match self.world().containers.get(id) {
             None => Observed::Absent,
             Some(Container { pid: Some(pid), oom_kills, .. }) => {
@@ -440,7 +445,7 @@ impl Containers for FakeContainers {
     ) -> Result<(), ContainerError> {
         self.begin("pack", id).await?;
         let archive = self.world().prepared(id)?.archives.get(dir).cloned();
-        let archive = archive.ok_or_else(|| ContainerError::Helper {
+        let archive = archive.ok_or_else(|| ContainerError::Missing {
             action: "packing",
             message: format!("open directory {dir}: No such file or directory (os error 2)"),
         })?;
@@ -502,7 +507,7 @@ impl Containers for FakeContainers {
             self.begin("read_files", id).await?;
             self.world().prepared(id)?.archives.get(path).cloned()
         };
-        let archive = archive.ok_or_else(|| ContainerError::Helper {
+        let archive = archive.ok_or_else(|| ContainerError::Missing {
             action: "packing",
             message: format!("open {path}: No such file or directory (os error 2)"),
         })?;

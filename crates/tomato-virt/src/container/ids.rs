@@ -6,7 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::limits::{ID_RANGE_FIRST, ID_RANGES, IDS_PER_CONTAINER};
+use super::Lock;
+use crate::limits::{ID_RANGE_FIRST, ID_RANGES, IDS_PER_CONTAINER, LOCK_DEADLINE};
 
 /// No range could be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,6 @@ fn base(index: u32) -> u32 {
 /// Claims a range for the element directory `owner`, starting the search at `start` (any number; different elements should use
 /// different ones so that they do not compete).
 pub(crate) fn claim(dir: &Path, owner: &Path, start: u32) -> Result<u32, IdRangeError> {
-    make_dir(dir)?;
     for step in 0..ID_RANGES {
         let candidate = base((start.wrapping_add(step)) % ID_RANGES);
         if try_claim(dir, owner, candidate)?.is_none() {
@@ -55,7 +55,6 @@ pub(crate) fn claim(dir: &Path, owner: &Path, start: u32) -> Result<u32, IdRange
 
 /// Makes sure that the recorded range is still claimed for `owner`.
 pub(crate) fn reclaim(dir: &Path, owner: &Path, id_base: u32) -> Result<(), IdRangeError> {
-    make_dir(dir)?;
     match try_claim(dir, owner, id_base)? {
         None => Ok(()),
         Some(to) => Err(IdRangeError::Taken { to }),
@@ -64,6 +63,7 @@ pub(crate) fn reclaim(dir: &Path, owner: &Path, id_base: u32) -> Result<(), IdRa
 
 /// Gives a range back if it is `owner`'s.
 pub(crate) fn release(dir: &Path, owner: &Path, id_base: u32) -> Result<(), IdRangeError> {
+    let Some(_lock) = lock_if_there(dir)? else { return Ok(()) };
     let path = dir.join(id_base.to_string());
     if holder(&path)?.as_deref() == Some(owner) {
         remove(&path)?;
@@ -73,11 +73,9 @@ pub(crate) fn release(dir: &Path, owner: &Path, id_base: u32) -> Result<(), IdRa
 
 /// Gives back every range of elements below `elements`, and removes the directory if it is empty then.
 pub(crate) fn release_all(dir: &Path, elements: &Path) -> Result<(), IdRangeError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(IdRangeError::Claim { path: dir.to_owned(), source }),
-    };
+    let Some(_lock) = lock_if_there(dir)? else { return Ok(()) };
+    let entries = std::fs::read_dir(dir)
+        .map_err(|source| IdRangeError::Claim { path: dir.to_owned(), source })?;
     for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK_FILE) {
         if holder(&entry.path())?.is_some_and(|owner| owner.starts_with(elements)) {
             remove(&entry.path())?;
@@ -86,6 +84,7 @@ pub(crate) fn release_all(dir: &Path, elements: &Path) -> Result<(), IdRangeErro
     let only_lock = std::fs::read_dir(dir)
         .is_ok_and(|left| left.flatten().all(|entry| entry.file_name() == LOCK_FILE));
     if only_lock {
+        // Who waits for it sees that it is gone and makes another.
         remove(&dir.join(LOCK_FILE))?;
         // Another lab may claim just now and so keep it; that is no error.
         std::fs::remove_dir(dir).ok();
@@ -93,9 +92,25 @@ pub(crate) fn release_all(dir: &Path, elements: &Path) -> Result<(), IdRangeErro
     Ok(())
 }
 
-fn make_dir(dir: &Path) -> Result<(), IdRangeError> {
-    std::fs::create_dir_all(dir)
-        .map_err(|source| IdRangeError::Claim { path: dir.to_owned(), source })
+/// The lock on a directory, `None` if there is no directory.
+fn lock_if_there(dir: &Path) -> Result<Option<Lock>, IdRangeError> {
+    let path = dir.join(LOCK_FILE);
+    match Lock::take(&path, LOCK_DEADLINE) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(IdRangeError::Claim { path, source }),
+    }
+}
+
+/// The lock on a directory, which is made if it is not there, or not any more.
+fn lock(dir: &Path) -> Result<Lock, IdRangeError> {
+    loop {
+        std::fs::create_dir_all(dir)
+            .map_err(|source| IdRangeError::Claim { path: dir.to_owned(), source })?;
+        if let Some(lock) = lock_if_there(dir)? {
+            return Ok(lock);
+        }
+    }
 }
 
 fn remove(path: &Path) -> Result<(), IdRangeError> {
@@ -119,8 +134,7 @@ fn holder(path: &Path) -> Result<Option<PathBuf>, IdRangeError> {
 fn try_claim(dir: &Path, owner: &Path, id_base: u32) -> Result<Option<PathBuf>, IdRangeError> {
     let path = dir.join(id_base.to_string());
     let failed = |source| IdRangeError::Claim { path: path.clone(), source };
-    let lock =
-        super::Lock::take(&dir.join(LOCK_FILE), crate::limits::LOCK_DEADLINE).map_err(failed)?;
+    let _lock = lock(dir)?;
     if let Some(holder) = holder(&path)? {
         if holder == owner {
             return Ok(None);
@@ -131,7 +145,6 @@ fn try_claim(dir: &Path, owner: &Path, id_base: u32) -> Result<Option<PathBuf>, 
     }
     let text = owner.to_str().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
     super::state::replace_file(&path, text.as_bytes()).map_err(failed)?;
-    drop(lock);
     Ok(None)
 }
 

@@ -91,11 +91,14 @@ impl Inner {
         state.phase = Phase::Starting;
         state.process = None;
         state.save(&paths.state_file())?;
-        let started = self.create(spec, &paths, &state);
+        // The boot command waits for the network: nothing of the guest has run before the swap is limited.
+        let started = self.create(spec, &paths, &state).and_then(|process| {
+            cgroup::limit_swap(&self.host.cgroup(&spec.id), spec.memory_bytes)
+                .map_err(|source| ContainerError::Cgroup { id: spec.id.clone(), source })?;
+            Ok(process)
+        });
         match started {
             Ok(process) => {
-                cgroup::limit_swap(&self.host.cgroup(&spec.id), spec.memory_bytes)
-                    .map_err(|source| ContainerError::Cgroup { id: spec.id.clone(), source })?;
                 state.phase = Phase::Started;
                 state.process = Some(process);
                 state.last_exit = None;
@@ -141,7 +144,7 @@ impl Inner {
         if let Err(error) = result {
             let message = match error {
                 CmdError::Exit { stderr, .. } => reason(&stderr, &runtime_log(paths)),
-                other => crate::helper::chain(&other),
+                other => crate::chain(&other),
             };
             let message = message.trim().chars().take(HELPER_ERROR_MAX).collect();
             return Err(ContainerError::Helper { action: "starting the container", message });

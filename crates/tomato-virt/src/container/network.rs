@@ -33,27 +33,17 @@ const FIND_DHCP_CLIENT: &str = "IFS=:; for n in dhclient udhcpc; do for d in $PA
      [ -x $d/$n ] && echo $d/$n && exit; done; done";
 
 /// Runs `udhcpc`, which leaves to a script what to do with a lease; with one of our own if the template has none.
-const UDHCPC: &str = r#"
+const UDHCPC: &str = concat!(
+    r#"
 for script in /etc/udhcpc/default.script /usr/share/udhcpc/default.script; do
   [ -x $script ] && exec "$1" -f -R -i "$2" -s $script
 done
 script=/run/tomato-udhcpc
 mkdir -p /run && cat > $script <<'END' && chmod 755 $script && exec "$1" -f -R -i "$2" -s $script
-#!/bin/sh
-lease=/run/tomato-udhcpc.$interface
-forget() { [ -s $lease ] && ip addr del "$(cat $lease)" dev $interface; rm -f $lease; }
-case "$1" in
-deconfig)
-  forget
-  ip link set $interface up;;
-bound | renew)
-  address=$ip/${mask:-24}
-  [ "$(cat $lease 2>/dev/null)" = $address ] || { forget; ip addr add $address dev $interface; echo $address > $lease; }
-  [ -z "$router" ] || ip route replace default via ${router%% *} dev $interface
-  [ -z "$dns" ] || { for server in $dns; do echo nameserver $server; done; } > /etc/resolv.conf;;
-esac
-END
-"#;
+"#,
+    include_str!("../../../../templates/busybox/etc/udhcpc/default.script"),
+    "END\n"
+);
 
 /// What earlier calls have set (or were about to).
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -112,7 +112,8 @@ pub(crate) fn process_started_at(start_ticks: u64) -> u64 {
     boot.unwrap_or(0) + start_ticks / TICKS_PER_SECOND
 }
 
-fn boot_id() -> String {
+/// Another text after each start of the machine; empty if it cannot be told.
+pub fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }

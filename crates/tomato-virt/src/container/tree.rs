@@ -2,11 +2,13 @@
 //!
 //! Invariants: neither recursion nor the number of open files grows with the depth of a tree; no symbolic link is followed.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
@@ -78,6 +80,37 @@ pub(crate) fn measure(top: &Path, skipped: &[&Path]) -> DiskUse {
     seen
 }
 
+/// Bytes of files without a name that processes still hold open on an element's disk, each counted once.
+///
+/// Not seen: those that are only mapped, or on their way through a socket.
+pub(crate) fn measure_deleted(processes: &[u32]) -> DiskUse {
+    /// What `statfs` says of overlayfs: files in memory, which have no name either, count as memory.
+    const OVERLAY: i64 = 0x794c_7630;
+    let mut seen = DiskUse { bytes: 0, is_whole: true };
+    let (mut entries, mut counted) = (0_u64, BTreeSet::new());
+    for process in processes {
+        // One that has ended meanwhile holds nothing.
+        let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else { continue };
+        for entry in open.flatten() {
+            entries += 1;
+            if entries > DISK_ENTRIES_MAX {
+                return DiskUse { is_whole: false, ..seen };
+            }
+            let path = entry.path();
+            let is_deleted = |name: PathBuf| name.as_os_str().as_bytes().ends_with(b" (deleted)");
+            if !fs::read_link(&path).is_ok_and(is_deleted) {
+                continue;
+            }
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            let is_on_disk = rustix::fs::statfs(&path).is_ok_and(|fs| fs.f_type == OVERLAY);
+            if meta.nlink() == 0 && is_on_disk && counted.insert((meta.dev(), meta.ino())) {
+                seen.bytes += meta.blocks() * 512 + INODE_BYTES;
+            }
+        }
+    }
+    seen
+}
+
 fn is_gone(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
 }
@@ -98,18 +131,16 @@ fn open_below(root: &OwnedFd, dir: &Path) -> Result<OwnedFd, Errno> {
 ///
 /// Directories are moved up to the top before they are emptied, so that every path stays short.
 pub(crate) fn remove(top: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(top) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return fs::remove_file(top),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
     let mut moved = 0_u64;
     loop {
-        let listed = match fs::read_dir(top) {
-            Ok(listed) => listed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return fs::remove_file(top);
-            }
-            Err(error) => return Err(error),
-        };
         let mut is_empty = true;
-        for entry in listed {
+        for entry in fs::read_dir(top)? {
             let entry = entry?;
             is_empty = false;
             if entry.file_type()?.is_dir() {
@@ -135,10 +166,14 @@ fn empty(dir: &Path, mut place: impl FnMut() -> PathBuf) -> io::Result<()> {
             fs::remove_file(entry.path())?;
             continue;
         }
-        // Onto one that is not empty a directory cannot be moved: the next name then.
+        // Onto one that is not empty, or a file, a directory cannot be moved: the next name then.
         loop {
             match fs::rename(entry.path(), place()) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
+                    ) => {}
                 other => break other?,
             }
         }

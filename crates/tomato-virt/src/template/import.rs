@@ -125,12 +125,12 @@ pub enum ImportError {
 
 /// What is known of the next entry from the records before it.
 #[derive(Debug, Default)]
-struct Records {
-    path: Option<Vec<u8>>,
+pub(super) struct Records {
+    pub(super) path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     uid: Option<u64>,
     gid: Option<u64>,
-    size: Option<u64>,
+    pub(super) size: Option<u64>,
     xattrs: Vec<(String, Vec<u8>)>,
     sparse: bool,
 }
@@ -201,16 +201,17 @@ impl<'r> Unpacking<'r> {
     pub(super) fn marks(&mut self, reader: impl Read) -> Result<Marks, ImportError> {
         let mut marks = Marks::default();
         // They are counted when they are written.
-        let entries = self.entries;
+        let (entries, skipped) = (self.entries, self.skipped);
         self.each(reader, |_, entry, records| {
             let raw = records.path.unwrap_or_else(|| entry.header().path_bytes().into_owned());
             marks.add(&raw)
         })?;
-        self.entries = entries;
+        (self.entries, self.skipped) = (entries, skipped);
         Ok(marks)
     }
 
-    fn each<R: Read>(
+    /// Hands every entry that is a file of some kind to `work`, with what the records before it say.
+    pub(super) fn each<R: Read>(
         &mut self,
         reader: R,
         mut work: impl FnMut(&mut Self, &mut Entry<'_, R>, Records) -> Result<(), ImportError>,
@@ -424,7 +425,7 @@ pub(super) fn refused(shown: &str, source: io::Error) -> ImportError {
     }
 }
 
-fn complete(written: u64, size: u64) -> io::Result<()> {
+pub(super) fn complete(written: u64, size: u64) -> io::Result<()> {
     if written == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 

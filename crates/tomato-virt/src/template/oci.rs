@@ -92,6 +92,9 @@ pub enum OciError {
         #[source]
         source: ImportError,
     },
+    /// The archive with a layout could not be read.
+    #[error("cannot read the archive with the image layout")]
+    Layout(#[source] ImportError),
     /// A file of ours could not be written or read.
     #[error("cannot write the image to the template directory")]
     Write(#[source] io::Error),

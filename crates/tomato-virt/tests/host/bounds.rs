@@ -198,3 +198,18 @@ async fn an_earlier_kill_of_a_child_is_not_the_reason_of_a_later_death() {
     world.containers.start(&spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
     assert_eq!(kill_init(&world, &spec.id).await, Some(ExitReason::Died));
 }
+
+#[tokio::test]
+async fn files_that_are_deleted_and_held_open_count() {
+    let world = World::new();
+    let id = world.started(1).await.id;
+    let used = async || world.containers.disk(&id).await.expect("measured").bytes;
+    let before = used().await;
+    let script = "exec 9> /root/hidden; dd if=/dev/zero bs=1M count=8 >&9 2>/dev/null; rm /root/hidden; \
+        sleep 1000 > /dev/null 2>&1 < /dev/null &";
+    world.ok(&id, script).await;
+    let held = used().await;
+    assert!(held >= before + (8 << 20) && held < before + (9 << 20), "{before} {held}");
+    world.ok(&id, "busybox killall sleep").await;
+    until("the file to be gone", || async { used().await < before + (1 << 20) }).await;
+}

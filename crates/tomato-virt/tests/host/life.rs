@@ -321,23 +321,22 @@ async fn runc_killed_at_any_moment_leaves_nothing_in_the_way() {
 
 async fn killed_helper(world: World) {
     let spec = world.spec(1);
-    for delay_ms in [0u64, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 35, 45] {
+    let run_dir = world.host.run_dir.join(spec.id.as_str());
+    // Each file there is another step of a start.
+    let steps = || fs::read_dir(&run_dir).map_or(0, |files| 1 + files.count());
+    for step in 0..8 {
         // The operation goes on in its own thread; only its helper dies, as with a machine out of memory.
         let starting = tokio::spawn({
             let (all, spec) = (world.containers.clone(), spec.clone());
             async move { all.start(&spec).await }
         });
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        until("a step of the start", || async { steps() >= step || starting.is_finished() }).await;
         kill_helpers(world.host.lab.as_str());
         // Whether it was quick enough does not matter.
         drop(starting.await.expect("no panic"));
-        world
-            .restarted()
-            .start(&spec)
-            .await
-            .unwrap_or_else(|e| panic!("{delay_ms}: {}", chain(&e)));
+        world.restarted().start(&spec).await.unwrap_or_else(|e| panic!("{step}: {}", chain(&e)));
         world.ok(&spec.id, "true").await;
-        if delay_ms % 4 == 0 {
+        if step % 2 == 0 {
             world.containers.destroy(&spec.id).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
         } else {
             world.containers.stop(&spec.id, Duration::from_secs(5)).await.expect("stopped");

@@ -3,7 +3,6 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod archive;
-mod bench;
 mod bounds;
 mod hostile;
 mod life;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tomato_model::id::ElementId;
 use tomato_virt::container::{
-    ContainerError, Containers, InterfaceNet, InterfaceSpec, NetworkSpec, Route,
+    ContainerError, Containers, ExecRequest, InterfaceNet, InterfaceSpec, NetworkSpec, Route,
 };
 
 use super::world::{World, chain, until};
@@ -227,4 +227,25 @@ async fn what_its_user_changed_stays_when_others_change() {
     let seen = world.ok(&id, "ip addr show eth1; ip route; ip link show eth0").await;
     assert!(seen.contains("10.2.0.1/24") && seen.contains("10.9.0.0/16 via 10.2.0.9"), "{seen}");
     assert_eq!(seen.matches("LOWER_UP").count(), 1, "eth0 stays down: {seen}");
+}
+
+#[tokio::test]
+async fn a_lease_leaves_other_addresses_alone() {
+    let world = World::new();
+    let id = world.started(1).await.id;
+    let mut request = ExecRequest::new(["sh", "-c", "cat > /tmp/lease"]);
+    let script = include_str!("../../../../templates/busybox/etc/udhcpc/default.script");
+    request.stdin = Some(script.as_bytes().to_vec());
+    world.containers.exec(&id, request).await.expect("written");
+    let script = "lease() { interface=lo ip=$2 mask=16 sh /tmp/lease $1; }
+        ip addr add 10.1.1.1/24 dev lo
+        lease deconfig; lease bound 10.2.2.2; lease renew 10.2.2.2; lease renew 10.3.3.3; ip -4 addr show dev lo
+        lease deconfig; ip -4 addr show dev lo";
+    let shown = world.ok(&id, script).await;
+    let count = |address: &str| shown.matches(address).count();
+    assert_eq!(
+        [count("10.1.1.1/24"), count("10.3.3.3/16"), count("10.2.2.2")],
+        [2, 1, 0],
+        "{shown}"
+    );
 }

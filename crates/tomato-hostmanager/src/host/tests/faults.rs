@@ -106,3 +106,40 @@ async fn a_refused_port_concerns_its_own_element_only() {
     let passing = &seen.connections;
     assert!(!passing.is_empty() && passing.len() < topology.connections.len(), "{passing:?}");
 }
+
+#[tokio::test]
+async fn an_element_that_could_not_be_seen_once_is_started_at_the_next_look() {
+    let world = World::new();
+    world.host.want(single()).await.unwrap();
+    world.settled(1).await;
+    world.containers.fail_next("observe", "too many open files");
+    let mut wanted = started(single());
+    wanted.generation = 2;
+    world.host.want(wanted).await.unwrap();
+    world.settled(2).await;
+    let topology = world.host.topologies().remove(0);
+    assert!(topology.record().await.elements[&element(1)].failure.is_none());
+    lock(&topology.live).recheck = true;
+    topology.wake.notify_one();
+    let seen = world.until(|o| o.elements[0].state == State::Started).await;
+    assert_eq!(seen.elements[0].error, None);
+}
+
+#[tokio::test]
+async fn an_archive_that_is_kept_counts_and_must_fit_into_the_profile() {
+    let world = World::new();
+    let mut wanted = single();
+    wanted.elements[0].container.as_mut().unwrap().disk_bytes = 1000;
+    world.host.want(wanted).await.unwrap();
+    world.settled(1).await;
+    assert_eq!(crate::archive::kept_bytes(&world.host, &element(1)).await, 0);
+    try_upload(&world.host, &[1; 1000]).await.unwrap();
+    assert_eq!(crate::archive::kept_bytes(&world.host, &element(1)).await, 1000);
+    let error = try_upload(&world.host, &[1; 1001]).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidValue, "{error}");
+    assert_eq!(
+        crate::archive::kept_bytes(&world.host, &element(1)).await,
+        1000,
+        "the former is kept"
+    );
+}

@@ -33,3 +33,16 @@ fn absent_group_reads_as_zero_and_is_removed_without_error() {
     assert!(processes(path).expect("read").is_empty());
     remove(path, Duration::ZERO).expect("nothing to remove");
 }
+
+#[test]
+fn memory_in_use_is_not_taken_away() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let max = dir.path().join("memory.max");
+    std::fs::write(&max, "200").expect("written");
+    std::fs::write(dir.path().join("memory.current"), "150\n").expect("written");
+    let error = limit_memory(dir.path(), 149).expect_err("too low");
+    assert!(matches!(&error, CgroupError::Limit { path, .. } if *path == max), "{error:?}");
+    assert_eq!(std::fs::read_to_string(&max).expect("read"), "200");
+    limit_memory(dir.path(), 150).expect("just enough");
+    assert_eq!(std::fs::read_to_string(&max).expect("read"), "150");
+}

@@ -72,3 +72,33 @@ fn release_all_leaves_other_labs_alone() {
         .collect();
     assert_eq!(left.len(), 1);
 }
+
+#[test]
+fn ranges_are_given_back_only_under_the_lock() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let ids = dir.path().join("ids");
+    let owner = dir.path().join("elements/x");
+    std::fs::create_dir_all(&owner).expect("made");
+    let claimed = claim(&ids, &owner, 0).expect("claimed");
+    for is_all in [false, true] {
+        let held = lock(&ids).expect("locked");
+        let (done, ended) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            let (ids, owner, elements) = (&ids, &owner, dir.path().join("elements"));
+            scope.spawn(move || {
+                let released = match is_all {
+                    true => release_all(ids, &elements),
+                    false => release(ids, owner, claimed),
+                };
+                released.expect("released");
+                done.send(()).expect("awaited");
+            });
+            // Never so long that it fails by chance: whoever takes no lock is done before.
+            let early = ended.recv_timeout(std::time::Duration::from_millis(200));
+            assert!(early.is_err(), "did not wait for the lock");
+            drop(held);
+            ended.recv().expect("released");
+        });
+        claim(&ids, &owner, 0).expect("claimed again");
+    }
+}

@@ -36,11 +36,14 @@ fn links_are_removed_and_what_they_point_to_stays() {
         symlink(&other, top.join(at)).unwrap();
     }
     // A name that the removal itself would like to use.
-    fs::create_dir_all(top.join(".removed-1/x/y")).unwrap();
+    fs::create_dir_all(top.join(".removed-2/x/y")).unwrap();
+    fs::write(top.join(".removed-1"), "a file").unwrap();
     let seen = measure(&top, &[]);
     assert!(seen.is_whole && seen.bytes < 100_000, "{seen:?}");
     remove(&top).unwrap();
-    assert!(!top.exists() && other.join("kept").exists());
+    symlink(&other, &top).unwrap();
+    remove(&top).unwrap();
+    assert!(!top.is_symlink() && other.join("kept").exists());
     remove(&top).unwrap();
 }
 

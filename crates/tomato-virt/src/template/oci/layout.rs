@@ -1,16 +1,19 @@
 //! An image layout that came as a tar archive.
 //!
 //! Invariant: only `index.json` and `blobs/sha256/<digest>` of the archive are written, as plain files under names made here, so nothing in it
-//! can lead outside.
+//! can lead outside. Its entries are read as those of every archive that nobody vouches for, see `import.rs`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use tar::{Archive, EntryType};
+use tar::{Entry, EntryType};
 
-use super::super::import::decompressed;
+use super::super::import::{ImportError, Records, Unpacking, complete, decompressed};
 use super::super::limits::{IMAGE_BYTES, LAYOUT_FILES};
+use super::super::rootfs::Rootfs;
 use super::{Blob, BlobDigest, ImageSource, OciError};
 
 /// The parts of a layout in a directory of ours.
@@ -22,26 +25,21 @@ pub(crate) struct Layout {
 impl Layout {
     /// Reads a layout from a tar archive, plain or compressed, into an empty directory.
     pub(in super::super) fn read(reader: impl Read, dir: &Path) -> Result<Self, OciError> {
-        let damaged = |source| OciError::Fetch { what: "the layout".to_owned(), source };
-        let reader = decompressed(reader).map_err(|e| damaged(io::Error::other(e)))?;
-        let mut archive = Archive::new(reader);
-        let (mut files, mut bytes) = (0, 0_u64);
-        for entry in archive.entries().map_err(damaged)? {
-            let mut entry = entry.map_err(damaged)?;
+        let root = Rootfs::open(dir).map_err(OciError::Write)?;
+        // Records and files that are not kept count too.
+        let mut reader = decompressed(reader).map_err(OciError::Layout)?.take(IMAGE_BYTES);
+        let mut files = 0;
+        let read = Unpacking::layers(&root).each(&mut reader, |_, entry, records| {
             files += 1;
             if files > LAYOUT_FILES {
-                return Err(OciError::Large { what: "files", limit: LAYOUT_FILES as u64 });
+                return Err(ImportError::Large { what: "files", limit: LAYOUT_FILES as u64 });
             }
-            let kind = entry.header().entry_type();
-            let name = file_of(&entry.path().map_err(damaged)?);
-            let Some(name) = name.filter(|_| matches!(kind, EntryType::Regular)) else { continue };
-            bytes = bytes.saturating_add(entry.size());
-            if bytes > IMAGE_BYTES {
-                return Err(OciError::Large { what: "bytes", limit: IMAGE_BYTES });
-            }
-            let mut file = File::create(dir.join(name)).map_err(OciError::Write)?;
-            io::copy(&mut entry, &mut file).map_err(damaged)?;
+            keep(entry, &records, dir)
+        });
+        if reader.limit() == 0 {
+            return Err(OciError::Large { what: "bytes", limit: IMAGE_BYTES });
         }
+        read.map_err(OciError::Layout)?;
         if !dir.join(INDEX).exists() {
             let text = "the archive has no index.json; give an OCI image layout, as `skopeo copy ... oci:DIR` makes it";
             return Err(OciError::Unsupported(text.to_owned()));
@@ -56,8 +54,24 @@ impl Layout {
 
 const INDEX: &str = "index.json";
 
+/// Writes an entry to a file of ours if it belongs to the layout.
+fn keep<R: Read>(
+    entry: &mut Entry<'_, R>,
+    records: &Records,
+    dir: &Path,
+) -> Result<(), ImportError> {
+    let raw = records.path.clone().unwrap_or_else(|| entry.header().path_bytes().into_owned());
+    let is_file = matches!(entry.header().entry_type(), EntryType::Regular);
+    let Some(name) = file_of(&raw).filter(|_| is_file) else { return Ok(()) };
+    let size = entry.size();
+    let written = File::create(dir.join(&name)).and_then(|mut file| io::copy(entry, &mut file));
+    let whole = written.and_then(|written| complete(written, records.size.unwrap_or(size)));
+    whole.map_err(|source| ImportError::Write { path: name, source })
+}
+
 /// Under which name an entry is kept, if it is.
-fn file_of(path: &Path) -> Option<String> {
+fn file_of(path: &[u8]) -> Option<String> {
+    let path = Path::new(OsStr::from_bytes(path));
     let path = path.strip_prefix(".").unwrap_or(path).to_str()?;
     if path == INDEX {
         return Some(INDEX.to_owned());

@@ -435,3 +435,16 @@ fn a_layout_is_read_and_nothing_else_of_its_archive() {
     let none = Layout::read(tar(&["bin/sh=x"]).as_slice(), &dir.path().join("other"));
     assert!(none.unwrap_err().to_string().contains("index.json"));
 }
+
+#[test]
+fn a_layout_with_an_endless_name_is_refused_before_it_is_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = Header::new_gnu();
+    header.set_size(0);
+    archive.append_data(&mut header, "x/".repeat(1 << 20), &b""[..]).unwrap();
+    let bytes = archive.into_inner().unwrap();
+    let error = Layout::read(bytes.as_slice(), dir.path()).unwrap_err();
+    let OciError::Layout(error) = error else { panic!("{error:?}") };
+    assert!(matches!(error, ImportError::Long { .. }), "{error:?}");
+}

@@ -41,10 +41,8 @@ pub(super) fn remove_tree(dir: &Path) -> Result<(), TemplateError> {
             "something is mounted inside; unmount it",
         )));
     }
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-        _ => Ok(()),
-    }
+    // One descriptor, however deep what was imported is.
+    crate::container::tree::remove(dir).map_err(failed)
 }
 
 /// Whether removing `dir` would reach into another file system.
