@@ -188,8 +188,9 @@ impl WireControl for FakeWire {
                 .get(topology)
                 .is_some_and(|(config, _)| config.bridges.contains_key(bridge))
         })?;
-        let refused = || WireFault::Refused(format!("no switch or hub {bridge:?} runs"));
-        known.then(BridgeView::default).ok_or_else(refused)
+        known.then(BridgeView::default).ok_or_else(|| {
+            refused(control::ErrorCode::NotFound, format!("no switch or hub {bridge:?} runs"))
+        })
     }
 
     async fn lost(&self, _topology: &str, _port: &str, _frames: u64) -> Result<(), WireFault> {
