@@ -44,7 +44,7 @@ impl App {
 
     /// A connection.
     pub async fn connection_info(&self, caller: &Caller, id: &ConnectionId) -> Answer<Connection> {
-        found(&self.view(caller, Part::Connection(id), Role::User).await?, id)
+        self.peek(caller, Part::Connection(id), Role::User, |graph| found(graph, id)).await
     }
 
     /// Changes a connection, also while it passes frames.

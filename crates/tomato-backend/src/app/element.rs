@@ -50,7 +50,7 @@ impl App {
 
     /// An element.
     pub async fn element_info(&self, caller: &Caller, id: &ElementId) -> Answer<Element> {
-        found(&self.view(caller, Part::Element(id), Role::User).await?, id)
+        self.peek(caller, Part::Element(id), Role::User, |graph| found(graph, id)).await
     }
 
     /// Changes an element.
@@ -95,8 +95,10 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        let graph = self.view(caller, Part::Element(id), Role::Manager).await?;
-        self.may_act(caller, &graph.topology, action)?;
+        self.peek(caller, Part::Element(id), Role::Manager, |graph| {
+            self.may_act(caller, &graph.topology, action)
+        })
+        .await?;
         self.reported(Part::Element(id)).await?;
         self.with_slot(caller, Part::Element(id), Role::Manager, async |slot, state| {
             let element = found(&state.graph, id)?;

@@ -21,7 +21,7 @@ impl App {
         id: &TopologyId,
         set: PresenceSet,
     ) -> Answer<()> {
-        self.view(caller, Part::Topology(id), Role::User).await?;
+        self.peek(caller, Part::Topology(id), Role::User, |_| Ok(())).await?;
         let selection = set.selection.as_deref().unwrap_or_default();
         if set.client.chars().count() > PRESENCE_CLIENT_MAX {
             return Err(too_much("client", &format!("use at most {PRESENCE_CLIENT_MAX} letters")));

@@ -67,9 +67,11 @@ pub(crate) fn check_given(
     before: Option<&Graph>,
     after: &Graph,
 ) -> Answer<()> {
+    let before = before.map_or(&[][..], |graph| &graph.elements);
+    let had: BTreeMap<_, _> =
+        before.iter().map(|element| (&element.id, &element.profile)).collect();
     for element in &after.elements {
-        let had = before.and_then(|graph| graph.element(&element.id));
-        if had.is_none_or(|had| had.profile != element.profile) {
+        if had.get(&element.id) != Some(&&element.profile) {
             check_known(caller, profiles, element.profile.as_deref())?;
         }
     }

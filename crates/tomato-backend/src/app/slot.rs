@@ -217,10 +217,21 @@ impl App {
 
     /// A copy of the graph that a part belongs to, if the caller has the role.
     pub(crate) async fn view(&self, caller: &Caller, part: Part<'_>, role: Role) -> Answer<Graph> {
+        self.peek(caller, part, role, |graph| Ok(graph.clone())).await
+    }
+
+    /// What `get` finds in the graph that a part belongs to, if the caller has the role.
+    pub(crate) async fn peek<T>(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+        get: impl FnOnce(&Graph) -> Answer<T>,
+    ) -> Answer<T> {
         let slot = self.slot(part)?;
         let state = slot.state.lock().await;
         check(&state, caller, part, role)?;
-        Ok(state.graph.clone())
+        get(&state.graph)
     }
 
     /// Runs `edit` on a copy of the graph under the topology's lock, checks the result, the profiles given too, and commits it.

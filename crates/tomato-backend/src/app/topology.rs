@@ -126,8 +126,10 @@ impl App {
         action: Action,
     ) -> Answer<Job> {
         // before anyone waits: who may not do it learns it at once
-        let graph = self.view(caller, Part::Topology(id), Role::Manager).await?;
-        self.may_act(caller, &graph.topology, action)?;
+        self.peek(caller, Part::Topology(id), Role::Manager, |graph| {
+            self.may_act(caller, &graph.topology, action)
+        })
+        .await?;
         self.reported(Part::Topology(id)).await?;
         self.with_slot(caller, Part::Topology(id), Role::Manager, async |slot, state| {
             let chosen = state.graph.elements.iter().map(|e| e.id.clone()).collect();
@@ -192,8 +194,8 @@ impl App {
 
     /// Counters of its connections since the data path's start; empty while nothing of it is on a host.
     pub async fn topology_counters(&self, caller: &Caller, id: &TopologyId) -> Answer<Counters> {
-        let graph = self.view(caller, Part::Topology(id), Role::User).await?;
-        if graph.elements.iter().all(|e| e.state == State::Created) {
+        let is_idle = |graph: &Graph| Ok(graph.elements.iter().all(|e| e.state == State::Created));
+        if self.peek(caller, Part::Topology(id), Role::User, is_idle).await? {
             return Ok(Counters::default());
         }
         self.inner.host.get(&format!("/v1/topologies/{id}/counters")).await
