@@ -84,6 +84,8 @@ pub const TABLE_MAX: usize = 16_384;
 pub const TRACE_MAX: usize = 1 << 20;
 /// Most steps of a timeline.
 pub const STEPS_MAX: usize = 100_000;
+/// Least time between two steps of a timeline, and before it begins anew, in nanoseconds.
+pub const STEP_NS_MIN: u64 = 1_000_000;
 /// Times of queue disciplines, in nanoseconds.
 pub const AQM_NS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000_000;
 /// Numbers of VLANs.

@@ -42,6 +42,8 @@ pub const MAX_RULES: u64 = 32;
 pub const CONTENT_MEMORY: usize = 32_768;
 /// Most steps of a timeline.
 pub const MAX_STEPS: u64 = 100_000;
+/// Least time between two steps, and from the last one to the first of the next round, in nanoseconds: each costs work.
+pub const MIN_STEP_NS: u64 = 1_000_000;
 /// Longest timeline, in nanoseconds (a week).
 pub const MAX_TIMELINE_NS: u64 = 604_800_000_000_000;
 /// Shortest and longest times of queue disciplines, in nanoseconds.
@@ -78,6 +80,10 @@ pub const MAX_PLAIN_QUEUE_BYTES: u64 = 4 << 20;
 pub const MAX_FRAMES_PER_DIRECTION: usize = 1 << 20;
 /// Most memory for frames of all topologies of the process, in bytes.
 pub const MAX_IN_FLIGHT_BYTES: u64 = 1 << 30;
+/// Of that, what is kept for topologies that hold little, in bytes.
+pub const RESERVED_BYTES: u64 = 128 << 20;
+/// A topology that holds no more than this holds little, in bytes.
+pub const SMALL_SHARE_BYTES: u64 = 4 << 20;
 /// What one place in a queue costs beside the frame's bytes, for the sum above.
 pub const QUEUE_ENTRY_BYTES: u64 = 64;
 /// Unused frame buffers that are kept, per size class, in bytes.

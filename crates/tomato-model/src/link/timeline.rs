@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::STEP_NS_MIN;
 use crate::units::{Bandwidth, Ratio, Span};
 
 /// Changes over time. Give `steps`, `csv` or `mahimahi`; `csv` and `mahimahi` hold the text of such a file.
@@ -88,14 +89,19 @@ impl Timeline {
             }
             None => &self.steps,
         };
-        if let Some(pair) = steps.windows(2).find(|pair| pair[0].at >= pair[1].at) {
-            let at = pair[1].at;
-            return Err(format!("the step at {at} is not after the one before; order them by at"));
+        let soon = |pair: &&[Step]| pair[1].at.0 < pair[0].at.0.saturating_add(STEP_NS_MIN);
+        if let Some(pair) = steps.windows(2).find(soon) {
+            let (at, least) = (pair[1].at, Span(STEP_NS_MIN));
+            return Err(format!(
+                "the step at {at} is not {least} after the one before; order them by at, with room between"
+            ));
         }
         if let (Some(repeat), Some(last)) = (self.repeat, steps.last())
-            && repeat <= last.at
+            && repeat.0 < last.at.0.saturating_add(STEP_NS_MIN)
         {
-            let message = format!("repeat {repeat} is not after the last step; make it longer");
+            let least = Span(STEP_NS_MIN);
+            let message =
+                format!("repeat {repeat} is not {least} after the last step; make it longer");
             return Err(message);
         }
         Ok((points(start, steps), self.repeat))

@@ -399,7 +399,7 @@ impl Timeline {
         for (n, step) in self.steps.iter().enumerate() {
             let named = |name: &str| format!("{field}.steps[{n}].{name}");
             range(|| named("at_ns"), step.at_ns, low, limits::MAX_TIMELINE_NS)?;
-            low = step.at_ns + 1;
+            low = step.at_ns + limits::MIN_STEP_NS;
             if let Some(rate) = step.bandwidth_bit_s {
                 check_rate(|| named("bandwidth_bit_s"), rate)?;
             }

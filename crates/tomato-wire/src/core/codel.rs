@@ -140,13 +140,13 @@ impl FlowQueues {
     }
 
     /// Drops from the head of the longest flow until half of it is gone or there is room; one flow alone loses its
-    /// tail, as a queue does.
+    /// tail, as a queue does, but never all.
     fn shorten(&mut self, limit_bytes: u64, limit_packets: u64) -> Vec<Held> {
         let is_one = self.flows.len() == 1;
         let mut dropped = Vec::new();
         let Some(fat) = self.flows.iter_mut().max_by_key(|flow| flow.bytes) else { return dropped };
         let enough = fat.bytes / 2;
-        while dropped.len() < FAT_DROPS && fat.packets.len() > 1 {
+        while dropped.len() < FAT_DROPS && fat.packets.len() > usize::from(is_one) {
             let has_room = self.bytes <= limit_bytes && self.packets <= limit_packets;
             if has_room && (is_one || fat.bytes <= enough) {
                 break;

@@ -3,7 +3,8 @@
 //! A frame is what was read at once: one wire packet, or a super-frame that stands for several (see
 //! [`crate::core::split`]). It is shared by every queue it waits in; the last owner gives its buffer back to the
 //! pool, so nothing is allocated per frame once warm. The pool counts what frames and their places in queues take
-//! and refuses beyond [`limits::MAX_IN_FLIGHT_BYTES`]: that is what bounds a storm.
+//! and refuses beyond [`limits::MAX_IN_FLIGHT_BYTES`]: that is what bounds a storm. Each topology has a share that leaves
+//! room for those that hold little.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -25,9 +26,11 @@ pub struct FramePool {
 
 #[derive(Debug)]
 struct Inner {
-    free: [RefCell<Vec<Rc<Body>>>; CLASSES.len()],
+    free: Rc<[RefCell<Vec<Rc<Body>>>; CLASSES.len()]>,
     used_bytes: Cell<u64>,
     limit_bytes: u64,
+    /// What this is a share of.
+    whole: Option<Rc<Inner>>,
 }
 
 /// A buffer and what is in it.
@@ -42,9 +45,10 @@ struct Body {
 impl Default for Inner {
     fn default() -> Self {
         Self {
-            free: Default::default(),
+            free: Rc::default(),
             used_bytes: Cell::new(0),
             limit_bytes: limits::MAX_IN_FLIGHT_BYTES,
+            whole: None,
         }
     }
 }
@@ -66,6 +70,17 @@ impl FramePool {
     #[must_use]
     pub fn with_limit(limit_bytes: u64) -> Self {
         Self { inner: Rc::new(Inner { limit_bytes, ..Inner::default() }) }
+    }
+
+    /// A share of this pool, with a count of its own: once it holds [`limits::SMALL_SHARE_BYTES`], it leaves the last
+    /// [`limits::RESERVED_BYTES`] (an eighth of a smaller pool) to those that hold less.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let whole = Some(Rc::clone(&self.inner));
+        let limit_bytes = self.inner.limit_bytes;
+        let inner =
+            Inner { free: Rc::clone(&self.inner.free), used_bytes: Cell::new(0), limit_bytes, whole };
+        Self { inner: Rc::new(inner) }
     }
 
     /// A frame of these bytes, one wire packet; none if they are too many or the pool is exhausted.
@@ -136,11 +151,25 @@ impl Scratch {
 
 impl Inner {
     fn has_room(&self, cost: u64) -> bool {
-        self.used_bytes.get() + cost <= self.limit_bytes
+        let used = self.used_bytes.get() + cost;
+        let Some(whole) = &self.whole else { return used <= self.limit_bytes };
+        let is_small = used <= limits::SMALL_SHARE_BYTES;
+        let reserved = limits::RESERVED_BYTES.min(whole.limit_bytes / 8);
+        whole.has_room(cost + if is_small { 0 } else { reserved })
     }
 
     fn use_bytes(&self, cost: u64) {
         self.used_bytes.set(self.used_bytes.get() + cost);
+        if let Some(whole) = &self.whole {
+            whole.use_bytes(cost);
+        }
+    }
+
+    fn free_bytes(&self, cost: u64) {
+        self.used_bytes.set(self.used_bytes.get() - cost);
+        if let Some(whole) = &self.whole {
+            whole.free_bytes(cost);
+        }
     }
 
     /// An unused buffer of a class.
@@ -229,7 +258,7 @@ impl Drop for Frame {
                 free.push(Rc::clone(&self.body));
             }
         }
-        self.pool.used_bytes.set(self.pool.used_bytes.get() - freed);
+        self.pool.free_bytes(freed);
     }
 }
 

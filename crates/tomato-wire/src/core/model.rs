@@ -126,8 +126,7 @@ impl Model {
 
     /// When the timeline may take the line down or up next.
     pub(super) fn turn_ns(&self) -> Option<u64> {
-        let timeline = self.params.timeline.as_ref()?;
-        let turns = timeline.steps.iter().any(|step| step.down.is_some());
+        let turns = self.course.as_ref().is_some_and(Course::turns);
         (turns && self.course_until_ns < u64::MAX).then_some(self.course_until_ns)
     }
 

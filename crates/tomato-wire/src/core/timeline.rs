@@ -9,6 +9,8 @@ pub struct Course {
     repeat_ns: Option<u64>,
     /// Values from a time on; the first is at 0 and holds what is set without timeline.
     points: Vec<(u64, Values)>,
+    /// Whether any step takes the line down or up.
+    turns: bool,
 }
 
 /// The values that a timeline can change.
@@ -66,7 +68,14 @@ impl Course {
             values.down = step.down.unwrap_or(values.down);
             points.push((step.at_ns, values));
         }
-        Self { start_ns, repeat_ns: timeline.repeat_ns, points }
+        let turns = timeline.steps.iter().any(|step| step.down.is_some());
+        Self { start_ns, repeat_ns: timeline.repeat_ns, points, turns }
+    }
+
+    /// Whether it may take the line down or up.
+    #[must_use]
+    pub fn turns(&self) -> bool {
+        self.turns
     }
 
     /// When it began.

@@ -256,7 +256,7 @@ impl Running {
         let place = free.unwrap_or(self.topologies.len());
         let topology = Topology {
             place,
-            network: Network::new(self.pool.clone()),
+            network: Network::new(self.pool.share()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
             taps: BTreeMap::new(),
@@ -395,7 +395,7 @@ impl Running {
         let (mut bytes, mut packets) = (0, 0);
         let mut is_empty = false;
         for n in 0..limits::READ_BATCH {
-            match open.recv(&self.pool, &mut self.scratch) {
+            match open.recv(network.pool(), &mut self.scratch) {
                 Ok(Some(received)) => {
                     slot.refused_frames += u64::from(received.frame.is_err());
                     packets += received.packets();

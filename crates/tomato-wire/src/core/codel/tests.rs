@@ -110,3 +110,15 @@ fn a_full_queue_drops_from_the_longest_flow() {
     assert_eq!(queues.drain().len(), 36);
     assert_eq!(queues.packets(), 0);
 }
+
+#[test]
+fn a_limit_holds_for_many_short_flows_too() {
+    let pool = FramePool::default();
+    let mut queues = FlowQueues::of(FQ).unwrap();
+    let mut dropped = 0;
+    for flow in 0..200 {
+        dropped += queues.push(held(&pool, flow, 0, false), 7, u64::MAX, 10).len();
+        assert!(queues.packets() <= 10, "{} wait", queues.packets());
+    }
+    assert_eq!(dropped, 190);
+}

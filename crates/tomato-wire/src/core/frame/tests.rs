@@ -48,3 +48,16 @@ fn a_long_frame_keeps_the_buffer_it_was_read_into() {
     let refused = full.freeze(&mut scratch, 0..20_000, Offload::default());
     assert_eq!(refused.err(), Some(Unfit::Exhausted));
 }
+
+#[test]
+fn who_holds_much_leaves_room_for_who_holds_little() {
+    let whole = FramePool::with_limit(64 << 20);
+    let (greedy, modest) = (whole.share(), whole.share());
+    let bytes = vec![0; 8000];
+    let held: Vec<_> = std::iter::from_fn(|| greedy.frame(&bytes)).collect();
+    assert!(!held.is_empty() && greedy.used_bytes() <= 56 << 20, "an eighth is left");
+    let frame = modest.frame(&bytes).expect("there is room for it");
+    assert_eq!(whole.used_bytes(), greedy.used_bytes() + modest.used_bytes());
+    drop((held, frame));
+    assert_eq!((whole.used_bytes(), greedy.used_bytes()), (0, 0));
+}
