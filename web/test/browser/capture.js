@@ -68,7 +68,10 @@ await test("capture", async (browser) => {
   };
   await until("frames in the file", async () => {
     const bytes = await download();
-    return bytes.readUInt32LE(0) === 0x0a0d0d0a && bytes.length > 1000;
+    must(bytes.readUInt32LE(0) === 0x0a0d0d0a, "it is pcapng");
+    let frames = 0;
+    for (let at = 0; at + 12 <= bytes.length; at += bytes.readUInt32LE(at + 4)) frames += bytes.readUInt32LE(at) === 6 ? 1 : 0;
+    return frames >= 4;
   });
   await page.getByRole("switch", { name: "Recording" }).click();
   await until("the end of the recording", async () => !(await graph(page)).connections[0].capturing);
