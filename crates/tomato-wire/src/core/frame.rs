@@ -78,8 +78,12 @@ impl FramePool {
     pub fn share(&self) -> Self {
         let whole = Some(Rc::clone(&self.inner));
         let limit_bytes = self.inner.limit_bytes;
-        let inner =
-            Inner { free: Rc::clone(&self.inner.free), used_bytes: Cell::new(0), limit_bytes, whole };
+        let inner = Inner {
+            free: Rc::clone(&self.inner.free),
+            used_bytes: Cell::new(0),
+            limit_bytes,
+            whole,
+        };
         Self { inner: Rc::new(inner) }
     }
 
