@@ -1,6 +1,6 @@
 //! What a direction tells of each packet while somebody captures it.
 //!
-//! A note is made where the fate of a packet is decided, in the order of decisions; [`crate::core::replay`] makes
+//! A note is made where the fate of a packet is decided, in the order of decisions; [`crate::verify`] makes
 //! them again from the packets that came in. Nothing is noted, and nothing costs, while nobody wants it.
 
 use serde::{Deserialize, Serialize};
