@@ -1,7 +1,7 @@
 // The editor of one topology.
 import { Alert, Anchor, Center, Loader, Stack } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { ReactFlowProvider } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 
 import { Dock } from "../dock/dock";
@@ -14,16 +14,14 @@ import { open, useTopology } from "../store/topology";
 import { watchTraffic } from "../store/traffic";
 import { Guide } from "../tour/guide";
 import { openTab, resetView, useView } from "../store/view";
-import { Canvas, fitTo } from "./canvas";
+import { Canvas } from "./canvas";
 import { Dialogs } from "./dialogs";
 import { useEditable } from "./editable";
 import { JoinQuestion } from "./join";
 import { useKeys } from "./keys";
-import { arrange } from "./layout";
 import { Legend } from "./legend";
 import { ContextMenu } from "./menu";
 import { Palette } from "./palette";
-import { placesNow } from "./placing";
 import { useScene } from "./scene";
 import { Toolbar } from "./toolbar";
 
@@ -91,28 +89,12 @@ function useJobNews(): void {
   }, [jobs]);
 }
 
-/** A topology none of whose elements has a place, as from a file, is arranged when it is first seen. */
-function useFirstPlaces(id: string, editable: boolean): void {
-  const flow = useReactFlow();
-  const isPlaceless = useTopology((state) => state.elements.size > 1 && [...state.elements.values()].every((element) => !element.client?.["_pos"]));
-  const asked = useRef("");
-  useEffect(() => {
-    if (!isPlaceless || !editable || asked.current === id) return;
-    asked.current = id;
-    void arrange().then(() => {
-      const box = document.querySelector(".react-flow")?.getBoundingClientRect();
-      if (box) void flow.setViewport(fitTo(placesNow(), box.width, box.height));
-    }, () => undefined);
-  }, [id, isPlaceless, editable, flow]);
-}
-
 function Inner({ id }: { id: string }) {
   useFollow(id);
   useTraffic(id);
   useJobNews();
   const editable = useEditable();
   useKeys(editable);
-  useFirstPlaces(id, editable);
   const kinds = useKinds().data;
   const scene = useScene(useMemo(() => deviceTest(kinds), [kinds]));
   const { topology, failure, gone } = useTopology();

@@ -137,7 +137,11 @@ async fn dhcp_client_of_the_guest_runs_and_ends() {
     for _ in 0..2 {
         all.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
     }
-    assert_eq!(world.ok(&id, "ps | grep -c '[u]dhcpc -f'").await, "1\n");
+    // its name is that of the program only once it has begun
+    until("one client runs", || async {
+        world.sh(&id, "ps | grep -c '[u]dhcpc -f'").await.stdout == b"1\n"
+    })
+    .await;
     spec.interfaces[0].dhcp = false;
     all.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
     until("client ended", || async {
