@@ -122,8 +122,9 @@ export function rememberMade(ids: string[], label: string): void {
 export async function connect(a: string, b: string): Promise<Connection> {
   const before = current().owners;
   const connection = await postConnection({ topology: current().id, ends: [a, b] });
-  await Promise.all(ownersOfEnds([a, b]).map(refetchElement));
+  // At once: what is edited while the ends are read comes after it.
   rememberMade([...connection.interfaces.filter((end) => !before.has(end)), connection.id], "connection");
+  await Promise.all(ownersOfEnds([a, b]).map(refetchElement));
   return connection;
 }
 
