@@ -108,9 +108,10 @@ async function keys(page) {
   await until("the connection", async () => (await graph(page)).connections.length === 1);
   await tile(page, "pc1").focus();
   await page.keyboard.press("Enter");
+  const places = async () => JSON.stringify((await graph(page)).elements.map((element) => element.client._pos));
+  const before = await places();
   await page.keyboard.press("ArrowRight");
-  const place = (await graph(page)).elements[0].client._pos;
-  await until("the move", async () => (await graph(page)).elements[0].client._pos.x > place.x || (await graph(page)).elements[1].client._pos.x > place.x);
+  await until("the move", async () => (await places()) !== before);
   await page.keyboard.press("Control+z");
 }
 
