@@ -171,7 +171,13 @@ impl Inner {
             let half = tempfile::NamedTempFile::new_in(&self.host.state_dir).map_err(failed())?;
             fs::write(half.path(), keeper::PROGRAM).map_err(failed())?;
             fs::set_permissions(half.path(), fs::Permissions::from_mode(0o755)).map_err(failed())?;
-            half.into_temp_path().persist(&path).map_err(|e| failed()(e.error))?;
+            // Never replaced: others may be mounting it right now.
+            match half.into_temp_path().persist_noclobber(&path) {
+                Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(failed()(error.error));
+                }
+                _ => {}
+            }
         }
         Ok(path)
     }
@@ -437,7 +443,8 @@ fn spread(id: &ElementId) -> u32 {
 fn runtime_log(paths: &ElementPaths) -> String {
     let text = fs::read_to_string(paths.runtime_log()).unwrap_or_default();
     let is_error = |line: &&str| line.to_ascii_lowercase().contains("error");
-    text.lines().rfind(is_error).unwrap_or_default().trim().to_owned()
+    // the first is the cause, the others are what came of it
+    text.lines().find(is_error).unwrap_or_default().trim().to_owned()
 }
 
 /// Why the runtime failed: what its outer process said, and what an inner one did.
