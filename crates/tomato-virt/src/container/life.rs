@@ -173,7 +173,7 @@ impl Inner {
             fs::set_permissions(half.path(), fs::Permissions::from_mode(0o755)).map_err(failed())?;
             // Never replaced: others may be mounting it right now.
             match half.into_temp_path().persist_noclobber(&path) {
-                Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(failed()(error.error));
                 }
                 _ => {}
