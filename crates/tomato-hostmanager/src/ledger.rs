@@ -158,7 +158,7 @@ impl Ledger {
             let mut record = Record {
                 wanted: Arc::new(stored.wanted),
                 is_removing: stored.is_removing,
-                elements: self.load_elements(&path)?,
+                elements: elements_beside(&path)?,
             };
             if !stored.elements.is_empty() {
                 self.split(&mut record, stored.elements)?;
@@ -167,25 +167,6 @@ impl Ledger {
         }
         records.sort_by(|a, b| a.wanted.id.cmp(&b.wanted.id));
         Ok(records)
-    }
-
-    fn load_elements(
-        &self,
-        topology: &Path,
-    ) -> Result<BTreeMap<ElementId, Arc<ElementRecord>>, LedgerError> {
-        let dir = topology.with_extension("");
-        if !dir.is_dir() {
-            return Ok(BTreeMap::new());
-        }
-        let mut elements = BTreeMap::new();
-        for path in json_files(&dir)? {
-            let id = path.file_stem().and_then(|name| name.to_str()?.parse().ok());
-            // Files of ours are named by ids; others are somebody else's.
-            if let Some(id) = id {
-                elements.insert(id, Arc::new(read(&path)?));
-            }
-        }
-        Ok(elements)
     }
 
     /// Gives each element of an earlier version's record a file of its own. Broken off, it is done again: until the topology's file has
@@ -259,6 +240,22 @@ impl Ledger {
     fn elements(&self, id: &TopologyId) -> PathBuf {
         self.dir.join(id.as_str())
     }
+}
+
+/// The records of the elements of the topology whose file `topology` is.
+fn elements_beside(
+    topology: &Path,
+) -> Result<BTreeMap<ElementId, Arc<ElementRecord>>, LedgerError> {
+    let dir = topology.with_extension("");
+    let mut elements = BTreeMap::new();
+    let files = if dir.is_dir() { json_files(&dir)? } else { Vec::new() };
+    for path in files {
+        // Files of ours are named by ids; others are somebody else's.
+        if let Some(id) = path.file_stem().and_then(|name| name.to_str()?.parse().ok()) {
+            elements.insert(id, Arc::new(read(&path)?));
+        }
+    }
+    Ok(elements)
 }
 
 fn element_path(dir: &Path, id: &ElementId) -> PathBuf {
