@@ -4,20 +4,20 @@ import { ViewportPortal } from "@xyflow/react";
 import { lineBetween, pathOf } from "../model/geometry";
 import { lookOf } from "../model/kinds";
 import type { Point } from "../model/place";
-import { useArriving } from "../store/arriving";
+import { newElements, newLines, useArriving } from "../store/arriving";
 
 export function Arriving({ at }: { at: (id: string) => Point | undefined }) {
-  const { elements, lines } = useArriving();
-  if (elements.length === 0 && lines.length === 0) return null;
+  const isAny = useArriving(({ all }) => all).length > 0;
+  if (!isAny) return null;
   return (
     <ViewportPortal>
-      {lines.map(([from, to]) => {
+      {newLines().map(({ from, to }) => {
         const [a, b] = [at(from), at(to)];
         return a && b && (
           <svg key={`${from} ${to}`} className="arriving-line" aria-hidden><path d={pathOf(lineBetween(a, b, 0, 1, false))} /></svg>
         );
       })}
-      {elements.map((element) => {
+      {newElements().map((element) => {
         const look = lookOf(element);
         return (
           <div key={element.name} className="tile tile-arriving" style={{ left: element.at.x, top: element.at.y }}>

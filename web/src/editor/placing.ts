@@ -1,11 +1,11 @@
 // Where new things go.
 import { type Point, SNAP, snapped } from "../model/place";
-import { useArriving } from "../store/arriving";
+import { newElements } from "../store/arriving";
 import { shownPlaces } from "../store/unplaced";
 
 /** The places of all elements, also of those that are being made. */
 export function placesNow(): Point[] {
-  return [...shownPlaces().values(), ...useArriving.getState().elements.map((element) => element.at)];
+  return [...shownPlaces().values(), ...newElements().map((element) => element.at)];
 }
 
 const ROOM = 110;

@@ -11,32 +11,28 @@ export interface NewElement {
   at: Point;
 }
 
-/** The elements that are being joined. */
-export type NewLine = readonly [from: string, to: string];
-
-interface Arriving {
-  elements: readonly NewElement[];
-  lines: readonly NewLine[];
+/** Two elements that are being joined. */
+export interface NewLine {
+  from: string;
+  to: string;
 }
 
-export const useArriving = create<Arriving>(() => ({ elements: [], lines: [] }));
+export const useArriving = create<{ all: readonly (NewElement | NewLine)[] }>(() => ({ all: [] }));
 
-/** Shows an element until the work that makes it is over. */
-export async function showElement<T>(element: NewElement, work: () => Promise<T>): Promise<T> {
-  useArriving.setState(({ elements }) => ({ elements: [...elements, element] }));
+const isElement = (one: NewElement | NewLine): one is NewElement => "at" in one;
+
+/** The elements that are being made. */
+export const newElements = (): NewElement[] => useArriving.getState().all.filter(isElement);
+
+/** The lines that are being drawn. */
+export const newLines = (): NewLine[] => useArriving.getState().all.filter((one): one is NewLine => !isElement(one));
+
+/** Shows something until the work that makes it is over. */
+export async function showing<T>(one: NewElement | NewLine, work: () => Promise<T>): Promise<T> {
+  useArriving.setState(({ all }) => ({ all: [...all, one] }));
   try {
     return await work();
   } finally {
-    useArriving.setState(({ elements }) => ({ elements: elements.filter((other) => other !== element) }));
-  }
-}
-
-/** Shows a line until the work that makes it is over. */
-export async function showLine<T>(line: NewLine, work: () => Promise<T>): Promise<T> {
-  useArriving.setState(({ lines }) => ({ lines: [...lines, line] }));
-  try {
-    return await work();
-  } finally {
-    useArriving.setState(({ lines }) => ({ lines: lines.filter((other) => other !== line) }));
+    useArriving.setState(({ all }) => ({ all: all.filter((other) => other !== one) }));
   }
 }

@@ -3,7 +3,7 @@ import { answer, api, Refusal } from "../api/client";
 import { inverse } from "../model/link";
 import { kept, ownPlace, type Point } from "../model/place";
 import type { Connection, Direction, Element, Interface, Job, LinkPatch } from "../model/types";
-import { showElement, showLine, useArriving } from "./arriving";
+import { newElements, showing } from "./arriving";
 import { nowId, remember } from "./history";
 import { each, type ObjectKind, postConnection, postElement, refetchElement, send } from "./send";
 import { copyOf, restore } from "./snapshot";
@@ -99,7 +99,7 @@ export function freeName(base: string, taken: ReadonlySet<string>): string {
 
 /** Names of the elements, in lower case; those that are being made have theirs already. */
 export function takenNames(): Set<string> {
-  const all = [...current().elements.values(), ...useArriving.getState().elements];
+  const all = [...current().elements.values(), ...newElements()];
   return new Set(all.map((element) => element.name.toLowerCase()));
 }
 
@@ -110,7 +110,7 @@ export async function addElement(kind: string, point: Point, attributes: Patch):
   const names = takenNames();
   const name = freeName(base, names);
   const shown = { kind, name, forwarding: attributes["forwarding"] === true, at: point };
-  const element = await showElement(shown, () => postElement({ topology, kind, _pos: kept(point), ...attributes, name }));
+  const element = await showing(shown, () => postElement({ topology, kind, _pos: kept(point), ...attributes, name }));
   rememberMade([element.id], `adding ${element.name}`);
   select([element.id]);
   return element;
@@ -133,7 +133,7 @@ export function rememberMade(ids: string[], label: string): void {
 export async function connect(a: string, b: string): Promise<Connection> {
   const before = current().owners;
   const [from, to] = ownersOfEnds([a, b]);
-  const connection = await showLine([from ?? a, to ?? b], () => postConnection({ topology: current().id, ends: [a, b] }));
+  const connection = await showing({ from: from ?? a, to: to ?? b }, () => postConnection({ topology: current().id, ends: [a, b] }));
   // At once: what is edited while the ends are read comes after it.
   rememberMade([...connection.interfaces.filter((end) => !before.has(end)), connection.id], "connection");
   await Promise.all(ownersOfEnds([a, b]).map(refetchElement));
