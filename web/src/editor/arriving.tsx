@@ -7,8 +7,8 @@ import type { Point } from "../model/place";
 import { newElements, newLines, useArriving } from "../store/arriving";
 
 export function Arriving({ at }: { at: (id: string) => Point | undefined }) {
-  const isAny = useArriving(({ all }) => all).length > 0;
-  if (!isAny) return null;
+  const { all } = useArriving();
+  if (all.length === 0) return null;
   return (
     <ViewportPortal>
       {newLines().map(({ from, to }) => {
