@@ -139,6 +139,17 @@ pub const CAPTURE_FLUSH: Duration = Duration::from_millis(200);
 /// Bytes of records that are written at once.
 pub const CAPTURE_BUFFER_BYTES: usize = 256 << 10;
 
+/// Longest past that a link keeps in memory, in seconds.
+pub const MAX_PAST_S: u32 = 600;
+/// Least memory for it, in bytes: each part of it holds at least one longest record and the settings.
+pub const MIN_PAST_BYTES: u64 = 4 << 20;
+/// Most memory for it, in bytes.
+pub const MAX_PAST_BYTES: u64 = 256 << 20;
+/// Most memory for the pasts of all links of the process, in bytes; beyond it the largest one forgets first.
+pub const MAX_PASTS_BYTES: u64 = 256 << 20;
+/// Into so many parts a past is cut, each of which is forgotten as a whole.
+pub const PAST_PARTS: u64 = 8;
+
 /// Disagreements of one direction that the check of a capture tells in words.
 pub const MAX_DISAGREEMENTS: usize = 20;
 
