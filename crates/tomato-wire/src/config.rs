@@ -15,6 +15,7 @@ mod link;
 mod rule;
 
 pub use bridge::{BridgeConfig, BridgeMode, PortVlan, StpConfig};
+pub(crate) use link::bytes_in;
 pub use link::{Discipline, Distribution, DrawKey, LinkParams, LossModel, Ratio, Step, Timeline};
 pub use rule::Rule;
 

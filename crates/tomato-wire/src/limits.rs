@@ -56,8 +56,6 @@ pub const MAX_FLOWS: u32 = 65_536;
 pub const MIN_QUANTUM_BYTES: u64 = 64;
 /// Largest turn of a flow, in bytes.
 pub const MAX_QUANTUM_BYTES: u64 = 1 << 20;
-/// Most bits that bit errors flip in one frame.
-pub const MAX_FLIPS: usize = 64;
 /// Longest delay or jitter of a link, in nanoseconds (10 minutes).
 pub const MAX_DELAY_NS: u64 = 600_000_000_000;
 /// Lowest bandwidth, in bit/s.
