@@ -191,6 +191,13 @@ pub struct ObservedTopology {
     pub outages: Vec<ObservedOutage>,
 }
 
+impl ObservedTopology {
+    /// Its elements, to be found by their ids.
+    pub fn by_id(&self) -> BTreeMap<&ElementId, &ObservedElement> {
+        self.elements.iter().map(|element| (&element.id, element)).collect()
+    }
+}
+
 /// A time in which connections did not pass frames although they should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedOutage {

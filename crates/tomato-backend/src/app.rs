@@ -78,7 +78,7 @@ impl std::fmt::Debug for App {
 pub(crate) struct Inner {
     pub(crate) store: SqliteStore,
     pub(crate) slots: RwLock<Slots>,
-    pub(crate) profiles: RwLock<BTreeMap<String, Profile>>,
+    pub(crate) profiles: RwLock<Arc<BTreeMap<String, Profile>>>,
     pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
     pub(crate) events: broadcast::Sender<Event>,
     /// Who has what selected; told to those who watch now and kept nowhere.
@@ -139,7 +139,7 @@ impl App {
         let inner = Inner {
             store,
             slots: RwLock::new(slots),
-            profiles: RwLock::new(profiles),
+            profiles: RwLock::new(Arc::new(profiles)),
             jobs: Mutex::new(jobs),
             events: broadcast::channel(EVENTS_BEHIND_MAX).0,
             presence: broadcast::channel(EVENTS_BEHIND_MAX).0,
@@ -185,8 +185,9 @@ impl App {
         self.inner.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn profiles(&self) -> BTreeMap<String, Profile> {
-        self.inner.profiles.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The profiles as they are now.
+    pub(crate) fn profiles(&self) -> Arc<BTreeMap<String, Profile>> {
+        Arc::clone(&self.inner.profiles.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The jobs as they are now, for tests and restarts.

@@ -68,3 +68,5 @@ pub(crate) const TLS_DAYS: i64 = 825;
 pub(crate) const TLS_RENEW_DAYS: u64 = 700;
 /// The largest certificate or key that is read, in bytes.
 pub(crate) const TLS_FILE_BYTES: u64 = 1 << 20;
+/// Niceness of the backend: its answers come before the many processes that a start of a topology takes.
+pub(crate) const BACKEND_NICE: i32 = -5;

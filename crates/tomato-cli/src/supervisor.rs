@@ -33,6 +33,8 @@ const READY_LINE: &str = "READY";
 struct Role {
     name: &'static str,
     uid: Option<u32>,
+    /// Its niceness, less than 0 to come before other processes.
+    nice: i32,
     arguments: Vec<std::ffi::OsString>,
     /// Its standard input, for the backend.
     listener: Option<TcpListener>,
@@ -236,16 +238,34 @@ impl Role {
         if let Some(uid) = self.uid {
             command.uid(uid).gid(uid);
         }
-        let process = Process::spawn(&mut command, &self.record)?;
+        let process = at_nice(self.nice, || Process::spawn(&mut command, &self.record))?;
         tracing::info!(role = self.name, pid = process.pid, "started");
         Ok(process)
     }
+}
+
+/// Runs `start` at a niceness that the process it starts inherits with all its threads.
+fn at_nice<T>(nice: i32, start: impl FnOnce() -> T) -> T {
+    let set = |nice| {
+        if let Err(error) = rustix::process::setpriority_process(None, nice) {
+            // Only slower beside other work.
+            tracing::debug!(nice, %error, "set the priority of a role");
+        }
+    };
+    if nice == 0 {
+        return start();
+    }
+    set(nice);
+    let started = start();
+    set(0);
+    started
 }
 
 fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<Role>> {
     let role = |name: &'static str, uid, arguments: &[(&str, PathBuf)]| Role {
         name,
         uid,
+        nice: 0,
         arguments: arguments
             .iter()
             .flat_map(|(option, value)| [(*option).into(), value.clone().into_os_string()])
@@ -278,6 +298,7 @@ fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<R
     if let Some(address) = options.grant_listen.or(plain) {
         backend.arguments.extend(["--grant-listen".into(), address.to_string().into()]);
     }
+    backend.nice = limits::BACKEND_NICE;
     backend.listener = Some(listener);
     backend.password = Some(lab::first_password(&lab.dir)?);
     let mut host = vec![

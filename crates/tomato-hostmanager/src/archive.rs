@@ -248,8 +248,8 @@ pub(crate) async fn kept_bytes(host: &Host, id: &ElementId) -> u64 {
 
 /// Bytes that an element's files may still take.
 async fn room(host: &Host, id: &ElementId) -> Result<u64, ApiError> {
-    let record = host.topology_of(id).await?.record().await;
-    let wanted = record.wanted.elements.iter().find(|element| element.id == *id);
+    let wanted = host.topology_of(id).await?.wanted();
+    let wanted = wanted.elements.iter().find(|element| element.id == *id);
     let limit = wanted.and_then(|e| e.container.as_ref()).map_or(0, |c| c.disk_bytes);
     let used = host.parts.containers.disk(id).await.map_err(|e| of_container(&e))?;
     Ok(if used.is_whole { limit.saturating_sub(used.bytes) } else { 0 })

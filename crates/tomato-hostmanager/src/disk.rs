@@ -66,8 +66,8 @@ pub(crate) async fn check(host: &Host) {
         }
     };
     for topology in host.topologies() {
-        let record = topology.record().await;
-        for wanted in record.wanted.elements {
+        let record = topology.record();
+        for wanted in &record.wanted.elements {
             if record.elements.contains_key(&wanted.id) {
                 check_one(host, &topology, wanted, is_short).await;
             }
@@ -76,7 +76,7 @@ pub(crate) async fn check(host: &Host) {
     }
 }
 
-async fn check_one(host: &Host, topology: &Topology, wanted: WantedElement, is_short: bool) {
+async fn check_one(host: &Host, topology: &Topology, wanted: &WantedElement, is_short: bool) {
     let Some(limit) = wanted.container.as_ref().map(|container| container.disk_bytes) else {
         return;
     };
@@ -98,18 +98,17 @@ async fn check_one(host: &Host, topology: &Topology, wanted: WantedElement, is_s
 }
 
 /// Stops an element until something else is wanted of it.
-async fn stop(host: &Host, topology: &Topology, wanted: WantedElement, over: DiskOver) {
+async fn stop(host: &Host, topology: &Topology, wanted: &WantedElement, over: DiskOver) {
     let message = format!(
         "{} was stopped because the disk of the host is nearly full and {over}, then start it again",
         wanted.name
     );
     tracing::error!(id = %wanted.id, message);
     let id = wanted.id.clone();
-    let failure = Failure { error: ApiError::new(ErrorCode::NoResources, message), wanted };
+    let error = ApiError::new(ErrorCode::NoResources, message);
+    let failure = Failure { error, wanted: wanted.clone() };
     // First, so that a look in between does not begin anew.
-    let noted = topology.update(&host.ledger, |record| {
-        record.elements.entry(id.clone()).or_default().failure = Some(failure);
-    });
+    let noted = topology.note(&host.ledger, &id, |record| record.failure = Some(failure));
     if let Err(error) = noted.await {
         tracing::warn!(error = chain(&error), "cannot note why an element is stopped");
     }

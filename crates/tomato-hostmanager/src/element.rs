@@ -66,16 +66,13 @@ impl Look {
         match &self.wanted {
             None => self.destroy().await,
             Some(wanted) if wanted.kind == Kind::Container => self.container(wanted).await,
-            Some(_) => self.connector().await,
+            Some(_) => self.connector(),
         }
         self.live(|live| live.doing = None);
     }
 
     fn live(&self, change: impl FnOnce(&mut LiveElement)) {
-        if let Some(element) = lock(&self.topology.live).elements.get_mut(&self.id) {
-            change(element);
-        }
-        self.host.publish(&self.topology);
+        self.host.change_element(&self.topology, &self.id, change);
     }
 
     fn doing(&self, what: impl Into<String>) {
@@ -88,24 +85,19 @@ impl Look {
         self.host.parallel.acquire().await.expect("the semaphore is never closed")
     }
 
-    async fn record(&self) -> ElementRecord {
-        self.topology.record().await.elements.get(&self.id).cloned().unwrap_or_default()
+    fn record(&self) -> Arc<ElementRecord> {
+        self.topology.element(&self.id)
     }
 
     async fn note(&self, change: impl FnOnce(&mut ElementRecord)) -> Result<(), ApiError> {
-        let id = self.id.clone();
-        let update = self.topology.update(&self.host.ledger, |record| {
-            change(record.elements.entry(id).or_default());
-        });
-        update.await.map_err(|e| of_host("write the ledger", &e))
+        let noted = self.topology.note(&self.host.ledger, &self.id, change);
+        noted.await.map_err(|e| of_host("write the ledger", &e))
     }
 
-    /// Switches and hubs exist in the wire's configuration only; the reconciler sees to that.
-    async fn connector(&self) {
-        let noted = self.note(|_| ()).await;
+    /// Switches and hubs exist in the wire's configuration only; the reconciler sees to that. There is nothing of them to remember.
+    fn connector(&self) {
         self.live(|live| {
             live.state.get_or_insert(State::Prepared);
-            live.error = noted.err();
         });
     }
 
@@ -115,7 +107,7 @@ impl Look {
         let _place = self.place().await;
         self.doing("destroy");
         self.live(|live| live.plugged_pid = None);
-        let record = self.record().await;
+        let record = self.record();
         let gone = async {
             let destroyed = self.host.parts.containers.destroy(&self.id).await;
             destroyed.map_err(|e| of_container(&e))?;
@@ -124,10 +116,8 @@ impl Look {
             }
             archive::forget(&self.host, &self.id).await?;
             self.host.forget_console(&self.id);
-            let update = self.topology.update(&self.host.ledger, |record| {
-                record.elements.remove(&self.id);
-            });
-            update.await.map_err(|e| of_host("write the ledger", &e))
+            let forgotten = self.topology.forget(&self.host.ledger, &self.id).await;
+            forgotten.map_err(|e| of_host("write the ledger", &e))
         };
         match gone.await {
             Ok(()) => {
@@ -139,15 +129,15 @@ impl Look {
     }
 
     async fn container(&self, wanted: &WantedElement) {
-        let record = self.record().await;
-        let known = record.failure.filter(|failure| failure.wanted == *wanted);
+        let record = self.record();
+        let known = record.failure.as_ref().filter(|failure| failure.wanted == *wanted);
         let tried = match &known {
             // Tried and failed: only look.
             Some(_) => Ok(None),
             None => self.converge(wanted).await,
         };
         let error = match tried {
-            Ok(error) => known.map(|failure| failure.error).or(error),
+            Ok(error) => known.map(|failure| failure.error.clone()).or(error),
             Err(Trouble::Look(error)) => {
                 tracing::warn!(id = %self.id, name = wanted.name, %error, "element is looked at again");
                 Some(error)
@@ -198,7 +188,8 @@ impl Look {
 
     /// How the main process of an image ended, if it did.
     async fn main_process(&self) -> Option<String> {
-        let main = self.record().await.template?.main?;
+        let record = self.record();
+        let main = record.template.as_ref()?.main.as_ref()?;
         let program = main.argv.first()?;
         let state = self.host.parts.containers.main_process(&self.id).await.ok()??;
         let log = "see /.tomato/boot.log inside";
@@ -217,12 +208,12 @@ impl Look {
     async fn converge(&self, wanted: &WantedElement) -> Result<Option<ApiError>, Trouble> {
         let containers = &self.host.parts.containers;
         let seen = containers.observe(&self.id).await.map_err(|e| of_container(&e))?;
-        let record = self.record().await;
+        let record = self.record();
         if record.failure.is_some() {
             self.note(|record| record.failure = None).await?;
         }
         let seen = self.renew(wanted, seen).await?;
-        let record = self.record().await;
+        let record = self.record();
         if wanted.state != State::Started {
             match seen {
                 Observed::Started { .. } => self.stop().await?,
@@ -233,6 +224,7 @@ impl Look {
             }
             return Ok(None);
         }
+        let is_new = !matches!(seen, Observed::Started { .. });
         match seen {
             Observed::Started { .. } => {}
             Observed::Prepared { last_exit }
@@ -249,6 +241,9 @@ impl Look {
         self.note(|record| {
             record.started_count = record.started_count.max(wanted.start_count);
             record.is_restarting = false;
+            if is_new {
+                record.limits = limits(wanted);
+            }
         })
         .await?;
         Ok(None)
@@ -256,7 +251,7 @@ impl Look {
 
     /// Follows a change of template or limits: another template means another disk, limits are changed as it runs.
     async fn renew(&self, wanted: &WantedElement, seen: Observed) -> Result<Observed, Trouble> {
-        let record = self.record().await;
+        let record = self.record();
         let Some(container) = wanted.container.as_ref().filter(|_| seen != Observed::Absent) else {
             return Ok(seen);
         };
@@ -299,10 +294,8 @@ impl Look {
             let (host, topology, id) = (Arc::clone(host), Arc::clone(topology), id.clone());
             Arc::new(move |message: String, percent: Option<u8>| {
                 let percent = percent.map(|p| format!(" ({p} %)")).unwrap_or_default();
-                if let Some(element) = lock(&topology.live).elements.get_mut(&id) {
-                    element.doing = Some(format!("template: {message}{percent}"));
-                }
-                host.publish(&topology);
+                let doing = format!("template: {message}{percent}");
+                host.change_element(&topology, &id, |element| element.doing = Some(doing));
             })
         };
         host.parts.templates.ensure(name, Some(id), progress).await.map_err(Trouble::Step)
@@ -312,7 +305,7 @@ impl Look {
         self.doing("prepare");
         let name = wanted.container.as_ref().map(|c| c.template.clone()).unwrap_or_default();
         let template = self.template(&name).await?;
-        let former = self.record().await.template;
+        let former = self.record().template.clone();
         self.note(|record| {
             record.template = Some(template.clone());
             record.template_name = Some(name);
@@ -330,7 +323,7 @@ impl Look {
     }
 
     async fn start(&self, wanted: &WantedElement) -> Result<(), Trouble> {
-        let template = match self.record().await.template {
+        let template = match self.record().template.clone() {
             Some(template) => template,
             // Prepared by a process that ended before it could note the template.
             None => self.prepare(wanted).await?,
@@ -348,8 +341,7 @@ impl Look {
             written.await?;
         }
         let spec = translate::container_spec(wanted, &template).map_err(Trouble::Step)?;
-        containers.start(&spec).await?;
-        Ok(self.note(|record| record.limits = limits(wanted)).await?)
+        Ok(containers.start(&spec).await?)
     }
 
     /// Gives a running container its network unless that failed a moment ago; says what does not work.

@@ -1,6 +1,6 @@
 //! The state of one hostmanager: its parts, its topologies, and the board of observations that pollers read.
 //!
-//! Invariants: a record changes only through [`Topology::update`], which writes it to the ledger first; the board's sequence grows
+//! Invariants: a record changes only through functions of [`Topology`], which write it to the ledger first; the board's sequence grows
 //! with each change of any observation.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::archive::Unpacking;
 use crate::console::Consoles;
 use crate::disk::{self, DiskOver};
 use crate::error::of_host;
-use crate::ledger::{Ledger, LedgerError, Record, make_private_dir};
+use crate::ledger::{ElementRecord, Ledger, LedgerError, Record, make_private_dir};
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::live::Lives;
 use crate::outage::{self, Alive, Lost};
@@ -84,7 +84,10 @@ pub(crate) struct Topology {
     pub(crate) wake: Notify,
     pub(crate) live: Mutex<Live>,
     pub(crate) places: Arc<Places>,
-    record: tokio::sync::Mutex<Record>,
+    /// As it is on disk.
+    record: Mutex<Record>,
+    /// One change of an element's record at a time, each element apart: a disk takes several at once.
+    turns: Mutex<BTreeMap<ElementId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// What was seen last.
@@ -157,6 +160,16 @@ impl LiveElement {
         self.state != Some(State::Started) && self.error.is_some()
     }
 
+    fn observed(&self, id: &ElementId) -> ObservedElement {
+        ObservedElement {
+            id: id.clone(),
+            state: self.state.unwrap_or(State::Created),
+            error: self.error.clone().or_else(|| self.wire_error.clone()),
+            doing: self.doing.clone(),
+            notice: self.notice(),
+        }
+    }
+
     fn notice(&self) -> Option<String> {
         let memory = (self.oom_kills > 0).then(|| {
             let count = self.oom_kills;
@@ -177,35 +190,90 @@ impl Topology {
             wake: Notify::new(),
             live: Mutex::new(live),
             places: Arc::default(),
-            record: tokio::sync::Mutex::new(record),
+            record: Mutex::new(record),
+            turns: Mutex::default(),
         })
     }
 
-    pub(crate) async fn record(&self) -> Record {
-        self.record.lock().await.clone()
+    pub(crate) fn record(&self) -> Record {
+        lock(&self.record).clone()
     }
 
-    /// Changes the record, on disk first.
-    pub(crate) async fn update(
+    /// What is wanted.
+    pub(crate) fn wanted(&self) -> Arc<WantedTopology> {
+        Arc::clone(&lock(&self.record).wanted)
+    }
+
+    /// What is known of an element, of one that is not known nothing.
+    pub(crate) fn element(&self, id: &ElementId) -> Arc<ElementRecord> {
+        lock(&self.record).elements.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is wanted, on disk first. Only one call at a time.
+    async fn want(
         &self,
         ledger: &Ledger,
-        change: impl FnOnce(&mut Record),
+        wanted: WantedTopology,
+        is_removing: bool,
     ) -> Result<(), LedgerError> {
-        let mut record = self.record.lock().await;
-        let mut changed = record.clone();
-        change(&mut changed);
-        if changed != *record {
-            save(ledger, changed.clone()).await?;
-            *record = changed;
+        {
+            let record = lock(&self.record);
+            if record.is_removing == is_removing && *record.wanted == wanted {
+                return Ok(());
+            }
         }
+        let wanted = Arc::new(wanted);
+        let (ledger, kept) = (ledger.clone(), Arc::clone(&wanted));
+        on_disk(move || ledger.save(&kept, is_removing)).await?;
+        let mut record = lock(&self.record);
+        (record.wanted, record.is_removing) = (wanted, is_removing);
         Ok(())
+    }
+
+    /// Changes what is known of an element, on disk first.
+    pub(crate) async fn note(
+        &self,
+        ledger: &Ledger,
+        id: &ElementId,
+        change: impl FnOnce(&mut ElementRecord),
+    ) -> Result<(), LedgerError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let former = lock(&self.record).elements.get(id).cloned();
+        let mut changed = former.as_deref().cloned().unwrap_or_default();
+        change(&mut changed);
+        if former.is_some_and(|former| *former == changed) {
+            return Ok(());
+        }
+        let changed = Arc::new(changed);
+        let (ledger, topology) = (ledger.clone(), self.id.clone());
+        let (element, kept) = (id.clone(), Arc::clone(&changed));
+        on_disk(move || ledger.save_element(&topology, &element, &kept)).await?;
+        lock(&self.record).elements.insert(id.clone(), changed);
+        Ok(())
+    }
+
+    /// Forgets an element of which nothing is left, on disk first.
+    pub(crate) async fn forget(&self, ledger: &Ledger, id: &ElementId) -> Result<(), LedgerError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let (ledger, topology, element) = (ledger.clone(), self.id.clone(), id.clone());
+        on_disk(move || ledger.remove_element(&topology, &element)).await?;
+        lock(&self.record).elements.remove(id);
+        lock(&self.turns).remove(id);
+        Ok(())
+    }
+
+    fn turn(&self, id: &ElementId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.turns).entry(id.clone()).or_default())
     }
 }
 
-async fn save(ledger: &Ledger, record: Record) -> Result<(), LedgerError> {
-    let ledger = ledger.clone();
-    let saved = tokio::task::spawn_blocking(move || ledger.save(&record)).await;
-    saved.unwrap_or_else(|error| {
+/// Runs work of the ledger where it may wait for the disk.
+async fn on_disk(
+    work: impl FnOnce() -> Result<(), LedgerError> + Send + 'static,
+) -> Result<(), LedgerError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         let source = std::io::Error::other(error);
         Err(LedgerError::File { action: "write", path: PathBuf::from("ledger"), source })
     })
@@ -273,19 +341,17 @@ impl Host {
         let failed = |e: LedgerError| of_host("keep what is wanted", &e);
         let _adding = self.adding.lock().await;
         if let Some(topology) = self.topology(&wanted.id) {
-            let change = |record: &mut Record| {
-                if wanted.generation >= record.wanted.generation {
-                    record.is_removing = false;
-                    record.wanted = wanted;
-                }
-            };
-            topology.update(&self.ledger, change).await.map_err(failed)?;
+            if wanted.generation >= topology.wanted().generation {
+                topology.want(&self.ledger, wanted, false).await.map_err(failed)?;
+            }
             lock(&topology.live).is_settled = false;
             topology.wake.notify_one();
             return Ok(());
         }
+        let wanted = Arc::new(wanted);
+        let (ledger, kept) = (self.ledger.clone(), Arc::clone(&wanted));
+        on_disk(move || ledger.save(&kept, false)).await.map_err(failed)?;
         let record = Record { wanted, is_removing: false, elements: BTreeMap::new() };
-        save(&self.ledger, record.clone()).await.map_err(failed)?;
         self.take_up(Topology::new(record), None);
         Ok(())
     }
@@ -297,13 +363,13 @@ impl Host {
     pub async fn remove(&self, id: &TopologyId) -> Result<(), ApiError> {
         let _adding = self.adding.lock().await;
         if let Some(topology) = self.topology(id) {
-            let change = |record: &mut Record| {
-                record.is_removing = true;
-                record.wanted.elements.clear();
-                record.wanted.connections.clear();
+            let nothing = WantedTopology {
+                elements: Vec::new(),
+                connections: Vec::new(),
+                ..WantedTopology::clone(&topology.wanted())
             };
-            let updated = topology.update(&self.ledger, change).await;
-            updated.map_err(|e| of_host("keep what is wanted", &e))?;
+            let kept = topology.want(&self.ledger, nothing, true).await;
+            kept.map_err(|e| of_host("keep what is wanted", &e))?;
             topology.wake.notify_one();
         }
         Ok(())
@@ -312,7 +378,7 @@ impl Host {
     /// Forgets a topology of which nothing is left; false if it is wanted again.
     pub(crate) async fn forget(&self, topology: &Topology) -> bool {
         let _adding = self.adding.lock().await;
-        let record = topology.record().await;
+        let record = topology.record();
         if !record.is_removing || !record.elements.is_empty() {
             return false;
         }
@@ -323,8 +389,7 @@ impl Host {
         lock(&self.topologies).remove(&topology.id);
         let mut board = lock(&self.board);
         board.shown.remove(&topology.id);
-        self.sequence.send_modify(|n| *n += 1);
-        let now = *self.sequence.borrow();
+        let now = self.next_number();
         board.removed.insert(topology.id.clone(), now);
         while board.removed.len() > REMOVED_MAX {
             board.removed.pop_first();
@@ -346,13 +411,7 @@ impl Host {
         if !live.is_shown {
             return;
         }
-        let elements = live.elements.iter().map(|(id, element)| ObservedElement {
-            id: id.clone(),
-            state: element.state.unwrap_or(State::Created),
-            error: element.error.clone().or_else(|| element.wire_error.clone()),
-            doing: element.doing.clone(),
-            notice: element.notice(),
-        });
+        let elements = live.elements.iter().map(|(id, element)| element.observed(id));
         let observed = ObservedTopology {
             id: topology.id.clone(),
             generation: live.generation,
@@ -367,10 +426,45 @@ impl Host {
             return;
         }
         board.removed.remove(&topology.id);
-        // Counted and shown under one lock: a poller that sees the number sees the observation.
-        self.sequence.send_modify(|n| *n += 1);
-        let now = *self.sequence.borrow();
+        let now = self.next_number();
         board.shown.insert(topology.id.clone(), (now, observed));
+    }
+
+    /// Counts a change of the board, which is locked meanwhile: a poller that sees the number sees what has changed.
+    fn next_number(&self) -> u64 {
+        self.sequence.send_modify(|n| *n += 1);
+        *self.sequence.borrow()
+    }
+
+    /// Changes what is live of an element, and shows it to pollers without a look at the others.
+    pub(crate) fn change_element(
+        &self,
+        topology: &Topology,
+        id: &ElementId,
+        change: impl FnOnce(&mut LiveElement),
+    ) {
+        let mut live = lock(&topology.live);
+        let Some(element) = live.elements.get_mut(id) else { return };
+        change(element);
+        let seen = element.observed(id);
+        if !live.is_shown {
+            return;
+        }
+        let mut board = lock(&self.board);
+        let Some((at, shown)) = board.shown.get_mut(&topology.id) else {
+            drop(board);
+            drop(live);
+            return self.publish(topology);
+        };
+        // They are in the order of the live ones, by id.
+        match shown.elements.binary_search_by(|element| element.id.cmp(id)) {
+            Ok(place) if shown.elements[place] == seen => return,
+            Ok(place) => shown.elements[place] = seen,
+            Err(place) => shown.elements.insert(place, seen),
+        }
+        (shown.generation, shown.settled) = (live.generation, live.is_settled);
+        shown.wire_instance = live.wire_instance;
+        *at = self.next_number();
     }
 
     /// Every topology as it was seen last.
@@ -420,8 +514,7 @@ impl Host {
     /// The topology that an element belongs to.
     pub(crate) async fn topology_of(&self, id: &ElementId) -> Result<Arc<Topology>, ApiError> {
         for topology in self.topologies() {
-            let record = topology.record().await;
-            if record.wanted.elements.iter().any(|e| e.id == *id) {
+            if topology.wanted().elements.iter().any(|e| e.id == *id) {
                 return Ok(topology);
             }
         }

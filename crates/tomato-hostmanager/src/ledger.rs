@@ -1,4 +1,5 @@
-//! What this host must not forget: one JSON file per topology.
+//! What this host must not forget: one JSON file per topology, and one per element of which anything may be on the host, in a directory
+//! named like its topology.
 //!
 //! Invariants: a file is replaced by rename after its content is on disk, so it is whole at any time; a change is in the ledger
 //! before it is acted upon; a file that cannot be read stops the start, because what it names would look like an orphan.
@@ -8,22 +9,41 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tomato_api::error::ApiError;
 use tomato_api::host::{WantedElement, WantedTopology};
 use tomato_model::id::{ElementId, TopologyId};
 use tomato_virt::container::MainProcess;
 
-/// All that is known of one topology on this host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// All that is known of one topology on this host. Clones share what is large.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// What the backend asked for last.
-    pub wanted: WantedTopology,
+    pub wanted: Arc<WantedTopology>,
     /// Everything of it shall go.
     pub is_removing: bool,
     /// Every element of which anything may be on this host.
-    pub elements: BTreeMap<ElementId, ElementRecord>,
+    pub elements: BTreeMap<ElementId, Arc<ElementRecord>>,
+}
+
+/// A topology's file.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    wanted: &'a WantedTopology,
+    is_removing: bool,
+}
+
+/// The same as it is read.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    wanted: WantedTopology,
+    is_removing: bool,
+    /// Earlier versions kept the elements' records here.
+    #[serde(default)]
+    elements: BTreeMap<ElementId, ElementRecord>,
 }
 
 /// What must be remembered of an element.
@@ -127,53 +147,145 @@ impl Ledger {
         Ok(Self { dir })
     }
 
-    /// All records.
+    /// All records. Those of earlier versions are brought into today's form.
     ///
     /// # Errors
-    /// If a file cannot be read or is damaged.
+    /// If a file cannot be read, is damaged, or cannot be brought into today's form.
     pub fn load(&self) -> Result<Vec<Record>, LedgerError> {
         let mut records = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(failed("read", &self.dir))? {
-            let path = entry.map_err(failed("read", &self.dir))?.path();
-            if path.extension().is_some_and(|e| e == "json") {
-                let text = fs::read(&path).map_err(failed("read", &path))?;
-                let record = serde_json::from_slice(&text)
-                    .map_err(|source| LedgerError::Parse { path, source })?;
-                records.push(record);
+        for path in json_files(&self.dir)? {
+            let stored: Stored = read(&path)?;
+            let mut record = Record {
+                wanted: Arc::new(stored.wanted),
+                is_removing: stored.is_removing,
+                elements: elements_beside(&path)?,
+            };
+            if !stored.elements.is_empty() {
+                self.split(&mut record, stored.elements)?;
             }
+            records.push(record);
         }
-        records.sort_by(|a: &Record, b| a.wanted.id.cmp(&b.wanted.id));
+        records.sort_by(|a, b| a.wanted.id.cmp(&b.wanted.id));
         Ok(records)
     }
 
-    /// Keeps a record; it is on disk when this returns.
-    ///
-    /// # Errors
-    /// If it cannot be written; the former record stays.
-    pub fn save(&self, record: &Record) -> Result<(), LedgerError> {
-        let path = self.path(&record.wanted.id);
-        let text = serde_json::to_vec(record)
-            .map_err(|source| LedgerError::Parse { path: path.clone(), source })?;
-        replace_file(&path, &mut text.as_slice()).map_err(failed("write", &path))
+    /// Gives each element of an earlier version's record a file of its own. Broken off, it is done again: until the topology's file has
+    /// changed at last, nothing else has.
+    fn split(
+        &self,
+        record: &mut Record,
+        elements: BTreeMap<ElementId, ElementRecord>,
+    ) -> Result<(), LedgerError> {
+        let id = record.wanted.id.clone();
+        for (element, old) in elements {
+            self.save_element(&id, &element, &old)?;
+            record.elements.insert(element, Arc::new(old));
+        }
+        self.save(&record.wanted, record.is_removing)
     }
 
-    /// Forgets a record; an unknown one is fine.
+    /// Keeps what is wanted of a topology; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was kept before stays.
+    pub fn save(&self, wanted: &WantedTopology, is_removing: bool) -> Result<(), LedgerError> {
+        write(&self.path(&wanted.id), &Written { wanted, is_removing })
+    }
+
+    /// Keeps what is known of an element of a topology that is kept; it is on disk when this returns. Two calls for one element must not
+    /// run at the same time.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was kept before stays.
+    pub fn save_element(
+        &self,
+        topology: &TopologyId,
+        id: &ElementId,
+        record: &ElementRecord,
+    ) -> Result<(), LedgerError> {
+        let dir = self.elements(topology);
+        if !dir.is_dir() {
+            make_private_dir(&dir).map_err(failed("make", &dir))?;
+            File::open(&self.dir).and_then(|d| d.sync_all()).map_err(failed("write", &self.dir))?;
+        }
+        write(&element_path(&dir, id), record)
+    }
+
+    /// Forgets an element; an unknown one is fine.
     ///
     /// # Errors
     /// If its file cannot be removed.
+    pub fn remove_element(&self, topology: &TopologyId, id: &ElementId) -> Result<(), LedgerError> {
+        let path = element_path(&self.elements(topology), id);
+        fs::remove_file(&path).or_else(or_missing).map_err(failed("remove", &path))
+    }
+
+    /// Forgets a topology of which no element is kept; an unknown one is fine.
+    ///
+    /// # Errors
+    /// If its files cannot be removed.
     pub fn remove(&self, id: &TopologyId) -> Result<(), LedgerError> {
+        // The directory first: without it the file says the same.
+        let dir = self.elements(id);
+        fs::remove_dir_all(&dir).or_else(or_missing).map_err(failed("remove", &dir))?;
         let path = self.path(id);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        fs::remove_file(&path).or_else(or_missing).map_err(failed("remove", &path))
     }
 
     fn path(&self, id: &TopologyId) -> PathBuf {
         self.dir.join(format!("{id}.json"))
     }
+
+    /// The directory of a topology's elements.
+    fn elements(&self, id: &TopologyId) -> PathBuf {
+        self.dir.join(id.as_str())
+    }
+}
+
+/// The records of the elements of the topology whose file `topology` is.
+fn elements_beside(
+    topology: &Path,
+) -> Result<BTreeMap<ElementId, Arc<ElementRecord>>, LedgerError> {
+    let dir = topology.with_extension("");
+    let mut elements = BTreeMap::new();
+    let files = if dir.is_dir() { json_files(&dir)? } else { Vec::new() };
+    for path in files {
+        // Files of ours are named by ids; others are somebody else's.
+        if let Some(id) = path.file_stem().and_then(|name| name.to_str()?.parse().ok()) {
+            elements.insert(id, Arc::new(read(&path)?));
+        }
+    }
+    Ok(elements)
+}
+
+fn element_path(dir: &Path, id: &ElementId) -> PathBuf {
+    dir.join(format!("{id}.json"))
+}
+
+/// What is not there need not be removed.
+fn or_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn json_files(dir: &Path) -> Result<Vec<PathBuf>, LedgerError> {
+    let entries = fs::read_dir(dir).map_err(failed("read", dir))?;
+    let paths = entries.map(|entry| Ok(entry.map_err(failed("read", dir))?.path()));
+    let is_ours = |path: &Result<PathBuf, LedgerError>| {
+        path.as_ref().map_or(true, |path| path.extension().is_some_and(|e| e == "json"))
+    };
+    paths.filter(is_ours).collect()
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, LedgerError> {
+    let text = fs::read(path).map_err(failed("read", path))?;
+    serde_json::from_slice(&text)
+        .map_err(|source| LedgerError::Parse { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<(), LedgerError> {
+    let text = serde_json::to_vec(value)
+        .map_err(|source| LedgerError::Parse { path: path.to_owned(), source })?;
+    replace_file(path, &mut text.as_slice()).map_err(failed("write", path))
 }
 
 /// Makes a directory that only root may enter, whatever it was before.

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const ELEMENTS_AT_ONCE: usize = 8;
 /// Every element is looked at again after this time, whatever happens.
 pub const RECHECK: Duration = Duration::from_secs(5);
+/// After a longer turn of a topology's loop the next one waits as long while elements are at work.
+pub const LONG_TURN: Duration = Duration::from_millis(5);
 /// First pause before a network that could not be made is tried again; doubled each time.
 pub const NETWORK_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest such pause.

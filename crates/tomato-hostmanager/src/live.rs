@@ -109,7 +109,7 @@ impl Host {
 
     async fn place_of(&self, id: &ConnectionId) -> Option<Place> {
         for topology in self.topologies() {
-            let wanted = topology.record().await.wanted;
+            let wanted = topology.wanted();
             let Some(connection) = wanted.connections.iter().find(|c| c.id == *id) else {
                 continue;
             };

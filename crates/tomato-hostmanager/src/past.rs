@@ -50,7 +50,7 @@ impl Host {
             ApiError::new(ErrorCode::NoDataAvailable, message)
         };
         for topology in self.topologies() {
-            let wanted = topology.record().await.wanted;
+            let wanted = topology.wanted();
             if wanted.connections.iter().any(|connection| connection.id == *id) {
                 return match self.written(&topology.id, id).await {
                     Ok(file) => Ok(file),

@@ -20,14 +20,14 @@ use crate::element::Look;
 use crate::error::chain;
 use crate::host::{Host, Topology, lock};
 use crate::ledger::Record;
-use crate::limits::{ORPHAN_SEARCH, RECHECK};
+use crate::limits::{LONG_TURN, ORPHAN_SEARCH, RECHECK};
 use crate::outage::{self, Alive};
 use crate::past;
 use crate::translate;
 use crate::wire::WireFault;
 
 type HostNames = Arc<BTreeMap<String, Vec<IpAddr>>>;
-/// What a look was begun with.
+/// What a look was begun with: what was wanted, `None` for an element that shall go, and everybody's names.
 type Aim = (Option<WantedElement>, HostNames);
 
 /// What the loop of one topology knows between its turns.
@@ -35,6 +35,8 @@ type Aim = (Option<WantedElement>, HostNames);
 struct Turn {
     looks: JoinSet<()>,
     running: BTreeMap<Id, ElementId>,
+    /// The same elements.
+    busy: BTreeSet<ElementId>,
     /// What each element was looked at for last.
     done: BTreeMap<ElementId, Aim>,
     /// Elements to look at whatever was done.
@@ -65,13 +67,14 @@ struct Told {
 
 /// Works on one topology until nothing is left of it.
 pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>, before: Option<Alive>) {
-    let unseen = topology.record().await.elements.keys().cloned().collect();
+    let unseen = topology.record().elements.keys().cloned().collect();
     let mut turn = Turn { is_in_wire: true, unseen, before, ..Turn::default() };
     let mut timer = interval(RECHECK);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset();
     loop {
-        let record = topology.record().await;
+        let begun = Instant::now();
+        let record = topology.record();
         if std::mem::take(&mut lock(&topology.live).recheck) {
             turn.due.extend(record.elements.keys().cloned());
         }
@@ -104,6 +107,10 @@ pub(crate) async fn run(host: Arc<Host>, topology: Arc<Topology>, before: Option
         if is_settled {
             archive::run_pending(&host, &topology);
         }
+        if begun.elapsed() > LONG_TURN && !turn.busy.is_empty() {
+            // Of a large topology many elements end during one turn: one more for all of them.
+            tokio::time::sleep(begun.elapsed()).await;
+        }
         let retry = turn.next_retry(&topology);
         tokio::select! {
             () = host.stop.cancelled() => return,
@@ -131,16 +138,13 @@ impl Turn {
         if *self.host_names != record.wanted.host_names {
             self.host_names = Arc::new(record.wanted.host_names.clone());
         }
-        let aims = self.aims(record);
-        let is_kept = |id: &ElementId| {
-            aims.contains_key(id) || self.running.values().any(|running| running == id)
-        };
+        let aims = aims(record);
+        let is_kept = |id: &ElementId| aims.contains_key(id) || self.busy.contains(id);
         lock(&topology.live).elements.retain(|id, _| is_kept(id));
         self.done.retain(|id, _| aims.contains_key(id));
-        for (id, aim) in aims {
-            let is_running = self.running.values().any(|running| *running == id);
-            let is_done = self.done.get(&id) == Some(&aim) && !self.due.contains(&id);
-            if is_running || is_done {
+        for (id, wanted) in aims {
+            let is_done = self.is_done(id, wanted) && !self.due.contains(id);
+            if self.busy.contains(id) || is_done {
                 continue;
             }
             lock(&topology.live).elements.entry(id.clone()).or_default();
@@ -148,24 +152,23 @@ impl Turn {
                 host: Arc::clone(host),
                 topology: Arc::clone(topology),
                 id: id.clone(),
-                wanted: aim.0.clone(),
-                host_names: Arc::clone(&aim.1),
+                wanted: wanted.cloned(),
+                host_names: Arc::clone(&self.host_names),
             };
-            self.due.remove(&id);
-            self.done.insert(id.clone(), aim);
+            self.due.remove(id);
+            self.done.insert(id.clone(), (wanted.cloned(), Arc::clone(&self.host_names)));
             let handle = self.looks.spawn(look.run());
-            self.running.insert(handle.id(), id);
+            self.running.insert(handle.id(), id.clone());
+            self.busy.insert(id.clone());
         }
     }
 
-    fn aims(&self, record: &Record) -> BTreeMap<ElementId, Aim> {
-        let gone = record.elements.keys().map(|id| (id.clone(), (None, Arc::default())));
-        let mut aims: BTreeMap<ElementId, Aim> = gone.collect();
-        for element in &record.wanted.elements {
-            let aim = (Some(element.clone()), Arc::clone(&self.host_names));
-            aims.insert(element.id.clone(), aim);
-        }
-        aims
+    /// Whether an element was looked at last for the same.
+    fn is_done(&self, id: &ElementId, wanted: Option<&WantedElement>) -> bool {
+        self.done.get(id).is_some_and(|(done, names)| {
+            // One that shall go needs nobody's names.
+            done.as_ref() == wanted && (wanted.is_none() || *names == self.host_names)
+        })
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
@@ -177,6 +180,7 @@ impl Turn {
             }
         };
         if let Some(element) = self.running.remove(&id) {
+            self.busy.remove(&element);
             self.unseen.remove(&element);
         }
     }
@@ -184,7 +188,7 @@ impl Turn {
     /// Waits until the network of an element is to be tried again, for ever if none is.
     fn next_retry(&self, topology: &Topology) -> impl Future<Output = ElementId> + use<> {
         let live = lock(&topology.live);
-        let is_idle = |id: &ElementId| !self.running.values().any(|running| running == id);
+        let is_idle = |id: &ElementId| !self.busy.contains(id);
         let retries = live.elements.iter().filter(|(id, _)| is_idle(id));
         let retries = retries.filter_map(|(id, e)| Some((e.retry.as_ref()?.at, id.clone())));
         let next = retries.min();
@@ -201,7 +205,7 @@ impl Turn {
 
     fn is_settled(&self, record: &Record) -> bool {
         self.running.is_empty()
-            && self.aims(record).iter().all(|(id, aim)| self.done.get(id) == Some(aim))
+            && aims(record).into_iter().all(|(id, wanted)| self.is_done(id, wanted))
     }
 
     /// Tells the wire its part and hands over descriptors it lacks; false if it must be tried again.
@@ -364,6 +368,13 @@ fn captures_dir(host: &Host) -> PathBuf {
     host.parts.state_dir.join("captures")
 }
 
+/// What is wanted of every element that is wanted or may be on this host.
+fn aims(record: &Record) -> BTreeMap<&ElementId, Option<&WantedElement>> {
+    let mut aims: BTreeMap<_, _> = record.elements.keys().map(|id| (id, None)).collect();
+    aims.extend(record.wanted.elements.iter().map(|element| (&element.id, Some(element))));
+    aims
+}
+
 /// Makes the directories of captures and hands them to the wire's user.
 fn make_capture_dirs(host: &Host, config: &TopologyConfig) {
     for capture in config.links.values().filter_map(|link| link.capture.as_ref()) {
@@ -398,8 +409,8 @@ async fn orphan_captures(host: &Host) -> std::io::Result<()> {
     }
     let mut known = BTreeSet::new();
     for topology in host.topologies() {
-        let connections = topology.record().await.wanted.connections;
-        known.extend(connections.into_iter().map(|connection| connection.id.to_string()));
+        let wanted = topology.wanted();
+        known.extend(wanted.connections.iter().map(|connection| connection.id.to_string()));
     }
     for entry in found {
         if entry.file_name().to_str().is_none_or(|name| !known.contains(name))
@@ -443,9 +454,9 @@ async fn orphan_containers(host: &Host) -> Result<(), tomato_virt::container::Co
     let found = host.parts.containers.list().await?;
     let mut known = BTreeSet::new();
     for topology in host.topologies() {
-        let record = topology.record().await;
+        let record = topology.record();
         known.extend(record.elements.into_keys());
-        known.extend(record.wanted.elements.into_iter().map(|element| element.id));
+        known.extend(record.wanted.elements.iter().map(|element| element.id.clone()));
     }
     for id in found.into_iter().filter(|id| !known.contains(id)) {
         tracing::warn!(%id, "remove an element that nobody wants");

@@ -17,9 +17,8 @@ impl Host {
     /// It is not here, does not run, or the wire does not answer.
     pub(crate) async fn switch(&self, id: &ElementId) -> Result<SwitchView, ApiError> {
         let topology = self.topology_of(id).await?;
-        let record = topology.record().await;
-        let element = record.wanted.elements.iter().find(|element| element.id == *id).cloned();
-        drop(record);
+        let wanted = topology.wanted();
+        let element = wanted.elements.iter().find(|element| element.id == *id).cloned();
         let missing = || ApiError::new(ErrorCode::EntityDoesNotExist, format!("no element {id}"));
         let element = element.ok_or_else(missing)?;
         match self.parts.wire.bridge(topology.id.as_str(), id.as_str()).await {

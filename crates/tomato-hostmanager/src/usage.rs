@@ -161,7 +161,7 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
     let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
     let mut figures = HostFigures::default();
     for topology in host.topologies() {
-        let wanted = topology.record().await.wanted;
+        let wanted = topology.wanted();
         let rates = match host.sample(&topology.id, Duration::ZERO).await {
             Ok(sample) => {
                 let then = before.samples.get(&topology.id);

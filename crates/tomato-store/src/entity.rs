@@ -192,4 +192,7 @@ pub struct Batch {
     pub deletes: Vec<Delete>,
     /// What to tell those who watch.
     pub events: Vec<NewEvent>,
+    /// It says what can be seen again, so that it need not outlive a failure of the machine's power. It outlives the process all the same, and
+    /// whatever is committed after it and is not recoverable takes it along.
+    pub is_recoverable: bool,
 }

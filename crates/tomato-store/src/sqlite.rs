@@ -113,11 +113,28 @@ impl SqliteStore {
         Ok(sequences)
     }
 
+    /// The same without waiting for the disk.
+    async fn apply_unsynced(
+        &self,
+        conn: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<Vec<u64>, StoreError> {
+        synchronous(conn, "PRAGMA synchronous = NORMAL").await?;
+        let done = self.apply(conn, batch).await;
+        synchronous(conn, "PRAGMA synchronous = FULL").await?;
+        done
+    }
+
     /// Waits for running statements and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+async fn synchronous(conn: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
+    let done = sqlx::query(pragma).execute(conn).await;
+    done.map(drop).map_err(|e| StoreError::statement("choose whether to wait for the disk", e))
 }
 
 async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
@@ -161,7 +178,11 @@ impl Store for SqliteStore {
     async fn commit(&self, batch: Batch) -> Result<Vec<u64>, StoreError> {
         let failed = |e| StoreError::statement("begin a change", e);
         let mut conn = self.writer.acquire().await.map_err(failed)?;
-        let done = self.apply(&mut conn, &batch).await;
+        let done = if batch.is_recoverable {
+            self.apply_unsynced(&mut conn, &batch).await
+        } else {
+            self.apply(&mut conn, &batch).await
+        };
         if matches!(done, Err(StoreError::DiskFull(_) | StoreError::Statement { .. })) {
             // SQLite may have rolled back by itself, which sqlx does not notice: begin anew on another connection.
             conn.close_on_drop();

@@ -59,7 +59,7 @@ export function consoleWhyNot(id: string): string | null {
   const element = current().elements.get(id);
   if (!element) return "there is no element";
   if (!(kinds().find((kind) => kind.kind === element.kind)?.device ?? false)) return "it runs no software";
-  if (useSession.getState().isLooking) return "you look on by a link";
+  if (useSession.getState().isLooking) return "a link to look on gives no console; log in for it";
   return element.state === "started" ? null : "it is not running";
 }
 

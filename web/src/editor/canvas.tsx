@@ -5,7 +5,7 @@ import {
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { distance } from "../model/geometry";
-import { type Point, SNAP, snapped, TILE } from "../model/place";
+import { bounds, type Point, SNAP, snapped, TILE } from "../model/place";
 import type { Connection } from "../model/types";
 import { move } from "../store/edits";
 import { usePresence, watchersOf } from "../store/presence";
@@ -13,6 +13,7 @@ import { complain } from "../store/send";
 import { current, select, useTopology } from "../store/topology";
 import { setView, useView } from "../store/view";
 import { openDefault } from "./actions";
+import { Arriving } from "./arriving";
 import { Decorations } from "./decorations";
 import { describe, type ElementNode, ElementTile, type Watcher } from "./element-node";
 import { join } from "./join";
@@ -70,9 +71,11 @@ function spoken(cable: Cable, scene: Scene): string {
 interface Props {
   scene: Scene;
   editable: boolean;
+  /** Places are being found: nothing is shown yet. */
+  arranging: boolean;
 }
 
-export function Canvas({ scene, editable }: Props) {
+export function Canvas({ scene, editable, arranging }: Props) {
   const flow = useReactFlow();
   const store = useStoreApi();
   const selection = useTopology((state) => state.selection);
@@ -106,7 +109,7 @@ export function Canvas({ scene, editable }: Props) {
     setFar((now) => seen > (now ? NEAR_MAX - 30 : NEAR_MAX));
   }, [store]);
   useEffect(measure, [measure, scene]);
-  useFirstFit(scene, measure);
+  useFirstFit(scene, arranging, measure);
 
   const shownNodes = useMemo(() => {
     const list: ElementNode[] = [];
@@ -169,7 +172,7 @@ export function Canvas({ scene, editable }: Props) {
   return (
     <div
       ref={wrapper}
-      className={`canvas${connecting || joining ? " is-connecting" : ""}${joining ? " is-joining" : ""}`}
+      className={`canvas${connecting || joining ? " is-connecting" : ""}${joining ? " is-joining" : ""}${arranging ? " is-arranging" : ""}`}
       data-far={far}
     >
       <ReactFlow<ElementNode, LinkEdge>
@@ -192,6 +195,7 @@ export function Canvas({ scene, editable }: Props) {
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1.4} className="canvas-grid" />
         <Decorations />
+        <Arriving at={at} />
         <Overlay scene={scene} far={far} at={at} />
         {minimap && scene.placed.size > 0 && <Minimap scene={scene} />}
       </ReactFlow>
@@ -247,12 +251,12 @@ function hit(scene: Scene, at: (id: string) => Point | undefined, point: Point, 
 }
 
 /** Shows everything once the topology is there. */
-function useFirstFit(scene: Scene, done: () => void): void {
+function useFirstFit(scene: Scene, arranging: boolean, done: () => void): void {
   const fitted = useRef(false);
   const flow = useReactFlow();
   const store = useStoreApi();
   useEffect(() => {
-    if (fitted.current) return;
+    if (fitted.current || arranging) return;
     if (scene.placed.size === 0) {
       // What is placed by hand is in sight already.
       fitted.current = true;
@@ -269,15 +273,14 @@ function useFirstFit(scene: Scene, done: () => void): void {
       done();
     };
     run();
-  }, [scene, flow, store, done]);
+  }, [scene, arranging, flow, store, done]);
 }
 
 /** The view that shows all places. */
 export function fitTo(places: Point[], width: number, height: number): { x: number; y: number; zoom: number } {
   if (places.length === 0) return { x: 0, y: 0, zoom: 1 };
-  const xs = places.map((place) => place.x);
-  const ys = places.map((place) => place.y);
-  const [x0, x1, y0, y1] = [Math.min(...xs) - 90, Math.max(...xs) + 90, Math.min(...ys) - 70, Math.max(...ys) + 100];
+  const all = bounds(places);
+  const [x0, x1, y0, y1] = [all.x0 - 90, all.x1 + 90, all.y0 - 70, all.y1 + 100];
   const zoom = Math.max(0.03, Math.min(1.25, width / (x1 - x0), height / (y1 - y0)));
   return { zoom, x: width / 2 - ((x0 + x1) / 2) * zoom, y: height / 2 - ((y0 + y1) / 2) * zoom };
 }

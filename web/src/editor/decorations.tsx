@@ -4,10 +4,11 @@ import { IconTrash } from "@tabler/icons-react";
 import { useStore, ViewportPortal } from "@xyflow/react";
 import { useRef, useState } from "react";
 
-import { placeOf, type Point } from "../model/place";
+import { bounds, type Point } from "../model/place";
 import { change, move } from "../store/edits";
 import { complain } from "../store/send";
 import { current, useTopology } from "../store/topology";
+import { shownPlaces } from "../store/unplaced";
 import { useEditable } from "./editable";
 
 /** Text on the drawing, or a frame with a title round elements. Pixels. */
@@ -55,15 +56,10 @@ export function addNote(at: Point): Promise<void> {
 
 /** Puts a frame round elements. */
 export function addGroup(ids: string[]): Promise<void> {
-  const order = [...current().elements.keys()];
-  const places = ids.flatMap((id) => {
-    const element = current().elements.get(id);
-    return element ? [placeOf(element, order.indexOf(id))] : [];
-  });
-  const x = Math.min(...places.map((p) => p.x)) - 70;
-  const y = Math.min(...places.map((p) => p.y)) - 75;
-  const width = Math.max(...places.map((p) => p.x)) + 70 - x;
-  const height = Math.max(...places.map((p) => p.y)) + 85 - y;
+  const shown = shownPlaces();
+  const { x0, x1, y0, y1 } = bounds(ids.flatMap((id) => shown.get(id) ?? []));
+  const [x, y] = [x0 - 70, y0 - 75];
+  const [width, height] = [x1 + 70 - x, y1 + 85 - y];
   const group: Decoration = { id: fresh(), type: "group", x, y, width, height, text: "Group", color: DECORATION_COLORS[1]! };
   return keep([...now(), group], "group");
 }
@@ -80,13 +76,8 @@ export function Decorations() {
 
 /** Elements whose middle lies in a frame. */
 function inside(item: Decoration): Map<string, Point> {
-  const found = new Map<string, Point>();
-  let index = 0;
-  for (const element of current().elements.values()) {
-    const place = placeOf(element, index++);
-    if (place.x > item.x && place.x < item.x + item.width && place.y > item.y && place.y < item.y + item.height) found.set(element.id, place);
-  }
-  return found;
+  const isInside = ({ x, y }: Point) => x > item.x && x < item.x + item.width && y > item.y && y < item.y + item.height;
+  return new Map([...shownPlaces()].filter(([, place]) => isInside(place)));
 }
 
 function Shape({ item, editable }: { item: Decoration; editable: boolean }) {

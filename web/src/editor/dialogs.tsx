@@ -4,10 +4,10 @@ import { useReactFlow } from "@xyflow/react";
 import { useMemo, useState } from "react";
 
 import { lookOf } from "../model/kinds";
-import { placeOf } from "../model/place";
 import type { Element } from "../model/types";
 import { remove } from "../store/edits";
 import { select, useTopology } from "../store/topology";
+import { shownPlaces } from "../store/unplaced";
 import { setView, useView } from "../store/view";
 import { run } from "./actions";
 import { join } from "./join";
@@ -58,8 +58,7 @@ function Chooser({ from, onChoose }: { from: string | null; onChoose: (element: 
 function Search() {
   const flow = useReactFlow();
   const go = (element: Element) => {
-    const order = [...useTopology.getState().elements.keys()].indexOf(element.id);
-    const place = placeOf(element, order);
+    const place = shownPlaces().get(element.id)!;
     close();
     select([element.id]);
     void flow.setCenter(place.x, place.y, { zoom: Math.max(1, flow.getZoom()), duration: 250 });

@@ -12,6 +12,7 @@ import { onPresence, sharePresence } from "../store/presence";
 import { deviceTest, queries, useKinds } from "../store/server";
 import { open, useTopology } from "../store/topology";
 import { watchTraffic } from "../store/traffic";
+import { clearUnplaced } from "../store/unplaced";
 import { Guide } from "../tour/guide";
 import { openTab, resetView, useView } from "../store/view";
 import { Canvas } from "./canvas";
@@ -19,6 +20,7 @@ import { Dialogs } from "./dialogs";
 import { useEditable } from "./editable";
 import { JoinQuestion } from "./join";
 import { useKeys } from "./keys";
+import { useUnplacedLayout } from "./layout";
 import { Legend } from "./legend";
 import { ContextMenu } from "./menu";
 import { Palette } from "./palette";
@@ -37,6 +39,7 @@ function useFollow(id: string): void {
       quiet();
       resetView();
       clearHistory();
+      clearUnplaced();
       void queries.invalidateQueries({ queryKey: ["topologies"] });
       queries.removeQueries({ queryKey: ["graph", id] });
     };
@@ -97,6 +100,7 @@ function Inner({ id }: { id: string }) {
   useKeys(editable);
   const kinds = useKinds().data;
   const scene = useScene(useMemo(() => deviceTest(kinds), [kinds]));
+  const arranging = useUnplacedLayout();
   const { topology, failure, gone } = useTopology();
   const { legend } = useView();
   useEffect(() => {
@@ -120,9 +124,10 @@ function Inner({ id }: { id: string }) {
       <Palette editable={editable} />
       <main className="stage" aria-label="Canvas">
         <div className="stage-canvas">
-          <Canvas scene={scene} editable={editable} />
+          <Canvas scene={scene} editable={editable} arranging={arranging} />
           {legend && <Legend />}
           <Guide id={id} />
+          {arranging && <p className="stage-empty" role="status">Arranging…</p>}
           {scene.placed.size === 0 && <p className="stage-empty">Add elements from the palette on the left.</p>}
         </div>
         <Dock />

@@ -1,11 +1,11 @@
 // Where new things go.
-import { placeOf, type Point, SNAP, snapped } from "../model/place";
-import { current } from "../store/topology";
+import { type Point, SNAP, snapped } from "../model/place";
+import { newElements } from "../store/arriving";
+import { shownPlaces } from "../store/unplaced";
 
-/** The places of all elements. */
+/** The places of all elements, also of those that are being made. */
 export function placesNow(): Point[] {
-  let index = 0;
-  return [...current().elements.values()].map((element) => placeOf(element, index++));
+  return [...shownPlaces().values(), ...newElements().map((element) => element.at)];
 }
 
 const ROOM = 110;

@@ -3,10 +3,11 @@ import { useMemo } from "react";
 
 import { bandwidthOf, isImpaired, label, width } from "../model/link";
 import { type Line, lineBetween } from "../model/geometry";
-import { placeOf, type Point } from "../model/place";
+import type { Point } from "../model/place";
 import { segmentColor, segments } from "../model/segments";
 import type { Connection, Element, Job } from "../model/types";
 import { runningJob, useTopology } from "../store/topology";
+import { shownPlace, useUnplaced } from "../store/unplaced";
 
 /** A connection as drawn. */
 export interface Cable {
@@ -89,7 +90,7 @@ function pairKey(a: string, b: string): string {
 function placedOf(element: Element, index: number, job: Job | null): Placed {
   const part = job?.elements?.[element.id];
   const busy = part !== undefined && part.state !== part.target && !part.error;
-  const next: Placed = { id: element.id, element, place: placeOf(element, index), doing: part?.doing ?? null, busy };
+  const next: Placed = { id: element.id, element, place: shownPlace(element, index), doing: part?.doing ?? null, busy };
   const old = placed.get(element);
   if (old && old.busy === busy && old.doing === next.doing && old.place.x === next.place.x && old.place.y === next.place.y) return old;
   placed.set(element, next);
@@ -102,11 +103,12 @@ export function useScene(isDevice: (kind: string) => boolean): Scene {
   const connections = useTopology((state) => state.connections);
   const owners = useTopology((state) => state.owners);
   const jobs = useTopology((state) => state.jobs);
+  const found = useUnplaced((state) => state.places);
   const job = useMemo(() => runningJob(jobs), [jobs]);
   const shownElements = useMemo(() => {
     let index = 0;
     return new Map([...elements.values()].map((element) => [element.id, placedOf(element, index++, job)]));
-  }, [elements, job]);
+  }, [elements, job, found]);
   return useMemo(() => {
     const numbers = segments(elements, connections, owners, isDevice);
     const pairs = new Map<string, number>();

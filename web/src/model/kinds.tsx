@@ -4,8 +4,6 @@ import {
   IconRouter, IconServer2, IconShieldLock, IconTerminal2, IconTopologyStar3, type Icon,
 } from "@tabler/icons-react";
 
-import type { Element } from "./types";
-
 interface Look {
   icon: Icon;
   /** Colour of the technology. */
@@ -36,7 +34,7 @@ export function lookOfKind(kind: string): Look {
 }
 
 /** The look of an element: a host that forwards is a router. */
-export function lookOf(element: Pick<Element, "kind" | "forwarding">): Look {
+export function lookOf(element: { kind: string; forwarding?: boolean | null }): Look {
   return element.kind === "container" && element.forwarding ? ROUTER : lookOfKind(element.kind);
 }
 

@@ -103,7 +103,16 @@ function Archive({ element }: { element: Element }) {
 
 export default function Inside({ element }: { element: Element }) {
   const isLooking = useSession((session) => session.isLooking);
-  if (element.state === "created" || isLooking) return null;
+  if (element.state === "created") return null;
+  if (isLooking) {
+    return (
+      <Section title="Inside" id="inside">
+        <Text fz="xs" c="dimmed">
+          A link to look on shows the network, not what is inside its elements: console, files and usage need an account with the role “user”.
+        </Text>
+      </Section>
+    );
+  }
   const runs = element.state === "started";
   return (
     <>

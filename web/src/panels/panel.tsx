@@ -1,16 +1,17 @@
 // Beside the canvas: what is selected, else the topology.
-import { ActionIcon, Button, Group, NumberInput, Stack, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Stack, Text, TextInput, Tooltip } from "@mantine/core";
 import {
   IconArrowsHorizontal, IconArrowsVertical, IconCircleDashed, IconCopy, IconFrame, IconLayoutAlignCenter, IconLayoutAlignMiddle, IconPlayerPlayFilled, IconPlayerStopFilled,
   IconSitemap, IconTrash,
 } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useDeferredValue, useEffect, useState } from "react";
 
 import { copySelection, removeSelected, run, whyNot } from "../editor/actions";
 import { addGroup } from "../editor/decorations";
 import { useEditable } from "../editor/editable";
 import { align, type Alignment, arrange } from "../editor/layout";
 import { PRESETS } from "../model/presets";
+import type { Topology } from "../model/types";
 import { act, change } from "../store/edits";
 import { useTopology } from "../store/topology";
 import { setView } from "../store/view";
@@ -21,16 +22,20 @@ import { Section } from "./section";
 
 export function Panel() {
   const editable = useEditable();
-  const selection = useTopology((state) => state.selection);
+  // A panel takes longer to make than a frame lasts: the canvas goes first.
+  const newest = useTopology((state) => state.selection);
+  const selection = useDeferredValue(newest);
   const only = selection.size === 1 ? [...selection][0]! : "";
   const element = useTopology((state) => state.elements.get(only));
   const connection = useTopology((state) => state.connections.get(only));
   return (
     <aside className="panel" aria-label="Properties">
-      {element ? <ElementPanel key={element.id} element={element} editable={editable} />
-        : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
-        : selection.size > 1 ? <ManyPanel ids={[...selection]} editable={editable} />
-        : <TopologyPanel editable={editable} />}
+      <div role="group" aria-label="What is selected" aria-disabled={selection !== newest || undefined} inert={selection !== newest}>
+        {element ? <ElementPanel key={element.id} element={element} editable={editable} />
+          : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
+          : selection.size > 1 ? <ManyPanel ids={[...selection]} editable={editable} />
+          : <TopologyPanel editable={editable} />}
+      </div>
     </aside>
   );
 }
@@ -96,8 +101,6 @@ function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
 
 function TopologyPanel({ editable }: { editable: boolean }) {
   const { topology, elements, connections } = useTopology();
-  const [seed, setSeed] = useState<number | string>("");
-  useEffect(() => setSeed(topology?.seed ?? ""), [topology?.seed]);
   if (!topology) return null;
   const running = [...elements.values()].filter((element) => element.state === "started").length;
   const failing = [...elements.values()].filter((element) => element.error);
@@ -135,11 +138,27 @@ function TopologyPanel({ editable }: { editable: boolean }) {
         </Stack>
       </Section>
       <Section title="Randomness" id="seed">
-        <NumberInput
-          size="xs" label="Seed" description="The same seed gives the same losses and jitter again" value={seed} disabled={!editable} allowDecimal={false} allowNegative={false} hideControls
-          onChange={setSeed} onBlur={() => { if (typeof seed === "number" && seed !== topology.seed) run(() => change("topology", topology.id, { seed }, "seed")); }}
-        />
+        <Seed topology={topology} editable={editable} />
       </Section>
     </>
+  );
+}
+
+const SEED_MAX = 2n ** 64n - 1n;
+
+/** The seed as text: it may be larger than a number of a page can tell. */
+function Seed({ topology, editable }: { topology: Topology; editable: boolean }) {
+  const shown = String(topology.seed);
+  const [text, setText] = useState(shown);
+  useEffect(() => setText(shown), [shown]);
+  const wrong = /^\d{1,20}$/.test(text) && BigInt(text) <= SEED_MAX ? null : `Write a whole number up to ${SEED_MAX}`;
+  const done = () => {
+    if (wrong === null && text !== shown) run(() => change("topology", topology.id, { seed: text }, "seed"));
+  };
+  return (
+    <TextInput
+      size="xs" label="Seed" description="The same seed gives the same losses and jitter again" inputMode="numeric" value={text} disabled={!editable} error={wrong}
+      onChange={(event) => setText(event.currentTarget.value.trim())} onBlur={done} onKeyDown={(event) => { if (event.key === "Enter") done(); }}
+    />
   );
 }

@@ -1,12 +1,14 @@
 // Everything a user can change, each with its way back.
 import { answer, api, Refusal } from "../api/client";
 import { inverse } from "../model/link";
-import { kept, type Point } from "../model/place";
+import { kept, ownPlace, type Point } from "../model/place";
 import type { Connection, Direction, Element, Interface, Job, LinkPatch } from "../model/types";
+import { newElements, showing } from "./arriving";
 import { nowId, remember } from "./history";
 import { each, type ObjectKind, postConnection, postElement, refetchElement, send } from "./send";
 import { copyOf, restore } from "./snapshot";
 import { current, drop, overlayMany, type Patch, put, reload, select, settle } from "./topology";
+import { shownPlaces } from "./unplaced";
 
 interface Object_ {
   client?: Record<string, unknown>;
@@ -53,14 +55,21 @@ export function changeLink(id: string, directions: Direction[], patch: LinkPatch
   return change("connection", id, body, "change of the link", key);
 }
 
-/** Moves elements to places in pixels. */
-export async function move(places: ReadonlyMap<string, Point>): Promise<void> {
+/** Where elements are shown that keep no place. */
+function unkept(): [string, Point][] {
+  const { elements } = current();
+  return [...shownPlaces()].filter(([id]) => ownPlace(elements.get(id)!) === null);
+}
+
+/** Moves elements to places in pixels. With the first move all others keep the places that they are shown at. */
+export async function move(moved: ReadonlyMap<string, Point>): Promise<void> {
   const state = current();
+  const places = new Map([...unkept(), ...moved]);
   const back = new Map<string, Point | null>();
   for (const id of places.keys()) back.set(id, (state.elements.get(id)?.client?.["_pos"] as Point | undefined) ?? null);
   const to = new Map([...places].map(([id, point]) => [id, kept(point)]));
   const run = (all: ReadonlyMap<string, Point | null>) => () => arrangeNow(new Map([...all].map(([id, pos]) => [nowId(id), pos])));
-  remember({ label: places.size === 1 ? "move" : `move of ${places.size} elements`, undo: run(back), redo: run(to) });
+  remember({ label: moved.size === 1 ? "move" : `move of ${moved.size} elements`, undo: run(back), redo: run(to) });
   await run(to)();
 }
 
@@ -88,9 +97,10 @@ export function freeName(base: string, taken: ReadonlySet<string>): string {
   }
 }
 
-/** Names of the elements, in lower case. */
+/** Names of the elements, in lower case; those that are being made have theirs already. */
 export function takenNames(): Set<string> {
-  return new Set([...current().elements.values()].map((element) => element.name.toLowerCase()));
+  const all = [...current().elements.values(), ...newElements()];
+  return new Set(all.map((element) => element.name.toLowerCase()));
 }
 
 /** Adds an element at a place. */
@@ -99,7 +109,8 @@ export async function addElement(kind: string, point: Point, attributes: Patch):
   const base = String(attributes["name"] ?? kind);
   const names = takenNames();
   const name = freeName(base, names);
-  const element = await postElement({ topology, kind, _pos: kept(point), ...attributes, name });
+  const shown = { kind, name, forwarding: attributes["forwarding"] === true, at: point };
+  const element = await showing(shown, () => postElement({ topology, kind, _pos: kept(point), ...attributes, name }));
   rememberMade([element.id], `adding ${element.name}`);
   select([element.id]);
   return element;
@@ -121,7 +132,8 @@ export function rememberMade(ids: string[], label: string): void {
 /** Joins two ends (ids of elements or interfaces). Interfaces and addresses appear by themselves. */
 export async function connect(a: string, b: string): Promise<Connection> {
   const before = current().owners;
-  const connection = await postConnection({ topology: current().id, ends: [a, b] });
+  const [from, to] = ownersOfEnds([a, b]);
+  const connection = await showing({ from: from ?? a, to: to ?? b }, () => postConnection({ topology: current().id, ends: [a, b] }));
   // At once: what is edited while the ends are read comes after it.
   rememberMade([...connection.interfaces.filter((end) => !before.has(end)), connection.id], "connection");
   await Promise.all(ownersOfEnds([a, b]).map(refetchElement));

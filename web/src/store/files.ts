@@ -64,8 +64,7 @@ export async function exportText(id: string, format: "yaml" | "json"): Promise<s
 
 /** Makes a second topology like this one and answers its id. */
 export async function clone(id: string, name: string): Promise<string> {
-  const file = JSON.parse(await exportText(id, "json")) as Record<string, unknown>;
-  return importText(JSON.stringify({ ...file, name }));
+  return importText(await exportText(id, "yaml"), name);
 }
 
 /** Makes an empty topology and answers its id. */

@@ -2,6 +2,7 @@
 import { notifications } from "@mantine/notifications";
 
 import { answer, api, refusal, words } from "../api/client";
+import { patchText } from "../api/exact";
 import type { Connection, Element, Interface, LinkPatch, Topology } from "../model/types";
 import { current, overlay, type Patch, put, reload, settle, useTopology } from "./topology";
 
@@ -36,7 +37,7 @@ async function patchCall(kind: ObjectKind, id: string, body: Patch): Promise<voi
   } else if (kind === "interface") {
     await answer<Interface>(api.PATCH("/api/v1/interfaces/{id}", options));
   } else {
-    const topology = await answer<Topology>(api.PATCH("/api/v1/topologies/{id}", options));
+    const topology = await answer<Topology>(api.PATCH("/api/v1/topologies/{id}", { ...options, bodySerializer: patchText }));
     useTopology.setState({ topology });
   }
 }

@@ -1,9 +1,10 @@
 // Copies of elements and connections as plain data: for the clipboard, and to make again what was removed.
-import { kept, PAGE, type Point } from "../model/place";
+import { kept, type Point } from "../model/place";
 import type { Connection, Element, Interface } from "../model/types";
 import { nowId, renamed } from "./history";
 import { each, postConnection, postElement, postInterface, refetchElement } from "./send";
 import { current, type Patch } from "./topology";
+import { shownPlace } from "./unplaced";
 
 /** An interface of an element that is not copied itself. */
 interface Port {
@@ -87,10 +88,9 @@ export async function paste(copy: Copy, offset: Point, nameFor: (old: string) =>
   const made: string[] = [];
   const names = new Map(copy.elements.map((old) => [old.id, nameFor(old.name)]));
   await each(copy.elements, async (old) => {
-    const pos = old.client?.["_pos"] as Point | undefined;
-    const moved = pos ? kept({ x: pos.x * PAGE.x + offset.x, y: pos.y * PAGE.y + offset.y }) : undefined;
-    const place = moved ? { _pos: moved } : {};
-    const element = await postElement({ topology, ...attributes(old), ...place, name: names.get(old.id) });
+    const place = shownPlace(old, 0);
+    const _pos = kept({ x: place.x + offset.x, y: place.y + offset.y });
+    const element = await postElement({ topology, ...attributes(old), _pos, name: names.get(old.id) });
     made.push(element.id);
     // Cards and addresses are new: two of one address cannot be in one network.
     for (const item of old.interfaces) {

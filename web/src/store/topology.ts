@@ -3,6 +3,7 @@
 import { create } from "zustand";
 
 import { answer, api, words } from "../api/client";
+import { exactSeeds } from "../api/exact";
 import { follow } from "../api/stream";
 import { patched } from "../model/link";
 import type { ChangeEvent, Connection, Element, Graph, Interface, Job, LinkPatch, Topology } from "../model/types";
@@ -282,7 +283,7 @@ export function open(id: string, onPresence?: (data: string) => void): () => voi
         return;
       }
       if (event !== "message") return;
-      const change = JSON.parse(data) as ChangeEvent;
+      const change = JSON.parse(exactSeeds(data)) as ChangeEvent;
       seen = true;
       if (change.topology === id) receive(change);
     },

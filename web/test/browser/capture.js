@@ -1,22 +1,12 @@
 // Frames of a connection in the browser: live, filtered, in detail, recorded and downloaded.
 import { readFileSync } from "node:fs";
 
-import { enter, graph, importText, must, test, type, until } from "./lab.js";
-
-const TOPOLOGY = `
-tomato: 1
-name: frames
-elements:
-  alice: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.1/24]}}, _pos: {x: 0.2, y: 0.3}}
-  bob: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.2/24]}}, _pos: {x: 0.5, y: 0.3}}
-connections:
-  wire: {between: ["alice:eth0", "bob:eth0"]}
-`;
+import { enter, graph, importText, must, pair, test, type, until } from "./lab.js";
 
 await test("capture", async (browser) => {
   // The refused filter is told by a status, which the browser reports.
   const page = await enter(browser, { allowed: [/status of 400 .*capture\/filter/] });
-  await importText(page, TOPOLOGY);
+  await importText(page, pair("frames"));
   await page.getByRole("button", { name: "Start" }).first().click();
   await until("both to run", async () => (await page.locator(".tile-started").count()) === 2, 60);
   await page.locator(".react-flow__node").first().dblclick();

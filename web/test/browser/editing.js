@@ -1,5 +1,5 @@
 // Every edit by hand, taken back and done again: what the server has tells whether it held.
-import { add, create, drag, enter, graph, must, test, tile, until } from "./lab.js";
+import { add, create, drag, enter, graph, importText, must, test, tile, until } from "./lab.js";
 
 /** What undo must bring back: everything but revisions, ids and times. */
 async function shape(page) {
@@ -155,6 +155,48 @@ async function menus(page) {
   must(box.x > 172 && box.x < 940 && box.y > 52 && box.y < 720, "it is in sight");
 }
 
+const UNPLACED = `
+tomato: 1
+name: by hand
+seed: 18446744073709551615
+elements:
+  core: {kind: switch}
+  floor1: {kind: switch}
+  floor2: {kind: switch}
+${[1, 2, 3, 4, 5].map((number) => `  pc${number}: {kind: container, template: busybox}`).join("\n")}
+connections:
+  a: {between: [floor1, core]}
+  b: {between: [core, floor2]}
+${[1, 2, 3, 4, 5].map((number) => `  c${number}: {between: [pc${number}, floor${1 + (number % 2)}]}`).join("\n")}
+`;
+
+const kept = async (page) => (await graph(page)).elements.filter((element) => element.client?._pos).length;
+
+/** A file without places is shown in layers; the places are kept with the first move. A seed of 64 bits stays as it is. */
+async function unplaced(page) {
+  await importText(page, UNPLACED);
+  await page.locator(".canvas:not(.is-arranging)").waitFor();
+  const y = async (name) => Math.round((await tile(page, name).boundingBox()).y);
+  const [core, floor, other, pc] = [await y("core"), await y("floor1"), await y("floor2"), await y("pc1")];
+  must(core < floor && floor === other && floor < pc, `the core is above the floors, those above the hosts: ${[core, floor, other, pc]}`);
+  must((await kept(page)) === 0, "looking keeps nothing");
+  must(await page.getByRole("button", { name: "Nothing to undo" }).isDisabled(), "nor can it be undone");
+  const seed = page.getByRole("textbox", { name: "Seed" });
+  must((await seed.inputValue()) === "18446744073709551615", "the seed is shown as it is");
+  await seed.fill("18446744073709551614");
+  await seed.press("Enter");
+  const file = () => page.evaluate(async () => (await fetch(`/api/v1${location.pathname}/export?format=yaml`)).text());
+  await until("the seed to be kept as it is", async () => (await file()).includes("18446744073709551614"));
+  await tile(page, "pc1").focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowRight");
+  await until("all places to be kept", async () => (await kept(page)) === 8);
+  must((await y("core")) === core, "what was not moved stays");
+  await page.getByRole("button", { name: /^Undo/ }).click();
+  await until("no place to be kept", async () => (await kept(page)) === 0);
+  must((await y("pc1")) === pc && (await y("core")) === core, "they are shown as before");
+}
+
 await test("editing", async (browser) => {
   const page = await enter(browser);
   await create(page, "edits");
@@ -173,4 +215,5 @@ await test("editing", async (browser) => {
   await connections(page);
   await many(page);
   await menus(page);
+  await unplaced(page);
 });

@@ -4,17 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { enter, graph, importText, must, test, tile, until } from "./lab.js";
-
-const TOPOLOGY = `
-tomato: 1
-name: element
-elements:
-  alice: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.1/24]}}, _pos: {x: 0.2, y: 0.3}}
-  bob: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.2/24]}}, _pos: {x: 0.5, y: 0.3}}
-connections:
-  wire: {between: ["alice:eth0", "bob:eth0"]}
-`;
+import { enter, graph, importText, must, pair, test, tile, until } from "./lab.js";
 
 const SCRIPT = `#!/bin/sh
 echo counting
@@ -76,7 +66,7 @@ await test("element", async (browser) => {
   const folder = mkdtempSync(join(tmpdir(), "tomato-browser-"));
   try {
     const page = await enter(browser, { allowed: [/status of 400 .*interfaces/] });
-    await importText(page, TOPOLOGY);
+    await importText(page, pair("element"));
     await form(page);
     await page.getByRole("button", { name: "Start" }).first().click();
     await until("both to run", async () => (await page.locator(".tile-started").count()) === 2, 60);

@@ -131,6 +131,17 @@ export async function type(page, line) {
   await page.keyboard.press("Enter");
 }
 
+/** Two hosts on one line, as a file. */
+export const pair = (name) => `
+tomato: 1
+name: ${name}
+elements:
+  alice: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.1/24]}}, _pos: {x: 0.2, y: 0.3}}
+  bob: {kind: container, template: busybox, interfaces: {eth0: {addresses: [10.0.0.2/24]}}, _pos: {x: 0.5, y: 0.3}}
+connections:
+  wire: {between: ["alice:eth0", "bob:eth0"]}
+`;
+
 /** Opens a topology made from a file's text. */
 export async function importText(page, text) {
   const { topology } = await call(page, "POST", "/topologies/import", text);

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { delayCurve } from "../../src/model/distribution";
 import { distance, lineBetween, pointAt } from "../../src/model/geometry";
 import { inverse, isImpaired, label, width } from "../../src/model/link";
-import { kept, PAGE, placeOf } from "../../src/model/place";
+import { hanging } from "../../src/model/hanging";
+import { kept, ownPlace, PAGE } from "../../src/model/place";
 import { PRESETS } from "../../src/model/presets";
 import { segments } from "../../src/model/segments";
 import type { Connection, Element } from "../../src/model/types";
@@ -52,9 +53,16 @@ test("every preset can be read by the interface", () => {
 
 test("places go to the topology and back", () => {
   const pos = kept({ x: 300, y: 150 });
-  expect(placeOf({ client: { _pos: pos } } as never, 0)).toEqual({ x: 300, y: 150 });
+  expect(ownPlace({ client: { _pos: pos } } as never)).toEqual({ x: 300, y: 150 });
   expect(pos.x).toBeCloseTo(300 / PAGE.x, 5);
-  expect(placeOf({ client: { _pos: { x: "<b>" } } } as never, 1).x).toBeTypeOf("number");
+  expect(ownPlace({ client: { _pos: { x: "<b>" } } } as never)).toBeNull();
+});
+
+test("a network hangs from the middle of its longest way", () => {
+  const links = [["a", "left"], ["left", "core"], ["right", "core"], ["b", "right"], ["c", "right"], ["d", "right"], ["alone", "other"]] as [string, string][];
+  const all = hanging(["a", "b", "c", "d", "left", "right", "core", "alone", "other"], links);
+  expect(all.slice(0, 6)).toEqual([["left", "a"], ["core", "left"], ["core", "right"], ["right", "b"], ["right", "c"], ["right", "d"]]);
+  expect(all[6]!.toSorted()).toEqual(["alone", "other"]);
 });
 
 test("lines between the same two bow apart", () => {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 
+import { exactSeeds, patchText } from "../../src/api/exact";
 import { Parser } from "../../src/api/stream";
 import { clear, rates, take } from "../../src/store/traffic";
 import { clearHistory, nowId, redo, remember, renamed, undo, useHistory } from "../../src/store/history";
@@ -72,4 +73,15 @@ test("rates are evened out, kept while nothing new is told, and gone when nothin
   expect(rates.get("a")![0].bits).toBeGreaterThan(0);
   for (let message = 0; message < 60; message += 1) take({ connections: {} });
   expect(rates.has("a")).toBe(false);
+});
+
+test("a seed of 64 bits comes and goes without loss", () => {
+  const told = '{"topology":{"name":"\\"seed\\":18446744073709551615,","seed":18446744073709551615,"client":{}},"n":{"seed":7}}';
+  const read = JSON.parse(exactSeeds(told)) as { topology: { name: string; seed: string }; n: { seed: number } };
+  expect(read.topology).toMatchObject({ name: '"seed":18446744073709551615,', seed: "18446744073709551615" });
+  expect(read.n.seed).toBe(7);
+  expect(patchText({ seed: "18446744073709551615" })).toBe('{"seed":18446744073709551615}');
+  expect(patchText({ name: "a", seed: "7" })).toBe('{"seed":7,"name":"a"}');
+  expect(patchText({ name: "a" })).toBe('{"name":"a"}');
+  expect(patchText({ seed: "7}" })).toBe('{"seed":"7}"}');
 });

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tomato_api::account::{Account, AccountCreate, AccountPatch, AccountRegister, FlagInfo};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::flag::Flag;
+use tomato_model::graph::Graph;
 use tomato_model::limits::CLIENT_BYTES_MAX;
 use tomato_model::role::Role;
 use tomato_store::{SqliteStore, Store, StoreError, TokenKind};
@@ -374,7 +375,7 @@ impl App {
     async fn strip_roles(&self, name: &str) -> Answer<()> {
         for (_, slot) in self.all_slots() {
             let mut state = slot.state.lock().await;
-            let mut graph = state.graph.clone();
+            let mut graph = Graph::clone(&state.graph);
             if !state.is_gone && graph.topology.roles.remove(name).is_some() {
                 graph.topology.revision += 1;
                 self.commit(&mut state, graph, Extra::default()).await?;

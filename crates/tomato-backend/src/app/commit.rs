@@ -3,7 +3,7 @@
 //! Invariant: nothing is seen that is not stored. The rows written are those that differ, each compared with its revision.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ use tomato_api::job::Job;
 use tomato_api::request::{Event, EventChange, EventObject};
 use tomato_model::edit::EditError;
 use tomato_model::graph::{Graph, ModelError};
-use tomato_model::id::TopologyId;
+use tomato_model::id::{InterfaceId, TopologyId};
+use tomato_model::topology::Element;
 use tomato_store::{Batch, Delete, EntityKind, NewEvent, Put, Store, StoreError};
 
 use crate::app::slot::{State, TopologyRow};
@@ -36,6 +37,8 @@ struct Changes {
     events: Vec<Event>,
     /// Who may still see what is about to be gone.
     seen_by: Vec<String>,
+    /// An object came or went, so that the index of objects changes.
+    is_indexed_anew: bool,
 }
 
 /// An event as it is stored.
@@ -67,6 +70,7 @@ impl Changes {
             batch: Batch::default(),
             events: Vec::new(),
             seen_by: Vec::new(),
+            is_indexed_anew: false,
         }
     }
 
@@ -106,17 +110,18 @@ impl Changes {
     }
 
     fn delete(&mut self, kind: EntityKind, object: EventObject, id: &str, revision: u64) {
+        self.is_indexed_anew = true;
         self.batch.deletes.push(Delete { kind, id: id.to_owned(), expected: Some(revision) });
         self.event(object, EventChange::Remove, id, Value::Null);
     }
 
     fn elements(&mut self, old: &Graph, new: &Graph) -> Answer<()> {
-        let known = by_id(&old.elements, |element| &element.id);
-        for element in &new.elements {
-            let before = known.get(&element.id).copied();
-            if before == Some(element) {
-                continue;
-            }
+        let (changed, gone) = compared(&old.elements, &new.elements, |element| &element.id);
+        for (before, element) in changed {
+            let ids = |element: &Element| -> Vec<InterfaceId> {
+                element.interfaces.iter().map(|interface| interface.id.clone()).collect()
+            };
+            self.is_indexed_anew |= before.map(ids) != Some(ids(element));
             self.put_with_event(&Write {
                 kind: EntityKind::Element,
                 object: EventObject::Element,
@@ -126,20 +131,16 @@ impl Changes {
                 value: element,
             })?;
         }
-        let kept = by_id(&new.elements, |element| &element.id);
-        for gone in old.elements.iter().filter(|e| !kept.contains_key(&e.id)) {
+        for gone in gone {
             self.delete(EntityKind::Element, EventObject::Element, gone.id.as_str(), gone.revision);
         }
         Ok(())
     }
 
     fn connections(&mut self, old: &Graph, new: &Graph) -> Answer<()> {
-        let known = by_id(&old.connections, |connection| &connection.id);
-        for connection in &new.connections {
-            let before = known.get(&connection.id).copied();
-            if before == Some(connection) {
-                continue;
-            }
+        let (changed, gone) = compared(&old.connections, &new.connections, |c| &c.id);
+        for (before, connection) in changed {
+            self.is_indexed_anew |= before.is_none();
             self.put_with_event(&Write {
                 kind: EntityKind::Connection,
                 object: EventObject::Connection,
@@ -149,8 +150,7 @@ impl Changes {
                 value: connection,
             })?;
         }
-        let kept = by_id(&new.connections, |connection| &connection.id);
-        for gone in old.connections.iter().filter(|c| !kept.contains_key(&c.id)) {
+        for gone in gone {
             self.delete(
                 EntityKind::Connection,
                 EventObject::Connection,
@@ -192,9 +192,27 @@ impl Changes {
     }
 }
 
-/// Things by their ids, so that comparing many with many takes no time to speak of.
-fn by_id<T, I: Ord>(things: &[T], id: impl Fn(&T) -> &I) -> BTreeMap<&I, &T> {
-    things.iter().map(|thing| (id(thing), thing)).collect()
+/// What is new or another than before, with what it was; and what is gone.
+type Compared<'a, T> = (Vec<(Option<&'a T>, &'a T)>, Vec<&'a T>);
+
+/// Compares many things with many by their ids. Mostly the same ones stand in the same places.
+fn compared<'a, T: PartialEq, I: Ord>(
+    old: &'a [T],
+    new: &'a [T],
+    id: impl Fn(&T) -> &I,
+) -> Compared<'a, T> {
+    let same = std::iter::zip(old, new).take_while(|(old, new)| id(old) == id(new)).count();
+    let pairs = std::iter::zip(&old[..same], &new[..same]);
+    let mut changed: Vec<_> =
+        pairs.filter(|(old, new)| old != new).map(|(old, new)| (Some(old), new)).collect();
+    let mut rest: BTreeMap<&I, &T> = old[same..].iter().map(|thing| (id(thing), thing)).collect();
+    for thing in &new[same..] {
+        let before = rest.remove(id(thing));
+        if before != Some(thing) {
+            changed.push((before, thing));
+        }
+    }
+    (changed, rest.into_values().collect())
 }
 
 impl App {
@@ -203,26 +221,29 @@ impl App {
         if !extra.is_observation {
             graph.validate().map_err(|errors| invalid(&errors))?;
         }
-        if graph == state.graph && extra.job.is_none() {
-            return Ok(());
-        }
         let generation = if extra.is_observation { state.generation } else { state.generation + 1 };
         let mut changes = Changes::new(graph.topology.id.clone());
         changes.elements(&state.graph, &graph)?;
         changes.connections(&state.graph, &graph)?;
+        let is_same = changes.events.is_empty() && graph.topology == state.graph.topology;
+        if is_same && extra.job.is_none() {
+            return Ok(());
+        }
         if generation != state.generation || graph.topology != state.graph.topology {
             changes.topology(Some(&state.graph), &graph, generation)?;
         }
         if let Some(job) = &extra.job {
             changes.job(job, true)?;
         }
+        changes.batch.is_recoverable = extra.is_observation;
+        let is_indexed_anew = changes.is_indexed_anew;
         let events = self.write(changes).await?;
-        {
+        if is_indexed_anew {
             let mut slots = self.inner.slots.write().unwrap_or_else(PoisonError::into_inner);
             slots.unindex(&state.graph);
             slots.index(&graph);
         }
-        state.graph = graph;
+        state.graph = Arc::new(graph);
         state.generation = generation;
         self.publish(events);
         if !extra.is_observation {

@@ -98,7 +98,7 @@ impl App {
         let templates = self.template_list().await.ok();
         let known = Known {
             templates: templates.map(|list| list.into_iter().map(|info| info.name).collect()),
-            profiles: Some(self.profiles().into_keys().collect()),
+            profiles: Some(self.profiles().keys().cloned().collect()),
         };
         let made = original::import::import(data, &caller.account, &known, &mut SystemIds)
             .map_err(original_error)?;
@@ -157,7 +157,8 @@ impl App {
             Ok(plan)
         };
         if mode.dry_run {
-            let plan = make(&self.view(caller, Part::Topology(&id), Role::Manager).await?)?;
+            let graph = self.view(caller, Part::Topology(&id), Role::Manager).await?;
+            let plan = make(&graph)?;
             return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan), original: None });
         }
         let steps = self

@@ -31,6 +31,11 @@ impl JobHandle {
         self.job.borrow().clone()
     }
 
+    /// What `get` finds in it now.
+    pub(crate) fn read<T>(&self, get: impl FnOnce(&Job) -> T) -> T {
+        get(&self.job.borrow())
+    }
+
     /// Changes it for all who follow.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Job)) {
         self.job.send_modify(change);

@@ -1,7 +1,10 @@
 //! Takes over what a host reports.
 
+use std::collections::BTreeSet;
+
 use tomato_api::host::{ObservedTopology, WantedTopology};
-use tomato_model::id::TopologyId;
+use tomato_model::graph::Graph;
+use tomato_model::id::{ConnectionId, TopologyId};
 use tomato_model::lifecycle::State;
 
 use crate::app::commit::Extra;
@@ -16,9 +19,10 @@ impl App {
         if state.is_gone {
             return Ok(false);
         }
-        let mut graph = state.graph.clone();
+        let mut graph = Graph::clone(&state.graph);
+        let by_id = seen.by_id();
         for element in &mut graph.elements {
-            let now = seen.elements.iter().find(|e| e.id == element.id);
+            let now = by_id.get(&element.id).copied();
             element.state = now.map_or(State::Created, |e| e.state);
             element.notice = now.and_then(|e| e.notice.clone());
             if let Some(error) = now.and_then(|e| e.error.as_ref()) {
@@ -32,8 +36,9 @@ impl App {
                 element.error = None;
             }
         }
+        let passing: BTreeSet<&ConnectionId> = seen.connections.iter().collect();
         for connection in &mut graph.connections {
-            connection.started = seen.connections.contains(&connection.id);
+            connection.started = passing.contains(&connection.id);
             let hit = seen.outages.iter().filter(|o| o.connections.contains(&connection.id));
             let last = hit.map(|o| o.outage).max_by_key(|outage| outage.began_us);
             // told once: a host repeats what it has seen

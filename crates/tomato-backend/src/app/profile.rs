@@ -1,7 +1,7 @@
 //! Resource profiles: four that come with the product, and those of the administrators.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLockWriteGuard};
 
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
@@ -105,7 +105,7 @@ fn check_known(
 impl App {
     /// All profiles by name.
     pub fn profile_list(&self) -> Vec<Profile> {
-        self.profiles().into_values().collect()
+        self.profiles().values().cloned().collect()
     }
 
     /// Adds a profile.
@@ -164,10 +164,10 @@ impl App {
         // A topology under way is either seen below or finds the profile gone.
         let _creating = self.inner.imports.lock().await;
         let profile = self.own_profile(id)?;
-        self.profiles_kept().remove(&profile.name);
+        Arc::make_mut(&mut self.profiles_kept()).remove(&profile.name);
         let removed = self.profile_remove_unused(&profile).await;
         if removed.is_err() {
-            self.profiles_kept().insert(profile.name.clone(), profile);
+            Arc::make_mut(&mut self.profiles_kept()).insert(profile.name.clone(), profile);
         }
         removed
     }
@@ -197,12 +197,12 @@ impl App {
         self.inner.store.commit(batch).await.map(drop).map_err(store_error)
     }
 
-    fn profiles_kept(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Profile>> {
+    fn profiles_kept(&self) -> RwLockWriteGuard<'_, Arc<BTreeMap<String, Profile>>> {
         self.inner.profiles.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn own_profile(&self, id: &ProfileId) -> Answer<Profile> {
-        let profile = self.profiles().into_values().find(|p| p.id == *id);
+        let profile = self.profiles().values().find(|p| p.id == *id).cloned();
         let profile = profile.ok_or_else(|| not_found("profile", id.as_str()))?;
         if profile.builtin {
             let text =
@@ -229,7 +229,7 @@ impl App {
             .commit(Batch { puts: vec![put], ..Batch::default() })
             .await
             .map_err(store_error)?;
-        self.profiles_kept().insert(profile.name.clone(), profile.clone());
+        Arc::make_mut(&mut self.profiles_kept()).insert(profile.name.clone(), profile.clone());
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: one failing element never aborts the others. A job that ends leaves no element wanted otherwise than observed
 //! but those that another call has changed meanwhile. Order between elements is the host's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use tokio::sync::MutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ObservedElement, ObservedTopology};
 use tomato_api::job::{Job, JobElement, JobState, Progress};
-use tomato_model::id::ElementId;
+use tomato_model::graph::Graph;
+use tomato_model::id::{ConnectionId, ElementId};
 use tomato_model::kind::Kind;
 use tomato_model::lifecycle::{Action, State};
 use tomato_model::topology::Element;
@@ -58,7 +59,7 @@ impl App {
         chosen: Vec<ElementId>,
     ) -> Answer<Job> {
         self.give_way(&state, action, &chosen)?;
-        let mut graph = state.graph.clone();
+        let mut graph = Graph::clone(&state.graph);
         let mut elements = BTreeMap::new();
         let profiles = self.profiles();
         for id in chosen {
@@ -212,20 +213,19 @@ impl App {
         let state = slot.state.lock().await;
         let job = handle.job();
         // an element with an error fails the job by itself
-        let runs = |id: &ElementId| {
-            let is_up = |e: &ObservedElement| e.state == State::Started && e.error.is_none();
-            seen.elements.iter().any(|e| e.id == *id && is_up(e))
-        };
+        let is_up = |e: &&ObservedElement| e.state == State::Started && e.error.is_none();
+        let by_id = seen.by_id();
+        let runs = |id: &ElementId| by_id.get(id).is_some_and(is_up);
+        let passing: BTreeSet<&ConnectionId> = seen.connections.iter().collect();
         let silent = state.graph.connections.iter().find(|c| {
-            let ends = state.graph.ends(c);
             c.connected
-                && ends.is_some_and(|ends| {
+                && !passing.contains(&c.id)
+                && state.graph.ends(c).is_some_and(|ends| {
                     ends.iter().all(|e| runs(&e.id))
                         && ends.iter().any(|e| {
                             job.elements.get(&e.id).is_some_and(|j| j.target == State::Started)
                         })
                 })
-                && !seen.connections.contains(&c.id)
         });
         let Some(silent) = silent else { return Looked::Over(None) };
         if wait.idle(seen.generation) < JOB_CONNECTION_WAIT {
@@ -245,7 +245,7 @@ impl App {
         failed: Option<ApiError>,
     ) -> Option<ApiError> {
         let mut state = slot.state.lock().await;
-        let mut graph = state.graph.clone();
+        let mut graph = Graph::clone(&state.graph);
         let mut first = failed.clone();
         for (id, part) in handle.job().elements {
             let is_reached = part.state == part.target;
@@ -292,8 +292,8 @@ impl App {
 fn unsettled(handle: &JobHandle, wait: &mut Wait, seen: &ObservedTopology) -> Looked {
     let is_at_work = seen.elements.iter().any(|e| e.doing.is_some());
     let is_reached = |part: &JobElement| part.state == part.target || part.error.is_some();
-    if is_at_work || seen.wire_instance.is_some() || !handle.job().elements.values().all(is_reached)
-    {
+    let is_reached = handle.read(|job| job.elements.values().all(is_reached));
+    if is_at_work || seen.wire_instance.is_some() || !is_reached {
         wait.settled = None;
         return Looked::Waiting;
     }
@@ -341,8 +341,9 @@ fn progress(elements: &BTreeMap<ElementId, JobElement>) -> Progress {
 /// Writes an observation into the job.
 fn take_over(job: &mut Job, seen: &ObservedTopology) {
     let mut lines = Vec::new();
+    let by_id = seen.by_id();
     for (id, part) in &mut job.elements {
-        let now = seen.elements.iter().find(|e| e.id == *id);
+        let now = by_id.get(id).copied();
         let state = now.map_or(State::Created, |e| e.state);
         let doing = now.and_then(|e| e.doing.clone());
         // What no host was asked for stays refused.

@@ -32,7 +32,7 @@ pub(crate) struct TopologyRow {
 #[derive(Debug)]
 pub(crate) struct State {
     /// The topology with everything in it.
-    pub(crate) graph: Graph,
+    pub(crate) graph: Arc<Graph>,
     /// Generation of the wanted state.
     pub(crate) generation: u64,
     /// It was removed while someone waited for the lock.
@@ -97,7 +97,7 @@ impl Slots {
     pub(crate) fn insert(&mut self, graph: Graph, generation: u64) {
         self.index(&graph);
         let id = graph.topology.id.clone();
-        let state = Mutex::new(State { graph, generation, is_gone: false });
+        let state = Mutex::new(State { graph: Arc::new(graph), generation, is_gone: false });
         let (observed, refused) = (watch::Sender::new(None), std::sync::Mutex::default());
         self.topologies.insert(id, Arc::new(Slot { state, observed, refused }));
     }
@@ -203,21 +203,29 @@ impl App {
         topology.and_then(|t| slots.topologies.get(t)).cloned().ok_or_else(|| not_found(entity, id))
     }
 
-    /// Copies of all topologies.
-    pub(crate) async fn all_graphs(&self) -> Vec<Graph> {
+    /// All topologies as they are now.
+    pub(crate) async fn all_graphs(&self) -> Vec<Arc<Graph>> {
         let mut graphs = Vec::new();
         for (_, slot) in self.all_slots() {
             let state = slot.state.lock().await;
             if !state.is_gone {
-                graphs.push(state.graph.clone());
+                graphs.push(Arc::clone(&state.graph));
             }
         }
         graphs
     }
 
-    /// A copy of the graph that a part belongs to, if the caller has the role.
-    pub(crate) async fn view(&self, caller: &Caller, part: Part<'_>, role: Role) -> Answer<Graph> {
-        self.peek(caller, part, role, |graph| Ok(graph.clone())).await
+    /// The graph that a part belongs to as it is now, if the caller has the role.
+    pub(crate) async fn view(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+    ) -> Answer<Arc<Graph>> {
+        let slot = self.slot(part)?;
+        let state = slot.state.lock().await;
+        check(&state, caller, part, role)?;
+        Ok(Arc::clone(&state.graph))
     }
 
     /// What `get` finds in the graph that a part belongs to, if the caller has the role.
@@ -228,10 +236,7 @@ impl App {
         role: Role,
         get: impl FnOnce(&Graph) -> Answer<T>,
     ) -> Answer<T> {
-        let slot = self.slot(part)?;
-        let state = slot.state.lock().await;
-        check(&state, caller, part, role)?;
-        get(&state.graph)
+        get(&*self.view(caller, part, role).await?)
     }
 
     /// Runs `edit` on a copy of the graph under the topology's lock, checks the result, the profiles given too, and commits it.
@@ -248,7 +253,7 @@ impl App {
         let slot = self.slot(part)?;
         let mut state = slot.state.lock().await;
         check(&state, caller, part, role)?;
-        let mut graph = state.graph.clone();
+        let mut graph = Graph::clone(&state.graph);
         let value = edit(&mut graph)?;
         check_given(caller, &self.profiles(), Some(&state.graph), &graph)?;
         self.commit(&mut state, graph, crate::app::commit::Extra::default()).await?;
@@ -269,7 +274,10 @@ impl App {
     {
         let slot = self.slot(part)?;
         let profiles = self.profiles();
-        let wanted = |graph: &Graph| crate::wanted::wanted(graph, 0, &profiles);
+        let wanted = |graph: &Graph| {
+            let is_held = graph.elements.iter().any(|e| e.wanted != Life::Created);
+            is_held.then(|| crate::wanted::wanted(graph, 0, &profiles))
+        };
         let mut is_concerned = false;
         let edit = |graph: &mut Graph| {
             let before = wanted(graph);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tomato_api::account::{TimeoutSettings, TopologyRenew};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_model::graph::Graph;
 use tomato_model::id::TopologyId;
 use tomato_model::lifecycle::{Action, State as Life};
 use tomato_model::role::Role;
@@ -188,7 +189,7 @@ impl App {
         if state.is_gone || state.graph.topology.timeout != known {
             return Ok(());
         }
-        let mut graph = state.graph.clone();
+        let mut graph = Graph::clone(&state.graph);
         graph.topology.timeout = Some(next);
         graph.topology.revision += 1;
         self.commit(&mut state, graph, Extra::default()).await

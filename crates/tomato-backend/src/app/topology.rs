@@ -76,7 +76,7 @@ impl App {
     }
 
     /// A topology with everything in it.
-    pub async fn topology_info(&self, caller: &Caller, id: &TopologyId) -> Answer<Graph> {
+    pub async fn topology_info(&self, caller: &Caller, id: &TopologyId) -> Answer<Arc<Graph>> {
         self.view(caller, Part::Topology(id), Role::User).await
     }
 

@@ -2,35 +2,49 @@
 
 use std::convert::Infallible;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tomato_api::error::{ApiError, ErrorCode};
 
 use tomato_api::usage::Line;
 
-use crate::app::Answer;
 use crate::app::event::Followed;
+use crate::app::{Answer, internal};
 use crate::hostlink::ByteStream;
 use crate::http::status;
 
-/// Id or name of what an answer is about, beside it for the audit log.
+/// The JSON of an answer, beside it for the audit log.
 #[derive(Debug, Clone)]
-pub(crate) struct About(pub(crate) String);
+pub(crate) struct Shown(Bytes);
+
+impl Shown {
+    /// Id or name of what the answer is about.
+    pub(crate) fn about(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            id: Option<String>,
+            name: Option<String>,
+        }
+        let named: Named = serde_json::from_slice(&self.0).ok()?;
+        named.id.or(named.name)
+    }
+}
 
 /// A value as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
-    let value = json!(value);
-    let about = ["id", "name"].iter().find_map(|key| value.get(key)?.as_str().map(str::to_owned));
-    let mut response = axum::Json(value).into_response();
-    if let Some(about) = about {
-        response.extensions_mut().insert(About(about));
-    }
+    let bytes = match serde_json::to_vec(value) {
+        Ok(bytes) => Bytes::from(bytes),
+        Err(error) => return problem(&internal("writing an answer", &error)),
+    };
+    let headers = [(CONTENT_TYPE, "application/json")];
+    let mut response = (headers, bytes.clone()).into_response();
+    response.extensions_mut().insert(Shown(bytes));
     response
 }
 

@@ -16,7 +16,7 @@ use crate::app::import::{FileFormat, ImportMode};
 use crate::app::metrics;
 use crate::app::slot::Part;
 use crate::app::{Answer, App};
-use crate::http::answer::{About, applied, events, json, stream, text, traffic};
+use crate::http::answer::{Shown, applied, events, json, stream, text, traffic};
 use crate::http::call::Call;
 use crate::http::{cookie, nothing, socket};
 use crate::limits::{AUDIT_PAGE, TRAFFIC_DEFAULT_MS};
@@ -29,15 +29,21 @@ pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
     }
     let (mut caller, mut object) = (call.caller.clone(), call.object());
     let result = route(app, call).await;
-    let about = result.as_ref().ok().and_then(|r| r.extensions().get::<About>());
-    if let (true, Some(About(about))) = (object.is_empty(), about) {
-        object.clone_from(about);
+    if object.is_empty()
+        && let Some(about) = about(&result)
+    {
         if operation.name == "session_create" {
-            caller.account.clone_from(about);
+            caller.account.clone_from(&about);
         }
+        object = about;
     }
     app.audit(&caller, operation.name, &object, result.as_ref().map(drop)).await;
     result
+}
+
+/// Id or name of what an answer is about.
+fn about(result: &Answer<Response>) -> Option<String> {
+    result.as_ref().ok()?.extensions().get::<Shown>()?.about()
 }
 
 async fn route(app: &App, call: Call) -> Answer<Response> {
@@ -79,7 +85,7 @@ async fn topology(app: &App, call: Call) -> Answer<Response> {
     match call.operation.verb {
         "create" => Ok(json(&app.topology_create(&caller, call.json().await?).await?)),
         "list" => Ok(json(&app.topology_list(&caller).await?)),
-        "info" => Ok(json(&app.topology_info(&caller, &call.id()?).await?)),
+        "info" => Ok(json(app.topology_info(&caller, &call.id()?).await?.as_ref())),
         "modify" => {
             let (id, expected) = (call.id()?, call.if_match()?);
             Ok(json(&app.topology_modify(&caller, &id, call.json().await?, expected).await?))

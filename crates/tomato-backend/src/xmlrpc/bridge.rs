@@ -1,5 +1,7 @@
 //! The application as the translation sees it: operations go the way that REST calls go.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -55,7 +57,7 @@ pub(crate) async fn call(app: &App, caller: &Caller, ask: Ask<'_>) -> Answer<Jso
 }
 
 /// The topology in which something has this id, if the caller may see it.
-pub(crate) async fn graph_of(app: &App, caller: &Caller, id: &str) -> Answer<Graph> {
+pub(crate) async fn graph_of(app: &App, caller: &Caller, id: &str) -> Answer<Arc<Graph>> {
     let ids = Ids::new(id);
     for part in ids.parts() {
         match app.view(caller, part, Role::User).await {

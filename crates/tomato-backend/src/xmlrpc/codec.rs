@@ -4,6 +4,7 @@
 //! cannot carry are left out of strings. What comes in is bounded in bytes, nesting and values, and knows no entities but
 //! those of XML itself.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
 use serde_json::{Map, Value as Json};
@@ -75,13 +76,13 @@ fn put(value: &Json, out: &mut String) {
         Json::Bool(flag) => {
             out.push_str(if *flag { "<boolean>1</boolean>" } else { "<boolean>0</boolean>" });
         }
-        Json::Number(number) => match number.as_i64().map(i32::try_from) {
-            Some(Ok(small)) => out.push_str(&format!("<int>{small}</int>")),
-            _ => {
-                let double = number.as_f64().unwrap_or(f64::MAX);
-                out.push_str(&format!("<double>{double}</double>"));
-            }
-        },
+        Json::Number(number) => {
+            let written = match number.as_i64().map(i32::try_from) {
+                Some(Ok(small)) => write!(out, "<int>{small}</int>"),
+                _ => write!(out, "<double>{}</double>", number.as_f64().unwrap_or(f64::MAX)),
+            };
+            written.expect("a string takes all text");
+        }
         Json::String(text) => {
             out.push_str("<string>");
             escape(text, out);
@@ -111,6 +112,11 @@ fn put(value: &Json, out: &mut String) {
 
 /// `text` without the characters that XML 1.0 has no way to write. A carriage return would be read as a line feed.
 fn escape(text: &str, out: &mut String) {
+    let is_plain = |b: u8| b >= b' ' && b.is_ascii() && !matches!(b, b'&' | b'<' | b'>');
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        return;
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),

@@ -3,6 +3,8 @@
 //! Actions wait for their job and fault with its first error. Objects that exist but are not the caller's are `denied`, as the
 //! original answered.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
@@ -121,8 +123,9 @@ impl<'a> Session<'a> {
         ended(job, action)
     }
 
-    async fn graph(&self, id: &str) -> Result<Graph, ApiError> {
-        self.call("topology_info", &[id], json!({})).await
+    async fn graph(&self, id: &str) -> Result<Arc<Graph>, ApiError> {
+        let id = id.parse().map_err(|_malformed| crate::app::not_found("topology", id))?;
+        self.app.topology_info(self.caller, &id).await
     }
 
     /// The element or interface of that id.

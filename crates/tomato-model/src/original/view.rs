@@ -59,16 +59,17 @@ pub fn topology(graph: &Graph, full: bool) -> Json {
         .map(|item| if full { whole(item) } else { json!(item.id) })
         .collect();
     let state = graph.elements.iter().map(|element| element.state).max().unwrap_or(State::Created);
-    let base = json!({
+    let mut base = json!({
         "id": topology.id,
         "name": topology.name,
         "site": null,
         "timeout": null,
         "state_max": state,
         "permissions": topology.roles,
-        "elements": elements,
-        "connections": connections,
     });
+    // Not inside the macro, which would copy these trees.
+    base["elements"] = Json::Array(elements);
+    base["connections"] = Json::Array(connections);
     with_client(base, &topology.client)
 }
 

@@ -35,7 +35,7 @@ impl Session<'_> {
         let connection: Connection = self.call("connection_info", &[id], json!({})).await?;
         let graph = bridge::graph_of(self.app, self.caller, id).await?;
         let mut shown = view::connection(&graph, &connection);
-        self.place_on_host(&mut shown);
+        self.place_on_host([&mut shown]);
         let entry = self.app.net_capture(self.caller, &connection).await?;
         shown["capture_port"] = json!(entry.as_ref().map(|entry| entry.port));
         shown["capture_token"] = json!(entry.map(|entry| entry.token));

@@ -48,7 +48,7 @@ impl Session<'_> {
     async fn element_view(&self, id: &str) -> Result<Json, ApiError> {
         let found = self.find(id).await?;
         let mut shown = found.view();
-        self.place_on_host(&mut shown);
+        self.place_on_host([&mut shown]);
         if found.interface.is_none() && found.element.kind == Kind::Container {
             shown["rextfv_supported"] = json!(true);
             shown["rextfv_max_size"] = Json::Null;

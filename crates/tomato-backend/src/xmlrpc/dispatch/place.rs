@@ -211,19 +211,19 @@ impl Session<'_> {
         Ok(Json::Array(users))
     }
 
-    /// Tells of an element or connection that is on a host where that is.
-    pub(super) fn place_on_host(&self, shown: &mut Json) {
-        if shown["state"] == "created" {
-            return;
-        }
+    /// Tells of elements and connections that are on a host where that is.
+    pub(super) fn place_on_host<'b>(&self, shown: impl IntoIterator<Item = &'b mut Json>) {
         let Some(host) = host(self.app) else { return };
-        shown["host"] = host["name"].clone();
-        shown["host_info"] = json!({
+        let info = json!({
             "address": host["address"],
             "problems": [],
             "site": LOCAL_SITE,
             "fileserver_port": port(self.app),
         });
+        for item in shown.into_iter().filter(|item| item["state"] != "created") {
+            item["host"] = host["name"].clone();
+            item["host_info"] = info.clone();
+        }
     }
 }
 

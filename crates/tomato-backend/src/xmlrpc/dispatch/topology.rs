@@ -46,16 +46,15 @@ impl Session<'_> {
     }
 
     async fn shown(&self, id: &str, full: bool) -> Result<Json, ApiError> {
-        Ok(self.topology_view(&self.graph(id).await?, full))
+        let graph = self.graph(id).await?;
+        Ok(self.topology_view(&graph, full))
     }
 
     fn topology_view(&self, graph: &Graph, full: bool) -> Json {
         let mut shown = view::topology(graph, full);
         if full {
             for list in ["elements", "connections"] {
-                for item in shown[list].as_array_mut().into_iter().flatten() {
-                    self.place_on_host(item);
-                }
+                self.place_on_host(shown[list].as_array_mut().into_iter().flatten());
             }
         }
         shown["timeout"] = super::server::timeout(&graph.topology);
