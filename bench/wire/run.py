@@ -2,7 +2,7 @@
 """Measures the wire against a bare veth pair, interleaved.
 
     cargo build --release --manifest-path bench/wire/Cargo.toml
-    sudo bench/wire/run.py SLICE...        slices: tcp hops udp delay rate reno scale idle edits overload
+    sudo bench/wire/run.py SLICE...        slices: tcp packet hops udp delay rate reno scale edits overload
     sudo bench/wire/run.py table           what was measured so far, as the table of docs/wire.md
 
 Each slice takes at most 100 s and adds to bench/wire/results.json; in a slice every configuration runs once per
@@ -271,23 +271,21 @@ def slice_udp(args):
     with Namespaces("ab") as ns, Wire([f"{ns[0]}/eth0=a", f"{ns[1]}/eth0=b"]) as wire:
         for n, name in enumerate(ns):
             address(name, "eth0", n)
-        bare = subprocess.Popen([BENCH, "bare", f"{ns[0]}/bare", f"{ns[1]}/bare"], stdout=subprocess.PIPE, text=True)
-        bare.stdout.readline()
-        for n, name in enumerate(ns):
-            sh(f"ip netns exec {name} ip address add 10.7.0.{n + 1}/24 dev bare")
-            sh(f"ip netns exec {name} ip link set bare up")
-        for pid in (wire.wire.pid, bare.pid):
+        floors = {}
+        for subnet, word in ((7, "bare"), (6, "drop")):
+            floor = subprocess.Popen([BENCH, word, *(f"{name}/{word}" for name in ns)], stdout=subprocess.PIPE, text=True)
+            floor.stdout.readline()
+            floors[word] = (floor, f"10.{subnet}.0.1")
+            for n, name in enumerate(ns):
+                sh(f"ip netns exec {name} ip address add 10.{subnet}.0.{n + 1}/24 dev {word}")
+                sh(f"ip netns exec {name} ip link set {word} up")
+        for pid in (wire.wire.pid, *(floor.pid for floor, *_ in floors.values())):
             for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
                 os.sched_setaffinity(int(task.name), {1})
         os.sched_setaffinity(0, {0})
-        schedstat = pathlib.Path(f"/proc/{bare.pid}/schedstat")
         for _ in range(args.rounds or 5):
-            reach(ns[1], "10.7.0.1")
-            cpu = int(schedstat.read_text().split()[0])
-            seen = udp(ns[1], ns[0], "10.7.0.1", 3, 0)
-            cpu = (int(schedstat.read_text().split()[0]) - cpu) / 1e9
-            rows.append({"key": "udp bare copy", "cpu_ns_per_packet": cpu * 1e9 / seen["received"],
-                         "core_pps": seen["received"] / cpu})
+            for word, (floor, target) in floors.items():
+                rows.append(floor_udp(word, floor.pid, target, ns))
             for key, config in (("plain", pair()), ("shaped", pair(**shaped))):
                 wire.apply(config)
                 reach(ns[1], "10.9.0.1")
@@ -299,9 +297,25 @@ def slice_udp(args):
                              "core_pps": moved / cpu,
                              "received_pps": seen["received"] / max(seen["seconds"], 1e-9)})
         os.sched_setaffinity(0, {0, 1})
-        bare.kill()
-        bare.wait()
+        for floor, *_ in floors.values():
+            floor.kill()
+            floor.wait()
     return rows
+
+
+def floor_udp(word, pid, target, ns):
+    """What a loop of reads, with writes or without, costs for each packet that it reads."""
+    def taken():
+        cpu = int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        shown = json.loads(sh(f"ip -n {ns[1]} -s -j link show dev {word}"))
+        return cpu, shown[0]["stats64"]["tx"]["packets"]
+    before = taken()
+    if word == "drop":
+        sh(f"ip netns exec {ns[1]} {BENCH} flood {target} 3 0")
+    else:
+        udp(ns[1], ns[0], target, 3, 0)
+    cpu, read = (after - before for after, before in zip(taken(), before))
+    return {"key": f"udp {word}", "cpu_ns_per_packet": cpu / read, "core_pps": read / cpu * 1e9}
 
 
 def slice_delay(args):

@@ -94,8 +94,8 @@ fn read(file: &str) -> TopologyConfig {
     serde_json::from_str(&text).expect("the configuration is one")
 }
 
-/// Copies frames between two TAPs, one read and one write each, until it is killed.
-pub fn bare(a: &str, b: &str) {
+/// Copies frames between two TAPs, one read and one write each, until it is killed; or reads them only.
+pub fn bare(a: &str, b: &str, writes: bool) {
     let open = |word: &str| {
         let (netns, name) = word.split_once('/').expect("NETNS/IFNAME");
         sys::open_tap(netns, name)
@@ -107,7 +107,10 @@ pub fn bare(a: &str, b: &str) {
         for (from, to) in sys::readable(&ends).into_iter().zip([1, 0]) {
             for _ in 0..if from { 64 } else { 0 } {
                 let Some(len) = sys::read_now(&ends[1 - to], &mut room) else { break };
-                sys::write_now(&ends[to], &room[..len]);
+                // the type lies behind a header of 10 bytes and two addresses
+                if writes || room[..len].get(22..24) == Some(&[8, 6]) {
+                    sys::write_now(&ends[to], &room[..len]);
+                }
             }
         }
     }

@@ -3,8 +3,9 @@
 //! ```text
 //! wire-bench wire SOCKET                    the data path, as the product runs it
 //! wire-bench lab SOCKET NETNS/IFNAME=PORT.. TAPs in namespaces, attached to topology `t`; then reads commands:
-//!                                           `apply FILE`, `status`, `edits LINK N SECONDS`, `quit`
+//!                                           `apply FILE`, `status`, `edits FILE LINK N SECONDS`, `quit`
 //! wire-bench bare NETNS/IFNAME NETNS/IFNAME  copies frames between two TAPs and does nothing else: the floor
+//! wire-bench drop NETNS/IFNAME NETNS/IFNAME  the same, but writes ARP only: the floor of reading
 //! wire-bench flood ADDRESS SECONDS PPS      18-byte datagrams with number and time; 0 = as fast as it can
 //! wire-bench spread COUNT SECONDS PPS       the same over COUNT connections in turn
 //! wire-bench sink SECONDS                   counts them: losses, doubles, order, one-way delay
@@ -22,7 +23,8 @@ fn main() {
             tomato_wire::process::run(std::path::Path::new(socket), || {}).expect("the wire runs");
         }
         ["lab", socket, taps @ ..] => lab::run(socket, taps),
-        ["bare", a, b] => lab::bare(a, b),
+        ["bare", a, b] => lab::bare(a, b, true),
+        ["drop", a, b] => lab::bare(a, b, false),
         ["flood", address, seconds, pps] => {
             udp::flood(address, number(seconds), number(pps));
         }

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod lateness;
 pub mod line;
 pub mod loss;
+pub mod merge;
 mod model;
 pub mod network;
 pub mod packet;

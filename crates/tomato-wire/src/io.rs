@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::AsFd;
 
 use crate::core::frame::{Frame, FramePool, Scratch, Unfit};
+use crate::core::merge::Run;
 use crate::core::network::Undelivered;
-use crate::core::split::Train;
 
 mod pace;
 pub mod packet;
@@ -16,6 +16,7 @@ pub mod tap;
 mod topology;
 mod wake;
 pub mod worker;
+mod write;
 
 pub(crate) use sys::{block_signals, signal_descriptor};
 
@@ -35,7 +36,12 @@ pub trait Port: Debug + Send + AsFd {
     ///
     /// # Errors
     /// See [`Fault`].
-    fn send(&mut self, train: &Train) -> Result<(), Fault>;
+    fn send(&mut self, run: &Run) -> Result<(), Fault>;
+
+    /// Whether it takes datagrams of one flow as one super-frame.
+    fn merges(&self) -> bool {
+        false
+    }
 
     /// Tells the far side whether there is a link.
     ///

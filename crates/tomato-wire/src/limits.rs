@@ -167,7 +167,11 @@ pub const SHUTDOWN: Duration = Duration::from_secs(5);
 /// Frames read from one port per wake-up.
 pub const READ_BATCH: usize = 64;
 /// Frames moved per look at the clock.
-pub const ADVANCE_BATCH: usize = 32;
+pub const ADVANCE_BATCH: usize = 64;
+/// Most datagrams that leave as one; a kernel before Linux 6.10 takes no more (`UDP_MAX_SEGMENTS`).
+pub const MAX_MERGED: usize = 64;
+/// Longest payload of an UDP datagram over IPv4 without options, in bytes.
+pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 /// Frames moved per topology and turn of the data thread; a storm leaves room for the others after it.
 pub const ADVANCE_TURN: usize = 4096;
 /// Bytes read from one port per wake-up, after which what is due leaves first.

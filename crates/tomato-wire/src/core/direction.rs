@@ -23,6 +23,7 @@ use crate::core::jitter;
 use crate::core::journal::{Fate, Journal, Tag};
 use crate::core::lateness::Lateness;
 use crate::core::line::{Admission, Line};
+use crate::core::merge::Run;
 use crate::core::model::{Identity, Model, params_of};
 use crate::core::random::{Stage, Streams, mix};
 use crate::core::split::Train;
@@ -266,12 +267,14 @@ impl Direction {
         Some((entry.train, entry.due_ns))
     }
 
-    /// As [`Direction::pop_due`], with all packets that follow in the same frame and are due within
-    /// [`limits::BUNDLE_NS`] if there is a rate: at high rates waking up for each packet would be all that the
-    /// thread does.
-    pub fn pop_bundle(&mut self, now_ns: u64) -> Option<Train> {
+    /// Makes `run` what leaves next at once, if its time has come; else empties it. That is the first packets of one
+    /// frame and those that follow in it and are due within [`limits::BUNDLE_NS`] if there is a rate: at high rates
+    /// waking up for each packet would be all that the thread does. If `merges`, datagrams that are due as well and
+    /// go on with its flow join it.
+    pub fn pop_run(&mut self, now_ns: u64, merges: bool, run: &mut Run) {
+        run.clear();
         self.catch_up(now_ns);
-        let Entry { mut train, .. } = self.pop_before(now_ns, now_ns)?;
+        let Some(Entry { mut train, .. }) = self.pop_before(now_ns, now_ns) else { return };
         let rate = self.model.as_ref().and_then(|model| model.params.bandwidth_bit_s);
         let bundle_ns = if rate.is_some() { limits::BUNDLE_NS } else { 0 };
         let until_ns = now_ns.saturating_add(bundle_ns);
@@ -279,7 +282,12 @@ impl Direction {
             let Some(next) = self.pop_before(now_ns, until_ns) else { break };
             train.count += next.train.count;
         }
-        Some(train)
+        run.begin(train, merges);
+        while self.queue.front().is_some_and(|next| next.due_ns <= now_ns && run.takes(&next.train))
+        {
+            let Some(next) = self.pop_before(now_ns, now_ns) else { break };
+            run.push(next.train);
+        }
     }
 
     /// Counts popped packets as passed.

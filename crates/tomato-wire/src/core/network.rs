@@ -14,6 +14,7 @@ use crate::core::bridge::{Bridge, LinkEnd};
 use crate::core::direction::{Direction, DropCause};
 use crate::core::frame::{Frame, FramePool, Unfit};
 use crate::core::journal::{Note, Wants};
+use crate::core::merge::Run;
 use crate::core::random::Streams;
 use crate::core::slots::Slots;
 use crate::core::split::Train;
@@ -34,7 +35,12 @@ pub trait Sink {
     ///
     /// # Errors
     /// How many left, and the cause under which the rest is counted as dropped.
-    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered>;
+    fn deliver(&mut self, port: PortId, run: &Run) -> Result<(), Undelivered>;
+
+    /// Whether a port takes datagrams of one flow as one super-frame.
+    fn merges(&self, _port: PortId) -> bool {
+        false
+    }
 
     /// What direction `side` of a link tells, see [`Network::set_journal`].
     fn note(&mut self, link: usize, side: usize, note: &Note);
@@ -64,6 +70,8 @@ pub struct Network {
     /// Where a frame goes on from a bridge.
     ends: Vec<LinkEnd>,
     room: Vec<u8>,
+    /// What leaves at once.
+    run: Run,
     /// Directions that have notes.
     noted: BTreeSet<LinkEnd>,
 }
@@ -269,8 +277,8 @@ impl Network {
         Some(&mut self.links.get_mut(end.link)?.directions[end.side])
     }
 
-    /// Moves up to `budget` trains that are due at `now_ns`, each over one link. Returns how many it moved;
-    /// fewer than `budget` means that nothing more is due.
+    /// Moves `budget` trains that are due at `now_ns` (more if the last leaves with others), each over one link.
+    /// Returns how many it moved; fewer than `budget` means that nothing more is due.
     pub fn advance(&mut self, now_ns: u64, budget: usize, sink: &mut impl Sink) -> usize {
         let mut moved = 0;
         while moved < budget {
@@ -359,19 +367,27 @@ impl Network {
         budget: usize,
         sink: &mut impl Sink,
     ) -> usize {
-        let Some(link) = self.links.get_mut(end.link) else { return 0 };
+        let Self { links, run, .. } = self;
+        let Some(link) = links.get_mut(end.link) else { return 0 };
         let direction = &mut link.directions[end.side];
-        for moved in 0..budget {
-            let Some(train) = direction.pop_bundle(now_ns) else { return moved };
-            match sink.deliver(port, &train) {
-                Ok(()) => direction.passed(train.count.into(), train.bytes()),
+        let mut moved = 0;
+        while moved < budget {
+            direction.pop_run(now_ns, sink.merges(port), run);
+            if run.trains().is_empty() {
+                break;
+            }
+            moved += run.trains().len();
+            let packets = run.packets();
+            match sink.deliver(port, run) {
+                Ok(()) => direction.passed(packets, run.bytes_of(packets)),
                 Err(Undelivered { passed, cause }) => {
-                    direction.passed(passed.into(), train.bytes_of(passed));
-                    direction.undelivered(cause, (train.count - passed).into());
+                    direction.passed(passed.into(), run.bytes_of(passed.into()));
+                    direction.undelivered(cause, packets - u64::from(passed));
                 }
             }
         }
-        budget
+        run.clear();
+        moved
     }
 
     /// What is due on the direction that began at `end` enters a bridge at its logical time, as long as nothing

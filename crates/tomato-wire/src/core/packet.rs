@@ -1,5 +1,7 @@
 //! Where the headers of an Ethernet frame lie. Total: any bytes give an answer, none reads outside of them.
 
+use crate::core::checksum::Sum;
+
 /// The network header's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -35,6 +37,22 @@ pub struct Layout {
     pub transport_at: usize,
     /// Where the payload begins; the transport header's place for [`Transport::Other`].
     pub payload_at: usize,
+}
+
+impl Layout {
+    /// The sum of the pseudo header (RFC 768, RFC 8200 section 8.1) for `len` bytes from the transport header on.
+    #[must_use]
+    pub fn pseudo_sum(&self, frame: &[u8], len: u16) -> u16 {
+        let addresses = match self.family {
+            Family::V4 => 12..20,
+            Family::V6 => 8..40,
+        };
+        Sum::default()
+            .bytes(&frame[self.network_at..][addresses])
+            .word(u16::from(self.protocol))
+            .word(len)
+            .folded()
+    }
 }
 
 /// VLAN tags that are followed.

@@ -65,13 +65,13 @@ pub struct Shape {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
-    layout: Layout,
+pub(super) struct Cut {
+    pub(super) layout: Layout,
     /// Payload bytes of every packet but the last.
-    size: usize,
-    count: u16,
+    pub(super) size: usize,
+    pub(super) count: u16,
     /// Payload bytes of all.
-    payload: usize,
+    pub(super) payload: usize,
 }
 
 impl Shape {
@@ -113,6 +113,17 @@ impl Shape {
         (at + 2 <= frame.len()).then_some(Self { open_checksum: Some((start, at)), cut: None })
     }
 
+    /// Start and field of the open checksum of one wire packet that came alone.
+    pub(super) fn open_checksum(&self) -> Option<(usize, usize)> {
+        self.open_checksum.filter(|_| self.cut.is_none())
+    }
+
+    /// Whether its checksums are filled in.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        *self == Self::WHOLE
+    }
+
     /// Wire packets.
     #[must_use]
     pub fn packets(&self) -> u16 {
@@ -126,6 +137,73 @@ impl Cut {
         let start = usize::from(first) * self.size;
         let end = (start + usize::from(count) * self.size).min(self.payload);
         self.layout.payload_at + start..self.layout.payload_at + end
+    }
+
+    /// Virtio network header and headers of a row of packets of `frame` as a super-frame, or as a packet.
+    pub(super) fn emit<'a>(
+        &self,
+        frame: &[u8],
+        row: Range<u16>,
+        room: &'a mut HeaderRoom,
+    ) -> ([u8; VNET_BYTES], &'a [u8]) {
+        let count = row.end - row.start;
+        let header = &mut room[..self.layout.payload_at];
+        self.write_header(frame, row.start, count, header);
+        let start = self.layout.transport_at;
+        let checksum = Some((start, start + field(&self.layout)));
+        let gso = (count > 1).then(|| {
+            let kind = match (self.layout.transport, self.layout.family) {
+                (Transport::Tcp, family) => {
+                    let kind = if family == Family::V4 { GSO_TCP4 } else { GSO_TCP6 };
+                    let has_cwr = header[start + TCP_FLAGS] & CWR != 0;
+                    kind | if has_cwr { GSO_ECN } else { 0 }
+                }
+                (Transport::Udp | Transport::Other, _) => GSO_UDP,
+            };
+            (kind, self.layout.payload_at, self.size)
+        });
+        (vnet_header(gso, checksum), header)
+    }
+
+    /// Headers of a row of packets as a super-frame (or as a packet) with an open checksum.
+    fn write_header(&self, frame: &[u8], first: u16, count: u16, header: &mut [u8]) {
+        let Layout { family, network_at, transport, transport_at, payload_at, .. } = self.layout;
+        header.copy_from_slice(&frame[..payload_at]);
+        let is_last = first + count == self.count;
+        let payload = self.payload(first, count).len();
+        let below = payload_at - transport_at + payload;
+        // longer than 64 KiB only in IPv6 jumbograms, which no port is told to send
+        let short = |len: usize| u16::try_from(len).unwrap_or(0);
+        match family {
+            Family::V4 => {
+                let ip = &mut header[network_at..transport_at];
+                put(ip, 2, short(ip.len() + below));
+                let id = packet::word(ip, 4).unwrap_or(0).wrapping_add(first);
+                put(ip, 4, id);
+                put(ip, 10, 0);
+                put(ip, 10, Sum::default().bytes(ip).checksum());
+            }
+            Family::V6 => {
+                put(header, network_at + 4, short(transport_at - network_at - 40 + below));
+            }
+        }
+        let sum = self.layout.pseudo_sum(header, short(below));
+        let head = &mut header[transport_at..];
+        if transport == Transport::Tcp {
+            let at = TCP_SEQUENCE;
+            let sequence = u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+            let skipped = u32::try_from(usize::from(first) * self.size).unwrap_or(0);
+            head[at..at + 4].copy_from_slice(&sequence.wrapping_add(skipped).to_be_bytes());
+            if !is_last {
+                head[TCP_FLAGS] &= !FIN_PSH;
+            }
+            if first > 0 {
+                head[TCP_FLAGS] &= !CWR;
+            }
+        } else {
+            put(head, UDP_LENGTH, short(below));
+        }
+        put(head, field(&self.layout), sum);
     }
 }
 
@@ -250,26 +328,8 @@ impl Train {
             let checksum = shape.open_checksum;
             return Emission { vnet: vnet_header(None, checksum), header: &[], rest: bytes };
         };
-        let header = &mut room[..cut.layout.payload_at];
-        self.write_header(cut, header);
-        let start = cut.layout.transport_at;
-        let checksum = Some((start, start + field(&cut.layout)));
-        let gso = (self.count > 1).then(|| {
-            let kind = match (cut.layout.transport, cut.layout.family) {
-                (Transport::Tcp, family) => {
-                    let kind = if family == Family::V4 { GSO_TCP4 } else { GSO_TCP6 };
-                    let has_cwr = header[start + TCP_FLAGS] & CWR != 0;
-                    kind | if has_cwr { GSO_ECN } else { 0 }
-                }
-                (Transport::Udp | Transport::Other, _) => GSO_UDP,
-            };
-            (kind, cut.layout.payload_at, cut.size)
-        });
-        Emission {
-            vnet: vnet_header(gso, checksum),
-            header,
-            rest: &bytes[cut.payload(self.first, self.count)],
-        }
+        let (vnet, header) = cut.emit(bytes, self.first..self.end(), room);
+        Emission { vnet, header, rest: &bytes[cut.payload(self.first, self.count)] }
     }
 
     /// One of the packets, counted from the first of the frame, complete with checksums. `out` is replaced.
@@ -284,7 +344,7 @@ impl Train {
             }
             Some(cut) => {
                 out.resize(cut.layout.payload_at, 0);
-                self.part(index, 1).write_header(cut, out);
+                cut.write_header(bytes, index, 1, out);
                 out.extend_from_slice(&bytes[cut.payload(index, 1)]);
                 let start = cut.layout.transport_at;
                 Some((start, start + field(&cut.layout)))
@@ -310,54 +370,6 @@ impl Train {
         offload.checksum = offload.checksum.map(|(start, field)| (splice.shifted(start), field));
         let shape = Shape::of(room, offload)?;
         Some(self.frame.sibling_of(room, shape)?.into())
-    }
-
-    /// Headers of this train as a super-frame (or as a packet) with an open checksum.
-    fn write_header(&self, cut: &Cut, header: &mut [u8]) {
-        let Layout { family, network_at, transport, transport_at, payload_at, protocol } =
-            cut.layout;
-        header.copy_from_slice(&self.frame.bytes()[..payload_at]);
-        let is_last = self.end() == cut.count;
-        let payload = cut.payload(self.first, self.count).len();
-        let below = payload_at - transport_at + payload;
-        // longer than 64 KiB only in IPv6 jumbograms, which no port is told to send
-        let short = |len: usize| u16::try_from(len).unwrap_or(0);
-        let addresses = match family {
-            Family::V4 => {
-                let ip = &mut header[network_at..transport_at];
-                put(ip, 2, short(ip.len() + below));
-                let id = packet::word(ip, 4).unwrap_or(0).wrapping_add(self.first);
-                put(ip, 4, id);
-                put(ip, 10, 0);
-                put(ip, 10, Sum::default().bytes(ip).checksum());
-                12..20
-            }
-            Family::V6 => {
-                put(header, network_at + 4, short(transport_at - network_at - 40 + below));
-                8..40
-            }
-        };
-        let sum = Sum::default()
-            .bytes(&header[network_at + addresses.start..network_at + addresses.end])
-            .word(u16::from(protocol))
-            .word(short(below))
-            .folded();
-        let head = &mut header[transport_at..];
-        if transport == Transport::Tcp {
-            let at = TCP_SEQUENCE;
-            let sequence = u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-            let skipped = u32::try_from(usize::from(self.first) * cut.size).unwrap_or(0);
-            head[at..at + 4].copy_from_slice(&sequence.wrapping_add(skipped).to_be_bytes());
-            if !is_last {
-                head[TCP_FLAGS] &= !FIN_PSH;
-            }
-            if self.first > 0 {
-                head[TCP_FLAGS] &= !CWR;
-            }
-        } else {
-            put(head, UDP_LENGTH, short(below));
-        }
-        put(head, field(&cut.layout), sum);
     }
 }
 

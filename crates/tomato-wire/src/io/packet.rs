@@ -3,15 +3,15 @@
 //! Somebody else opens and binds it (`SOCK_RAW`, all protocols). Super-frames come and go behind a virtio network
 //! header as on a TAP; the kernel stamps arrivals; VLAN tags, which the kernel takes off, are put back.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
-use crate::core::network::Undelivered;
-use crate::core::split::{Offload, Train, VNET_BYTES};
+use crate::core::merge::Run;
+use crate::core::split::{Offload, VNET_BYTES};
+use crate::io::write::Writer;
 use crate::io::{Fault, OpenError, Port, PortError, Received, sys};
 use crate::limits;
 
@@ -25,6 +25,7 @@ const TAG_BYTES: usize = 4;
 #[derive(Debug)]
 pub struct PacketPort {
     descriptor: OwnedFd,
+    writer: Writer,
 }
 
 impl PacketPort {
@@ -38,7 +39,13 @@ impl PacketPort {
             setting: "non-blocking mode",
             source: error.into(),
         })?;
-        Ok(Self { descriptor })
+        let writer = Writer {
+            header_bytes: HEADER_BYTES,
+            gone: &[Errno::BADF, Errno::NXIO, Errno::NODEV],
+            takes_datagrams: true,
+            is_complete: false,
+        };
+        Ok(Self { descriptor, writer })
     }
 }
 
@@ -73,24 +80,16 @@ impl Port for PacketPort {
         } else {
             take_frame(pool, scratch, bytes, packet.tag)
         };
+        frame.iter().for_each(|frame| self.writer.saw(frame));
         Ok(Some(Received { frame, bytes, stamp_ns }))
     }
 
-    fn send(&mut self, train: &Train) -> Result<(), Fault> {
-        let mut room = [0; limits::MAX_HEADER_BYTES];
-        let emission = train.emission(&mut room);
-        let parts = [
-            IoSlice::new(&emission.vnet[..HEADER_BYTES]),
-            IoSlice::new(emission.header),
-            IoSlice::new(emission.rest),
-        ];
-        match rustix::io::writev(&self.descriptor, &parts) {
-            Ok(_) => Ok(()),
-            Err(error @ (Errno::BADF | Errno::NXIO | Errno::NODEV)) => {
-                Err(Fault::Gone(PortError::Gone(error.into())))
-            }
-            Err(_) => Err(Fault::Refused(Undelivered { passed: 0, cause: DropCause::Port })),
-        }
+    fn send(&mut self, run: &Run) -> Result<(), Fault> {
+        self.writer.send(&self.descriptor, run)
+    }
+
+    fn merges(&self) -> bool {
+        self.writer.merges()
     }
 
     /// The device's carrier is its other end's.

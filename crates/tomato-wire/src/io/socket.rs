@@ -11,8 +11,9 @@ use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
 
 use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
+use crate::core::merge::Run;
 use crate::core::network::Undelivered;
-use crate::core::split::{Offload, Train};
+use crate::core::split::Offload;
 use crate::io::{Fault, OpenError, Port, PortError, Received};
 
 /// A socket as port.
@@ -75,9 +76,11 @@ impl Port for SocketPort {
         }
     }
 
-    fn send(&mut self, train: &Train) -> Result<(), Fault> {
+    fn send(&mut self, run: &Run) -> Result<(), Fault> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        for (passed, index) in (0..).zip(train.first..train.end()) {
+        let packets = run.trains().iter();
+        let packets = packets.flat_map(|train| (train.first..train.end()).map(move |n| (train, n)));
+        for (passed, (train, index)) in (0..).zip(packets) {
             train.packet(index, &mut self.room);
             match send(&self.descriptor, &self.room, flags) {
                 Ok(_) => {}

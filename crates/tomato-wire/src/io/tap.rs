@@ -3,17 +3,16 @@
 //! Segmentation and checksum offloads are granted, so the kernel hands out super-frames; they are cut by
 //! [`crate::core::split`] where the model wants it and written back as long as possible.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
-use crate::core::network::Undelivered;
-use crate::core::split::{Offload, Train, VNET_BYTES};
+use crate::core::merge::Run;
+use crate::core::split::{Offload, VNET_BYTES};
+use crate::io::write::Writer;
 use crate::io::{Fault, OpenError, Port, PortError, Received, sys};
-use crate::limits;
 
 // linux/if_tun.h
 const TUN_F_CSUM: libc::c_ulong = 0x01;
@@ -28,6 +27,7 @@ const TCP: libc::c_ulong = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 #[derive(Debug)]
 pub struct TapPort {
     descriptor: OwnedFd,
+    writer: Writer,
 }
 
 impl TapPort {
@@ -48,10 +48,17 @@ impl TapPort {
         let header = libc::c_int::try_from(VNET_BYTES).unwrap_or(libc::c_int::MAX);
         sys::set_vnet_header_size(descriptor.as_fd(), header).map_err(set("the header size"))?;
         // UDP segmentation is known since Linux 6.2
-        sys::set_offload(descriptor.as_fd(), TCP | TUN_F_USO4 | TUN_F_USO6)
-            .or_else(|_unknown| sys::set_offload(descriptor.as_fd(), TCP))
+        let all = sys::set_offload(descriptor.as_fd(), TCP | TUN_F_USO4 | TUN_F_USO6);
+        let takes_datagrams = all.is_ok();
+        all.or_else(|_unknown| sys::set_offload(descriptor.as_fd(), TCP))
             .map_err(set("the offloads"))?;
-        Ok(Self { descriptor })
+        let writer = Writer {
+            header_bytes: VNET_BYTES,
+            gone: &[Errno::BADFD, Errno::BADF],
+            takes_datagrams,
+            is_complete: false,
+        };
+        Ok(Self { descriptor, writer })
     }
 }
 
@@ -82,25 +89,16 @@ impl Port for TapPort {
             Some(offload) => pool.freeze(scratch, VNET_BYTES..len, offload),
             None => Err(Unfit::Malformed),
         };
+        frame.iter().for_each(|frame| self.writer.saw(frame));
         Ok(Some(Received { frame, bytes: len, stamp_ns: None }))
     }
 
-    fn send(&mut self, train: &Train) -> Result<(), Fault> {
-        let mut room = [0; limits::MAX_HEADER_BYTES];
-        let emission = train.emission(&mut room);
-        let parts = [
-            IoSlice::new(&emission.vnet),
-            IoSlice::new(emission.header),
-            IoSlice::new(emission.rest),
-        ];
-        match rustix::io::writev(&self.descriptor, &parts) {
-            Ok(_) => Ok(()),
-            Err(error @ (Errno::BADFD | Errno::BADF)) => {
-                Err(Fault::Gone(PortError::Gone(error.into())))
-            }
-            // EIO: the device is administratively down, and may come up again
-            Err(_) => Err(Fault::Refused(Undelivered { passed: 0, cause: DropCause::Port })),
-        }
+    fn send(&mut self, run: &Run) -> Result<(), Fault> {
+        self.writer.send(&self.descriptor, run)
+    }
+
+    fn merges(&self) -> bool {
+        self.writer.merges()
     }
 
     fn set_carrier(&mut self, is_up: bool) -> io::Result<()> {

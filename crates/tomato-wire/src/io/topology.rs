@@ -12,8 +12,8 @@ use crate::config::{CaptureConfig, End, LinkConfig, PastConfig};
 use crate::control::{Answer, ErrorCode, Refusal};
 use crate::core::direction::DropCause;
 use crate::core::journal::{Note, Wants};
+use crate::core::merge::Run;
 use crate::core::network::{Network, PortId, Sink, Undelivered};
-use crate::core::split::Train;
 use crate::io::{Fault, Port, PortError};
 use crate::limits;
 use crate::status::TopologyStatus;
@@ -192,14 +192,14 @@ struct Outlets<'a> {
 }
 
 impl Sink for Outlets<'_> {
-    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered> {
+    fn deliver(&mut self, port: PortId, run: &Run) -> Result<(), Undelivered> {
         const DETACHED: Undelivered = Undelivered { passed: 0, cause: DropCause::Detached };
         let slot = self.ports.get_mut(port).ok_or(DETACHED)?;
         if slot.gone.is_some() {
             return Err(DETACHED);
         }
         let open = slot.port.as_mut().ok_or(DETACHED)?;
-        match open.send(train) {
+        match open.send(run) {
             Ok(()) => Ok(()),
             Err(Fault::Refused(undelivered)) => Err(undelivered),
             Err(Fault::Gone(error)) => {
@@ -208,6 +208,11 @@ impl Sink for Outlets<'_> {
                 Err(DETACHED)
             }
         }
+    }
+
+    fn merges(&self, port: PortId) -> bool {
+        let slot = self.ports.get(port);
+        slot.and_then(|slot| slot.port.as_ref()).is_some_and(|port| port.merges())
     }
 
     fn note(&mut self, link: usize, side: usize, note: &Note) {

@@ -10,9 +10,9 @@ use crate::config::{
 };
 use crate::core::direction::DropCause;
 use crate::core::journal::Note;
+use crate::core::merge::Run;
 use crate::core::network::{Network, PortId, Sink, Undelivered};
 use crate::core::random::mix;
-use crate::core::split::Train;
 
 const MS: u64 = 1_000_000;
 const PACKETS: u64 = 2_000;
@@ -34,7 +34,7 @@ struct Recording {
 }
 
 impl Sink for Recording {
-    fn deliver(&mut self, _port: PortId, _train: &Train) -> Result<(), Undelivered> {
+    fn deliver(&mut self, _port: PortId, _run: &Run) -> Result<(), Undelivered> {
         if self.refuses {
             return Err(Undelivered { passed: 0, cause: DropCause::Port });
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::net::UdpSocket;
 
 use tomato_wire::capture::read_ring;
 use tomato_wire::client::WireClient;
@@ -9,10 +10,11 @@ use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, Point, PortConfig,
     PortKind, PortVlan, Ratio, Step, Timeline, TopologyConfig,
 };
-use tomato_wire::status::TopologyStatus;
+use tomato_wire::status::{Drops, TopologyStatus};
 use tomato_wire::verify::verify;
 
-use crate::lab::{Host, WireProcess, until};
+use crate::lab::{DEADLINE, Host, WireProcess, until};
+use crate::sys;
 
 const MS: u64 = 1_000_000;
 
@@ -394,5 +396,42 @@ fn tcp_fills_a_rate_and_no_more() {
     until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
     let goodput = hosts[0].tcp_bit_s(&hosts[1], 4) / (20e6 * 1448.0 / 1538.0);
     assert!((0.95..1.01).contains(&goodput), "{goodput} of what the rate allows");
+    wire.stop();
+}
+
+#[test]
+fn datagrams_that_leave_as_one_arrive_one_by_one() {
+    const BURST: u64 = 64;
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts = hosts(2);
+    attach(&mut client, &pair(&LinkParams::default()), &hosts);
+    until("an answer", || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(()));
+    let sink = UdpSocket::from(hosts[1].open(|| Ok(UdpSocket::bind("0.0.0.0:7000")?.into())));
+    sink.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let source = UdpSocket::from(hosts[0].open(|| Ok(UdpSocket::bind("0.0.0.0:0")?.into())));
+    source.connect((hosts[1].address.as_str(), 7000)).expect("a route");
+    let looker = hosts[1].open(sys::open_packet);
+    let mut number = 0u64;
+    until("datagrams that left as one", || {
+        for n in number..number + BURST {
+            source.send(&[n.to_be_bytes(), [7; 8]].concat()).expect("sent");
+        }
+        for n in number..number + BURST {
+            let mut room = [0; 100];
+            let len = sink.recv(&mut room).expect("none is lost");
+            assert_eq!(room[..len], [n.to_be_bytes(), [7; 8]].concat());
+        }
+        number += BURST;
+        // Ethernet, IP and UDP headers, and two datagrams at least
+        let mut room = [0; 2048];
+        let mut seen = std::iter::from_fn(|| {
+            rustix::net::recv(&looker, &mut room[..], rustix::net::RecvFlags::DONTWAIT).ok()
+        });
+        seen.any(|(_, len)| len >= 14 + 20 + 8 + 2 * 16).then_some(())
+    });
+    let forward = status(&mut client).links["l"].forward.clone();
+    assert!(forward.frames >= number && forward.drops == Drops::default(), "{forward:?}");
     wire.stop();
 }

@@ -107,6 +107,11 @@ impl Host {
         host
     }
 
+    /// Opens something in its namespace.
+    pub(crate) fn open(&self, open: fn() -> std::io::Result<OwnedFd>) -> OwnedFd {
+        open_in(&self.name, open)
+    }
+
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> String {
         run(&format!("ip netns exec {} {line}", self.name))

@@ -17,8 +17,9 @@ struct Ends {
 }
 
 impl Sink for Ends {
-    fn deliver(&mut self, port: PortId, train: &Train) -> Result<(), Undelivered> {
-        self.seen.push((self.now_ns, port, train.frame.bytes().to_vec()));
+    fn deliver(&mut self, port: PortId, run: &Run) -> Result<(), Undelivered> {
+        let frames = run.trains().iter().map(|train| train.frame.bytes().to_vec());
+        self.seen.extend(frames.map(|frame| (self.now_ns, port, frame)));
         Ok(())
     }
 

@@ -91,6 +91,11 @@ impl Burst {
 
     /// What a sender without offload puts on the wire.
     pub(crate) fn packets(&self) -> Vec<Vec<u8>> {
+        self.built(true)
+    }
+
+    /// The same; without `check`, checksums are left to a device to fill in.
+    fn built(&self, check: bool) -> Vec<Vec<u8>> {
         let last = self.count() - 1;
         let chunks = self.payload.chunks(self.size).enumerate();
         let packets = chunks.map(|(n, payload)| {
@@ -102,7 +107,7 @@ impl Burst {
                 flags &= !0x80;
             }
             let id = self.id.wrapping_add(u16::try_from(n).unwrap());
-            self.build(n * self.size, payload, flags, id, true)
+            self.build(n * self.size, payload, flags, id, check)
         });
         packets.collect()
     }
@@ -130,6 +135,34 @@ fn naive_sum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     u16::try_from(sum).unwrap()
+}
+
+/// Datagrams of 18 bytes over IPv4.
+pub(crate) fn datagrams(count: usize) -> Burst {
+    Burst {
+        tags: 0,
+        family: Family::V4,
+        ip_options: 0,
+        is_tcp: false,
+        tcp_options: 0,
+        flags: 0,
+        id: 65_533,
+        sequence: 0,
+        size: 18,
+        payload: (0..=255).cycle().take(18 * count).collect(),
+    }
+}
+
+/// The packets of a burst without IP options as a port would have read them from a sender without segmentation offload.
+pub(crate) fn open_frames(pool: &FramePool, burst: &Burst) -> Vec<Frame> {
+    let at = 14 + 4 * burst.tags + if burst.family == Family::V4 { 20 } else { 40 };
+    burst.built(false).iter().map(|packet| open_frame(pool, at, packet)).collect()
+}
+
+/// A packet with an UDP header at this place, its checksum open.
+pub(crate) fn open_frame(pool: &FramePool, at: usize, packet: &[u8]) -> Frame {
+    let header = vnet_header(None, Some((at, at + UDP_CHECKSUM)));
+    frame_of(pool, &[&header, packet].concat())
 }
 
 /// The frame a port would have read.
