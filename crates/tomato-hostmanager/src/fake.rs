@@ -225,6 +225,10 @@ impl WireControl for FakeWire {
         self.with(|_state| ())
     }
 
+    async fn pid(&self) -> Result<u32, WireFault> {
+        self.with(|_| std::process::id())
+    }
+
     async fn instance(&self) -> Result<u64, WireFault> {
         self.with(|state| state.instance)
     }

@@ -159,7 +159,8 @@ pub(crate) async fn watch(host: Arc<Host>) {
 pub(crate) async fn look(host: &Host, before: &mut Before) {
     let mut next = Before::default();
     let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
-    let mut figures = HostFigures::default();
+    let wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
+    let mut figures = HostFigures { wire, ..HostFigures::default() };
     for topology in host.topologies() {
         let wanted = topology.wanted();
         let rates = match host.sample(&topology.id, Duration::ZERO).await {

@@ -73,6 +73,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
     /// The wire's start id, if it lives.
     async fn instance(&self) -> Result<u64, WireFault>;
 
+    /// Number of the wire's process, if it lives.
+    async fn pid(&self) -> Result<u32, WireFault>;
+
     /// Returns when the wire that lives now has ended, or for ever not if that cannot be seen.
     async fn ended(&self);
 }
@@ -216,6 +219,10 @@ impl WireControl for SocketWire {
 
     async fn instance(&self) -> Result<u64, WireFault> {
         self.call(|client| client.hello().map(|welcome| welcome.instance)).await
+    }
+
+    async fn pid(&self) -> Result<u32, WireFault> {
+        self.call(|client| client.hello().map(|welcome| welcome.pid)).await
     }
 
     async fn ended(&self) {

@@ -2774,6 +2774,12 @@ export interface components {
              *     }
              */
             timeouts?: components["schemas"]["TimeoutSettings"];
+            /**
+             * Format: uint32
+             * @description Topologies that one account may own; then it makes no more.
+             * @default 1000
+             */
+            topologies_per_account?: number;
         };
         /** @description Changes to the settings: unnamed values stay. */
         SettingsPatch: {
@@ -2796,6 +2802,12 @@ export interface components {
             timeouts?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Format: uint32
+             * @description Topologies that one account may own.
+             * @default null
+             */
+            topologies_per_account?: number | null;
         };
         /**
          * @description A span of time in nanoseconds.
