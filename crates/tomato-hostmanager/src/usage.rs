@@ -18,6 +18,7 @@ use tomato_model::lifecycle::State;
 
 use crate::host::{Host, Topology, lock};
 use crate::limits::{USAGE_PERIOD, USAGE_POINTS};
+use crate::past;
 use crate::traffic::Sample;
 
 /// An element at a time, as short as it can be kept.
@@ -165,6 +166,10 @@ pub(crate) async fn look(host: &Host, before: &mut Before) {
         let rates = match host.sample(&topology.id, Duration::ZERO).await {
             Ok(sample) => {
                 let then = before.samples.get(&topology.id);
+                if let Some(then) = then {
+                    past::save_degraded(host, &topology.id, &wanted, sample.degraded_since(then))
+                        .await;
+                }
                 let rates = then.map(|then| sample.rates_since(then)).unwrap_or_default();
                 connections.extend(rates.iter().filter_map(|(key, rates)| {
                     Some((key.parse::<ConnectionId>().ok()?, (sample.unix_ms, *rates)))

@@ -52,6 +52,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
     /// Has what passes a link handed to a packet socket, see [`tomato_wire::capture::live`].
     async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault>;
 
+    /// Has the past of a link written to a file, as far as it is kept; gives its bytes.
+    async fn past(&self, topology: &str, link: &str, file: OwnedFd) -> Result<u64, WireFault>;
+
     /// Ends a topology; an unknown one is fine.
     async fn remove(&self, topology: &str) -> Result<(), WireFault>;
 
@@ -174,6 +177,11 @@ impl WireControl for SocketWire {
     async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault> {
         let (topology, link) = (topology.to_owned(), link.to_owned());
         self.call(move |client| client.tap(&topology, &link, &socket)).await
+    }
+
+    async fn past(&self, topology: &str, link: &str, file: OwnedFd) -> Result<u64, WireFault> {
+        let (topology, link) = (topology.to_owned(), link.to_owned());
+        self.call(move |client| client.past(&topology, &link, &file)).await
     }
 
     async fn remove(&self, topology: &str) -> Result<(), WireFault> {

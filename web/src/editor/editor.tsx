@@ -85,7 +85,7 @@ function useJobNews(): void {
             onClick: () => openTab({ key: "jobs", type: "job" }),
           });
         } else if (job.state === "done" && job.progress.total > 0) {
-          notifications.show({ color: "leaf.7", autoClose: 2500, message: `${job.action} done: ${job.progress.total} elements` });
+          notifications.show({ color: "leaf.7", autoClose: 2500, message: `Done: ${job.action}, ${job.progress.total === 1 ? "1 element" : `${job.progress.total} elements`}` });
         }
       }
     }

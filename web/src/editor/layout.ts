@@ -21,8 +21,8 @@ const WAYS = {
   springs: { "elk.algorithm": "stress", "elk.stress.desiredEdgeLength": String(DISTANCE), "elk.spacing.componentComponent": "90" },
   tree: { "elk.algorithm": "mrtree", "elk.spacing.nodeNode": "60", "elk.spacing.componentComponent": "90" },
   layers: {
-    "elk.algorithm": "layered", "elk.direction": "DOWN", "elk.spacing.nodeNode": "50", "elk.layered.spacing.nodeNodeBetweenLayers": "70",
-    "elk.spacing.componentComponent": "90", "elk.aspectRatio": "1.6", "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF",
+    "elk.algorithm": "layered", "elk.direction": "RIGHT", "elk.spacing.nodeNode": "35", "elk.layered.spacing.nodeNodeBetweenLayers": "110",
+    "elk.spacing.componentComponent": "90", "elk.aspectRatio": "1.6", "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
   },
 };
 

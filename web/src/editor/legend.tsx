@@ -1,7 +1,7 @@
 // What the signs of the canvas mean.
 import { CloseButton, Text } from "@mantine/core";
 
-import { lookOfKind } from "../model/kinds";
+import { lookOfKind, PLACEHOLDER } from "../model/kinds";
 import { SEGMENT_COLORS } from "../model/segments";
 import { useKinds } from "../store/server";
 import { setView } from "../store/view";
@@ -11,7 +11,7 @@ function Line({ stroke, width = 2.5, dash }: { stroke: string; width?: number; d
 }
 
 export function Legend() {
-  const kinds = useKinds().data ?? [];
+  const kinds = (useKinds().data ?? []).filter((info) => info.kind !== PLACEHOLDER);
   return (
     <div className="legend" role="group" aria-label="Legend">
       <div className="legend-head"><Text fw={650} fz="sm">Legend</Text><CloseButton size="sm" aria-label="Close the legend" onClick={() => setView({ legend: false })} /></div>

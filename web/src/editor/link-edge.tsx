@@ -8,12 +8,16 @@ import { type Cable, lineOf } from "./scene";
 
 export type LinkEdge = Edge<{ cable: Cable; watchers: readonly Watcher[] }, "link">;
 
+/** Share of the way between the texts of two lines that join the same elements. */
+const APART = 0.16;
+
 export const LinkLine = memo(function LinkLine({ data, selected, sourceX, sourceY, targetX, targetY }: EdgeProps<LinkEdge>) {
   const cable = data!.cable;
   const line = lineOf(cable, (id) => (id === cable.from ? { x: sourceX, y: sourceY } : { x: targetX, y: targetY }));
   if (!line) return null;
   const path = pathOf(line);
-  const middle = pointAt(line, 0.5);
+  // Texts of lines side by side would cover one another.
+  const middle = pointAt(line, 0.5 + (cable.index - (cable.count - 1) / 2) * APART);
   const color = cable.broken ? "var(--bad)" : cable.color;
   const dash = cable.unplugged ? "2 7" : cable.dashed ? "9 5" : undefined;
   const watcher = data!.watchers[0];
@@ -23,7 +27,7 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
       <path d={path} fill="none" stroke={color} strokeWidth={cable.width} strokeDasharray={dash} strokeOpacity={cable.unplugged ? 0.6 : 1} />
       <path d={path} fill="none" stroke="transparent" strokeWidth={20} className="cable-hit" />
       {cable.label && (
-        <text className="cable-label" x={middle.x} y={middle.y - 8} textAnchor="middle">{cable.label}</text>
+        <text className="cable-label" x={middle.x} y={middle.y - (cable.capturing ? 14 : 8)} textAnchor="middle">{cable.label}</text>
       )}
       {cable.capturing && (
         <g transform={`translate(${middle.x} ${middle.y})`} className="cable-lens">

@@ -140,7 +140,8 @@ export function paintTraffic(context: CanvasRenderingContext2D, frame: Frame, sc
     const room = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y) - 2 * CLEAR;
     if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push([rateLabel(cable, both), pointAt(line, 0.5)]);
   }
-  context.fillStyle = colors.brand;
+  // Not in the brand's red: that would look like loss.
+  context.fillStyle = colors.text;
   context.fill(good);
   context.fillStyle = colors.bad;
   context.fill(bad);
@@ -180,7 +181,7 @@ function paintDots(
 function rateLabel(cable: Cable, both: Rates): string {
   const [forward, backward] = both;
   const drops = forward.drops + backward.drops;
-  const lost = drops > 0 ? `  ✕ ${drops < 10 ? drops.toFixed(1) : Math.round(drops)}/s` : "";
+  const lost = drops >= 0.05 ? `  ✕ ${drops < 10 ? drops.toFixed(1) : Math.round(drops)}/s` : "";
   const arrow = cable.isTurned ? ["◂", "▸"] : ["▸", "◂"];
   return `${arrow[0]} ${showRate(forward.bits)}  ${arrow[1]} ${showRate(backward.bits)}${lost}`;
 }

@@ -57,7 +57,7 @@ export interface Placeable {
 const FIRST_TEMPLATES = ["debian-12", "busybox"];
 
 /** The kind that stands for those of the original that are not offered: nothing to place by hand. */
-const PLACEHOLDER = "placeholder";
+export const PLACEHOLDER = "placeholder";
 
 /** What the palette offers: each kind, and for containers hosts and routers. */
 export function placeables(

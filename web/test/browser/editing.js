@@ -128,7 +128,7 @@ async function many(page) {
   await backAndForth(page, "the removal of all", async () => {
     await selectAll(page);
     await page.keyboard.press("Delete");
-    await page.getByRole("button", { name: "Delete", exact: true }).last().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
   });
   await page.keyboard.press("Control+z");
   await until("all again", async () => (await graph(page)).elements.length === 6);
@@ -176,9 +176,9 @@ const kept = async (page) => (await graph(page)).elements.filter((element) => el
 async function unplaced(page) {
   await importText(page, UNPLACED);
   await page.locator(".canvas:not(.is-arranging)").waitFor();
-  const y = async (name) => Math.round((await tile(page, name).boundingBox()).y);
-  const [core, floor, other, pc] = [await y("core"), await y("floor1"), await y("floor2"), await y("pc1")];
-  must(core < floor && floor === other && floor < pc, `the core is above the floors, those above the hosts: ${[core, floor, other, pc]}`);
+  const x = async (name) => Math.round((await tile(page, name).boundingBox()).x);
+  const [core, floor, other, pc] = [await x("core"), await x("floor1"), await x("floor2"), await x("pc1")];
+  must(core < floor && floor === other && floor < pc, `the core comes before the floors, those before the hosts: ${[core, floor, other, pc]}`);
   must((await kept(page)) === 0, "looking keeps nothing");
   must(await page.getByRole("button", { name: "Nothing to undo" }).isDisabled(), "nor can it be undone");
   const seed = page.getByRole("textbox", { name: "Seed" });
@@ -191,10 +191,10 @@ async function unplaced(page) {
   await page.keyboard.press("Enter");
   await page.keyboard.press("ArrowRight");
   await until("all places to be kept", async () => (await kept(page)) === 8);
-  must((await y("core")) === core, "what was not moved stays");
+  must((await x("core")) === core, "what was not moved stays");
   await page.getByRole("button", { name: /^Undo/ }).click();
   await until("no place to be kept", async () => (await kept(page)) === 0);
-  must((await y("pc1")) === pc && (await y("core")) === core, "they are shown as before");
+  must((await x("pc1")) === pc && (await x("core")) === core, "they are shown as before");
 }
 
 await test("editing", async (browser) => {

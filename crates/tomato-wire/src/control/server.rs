@@ -12,7 +12,7 @@ pub trait Service {
     /// Who answers.
     fn welcome(&self) -> Welcome;
 
-    /// Does one request; never [`Request::Hello`].
+    /// Does one request; never [`Request::Hello`], and no configuration that its check refuses.
     ///
     /// # Errors
     /// Why it was not done.
@@ -79,6 +79,7 @@ fn answer(
         Request::Apply { topology, .. }
         | Request::Attach { topology, .. }
         | Request::Tap { topology, .. }
+        | Request::Past { topology, .. }
         | Request::Bridge { topology, .. }
         | Request::Lost { topology, .. }
         | Request::Remove { topology } => Some(topology),

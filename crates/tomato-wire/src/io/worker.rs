@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use crate::capture::CaptureWriter;
-use crate::config::{ConfigError, PortKind, TopologyConfig};
+use crate::config::{PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
 use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
@@ -20,7 +20,7 @@ use crate::io::pace::{Arrivals, Spin};
 use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
-use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
+use crate::io::topology::{Slot, Topology, detach, monotonic_ns, save_past};
 use crate::io::{OpenError, Port, PortError, sys, wake};
 use crate::limits;
 use crate::status::{BridgeView, TopologyStatus, chain};
@@ -72,7 +72,8 @@ struct Running {
 }
 
 impl WorkerHandle {
-    /// Asks the data thread and waits for its answer.
+    /// Asks the data thread and waits for its answer. A configuration must have passed its check: the check of a large
+    /// one takes longer than frames may wait.
     ///
     /// # Errors
     /// Its refusal, or that it did not answer.
@@ -185,7 +186,18 @@ impl Running {
         }
         while let Ok(command) = self.receiver.try_recv() {
             let Some(Command { request, descriptor, reply }) = command else { return false };
-            let result = self.handle(request, descriptor);
+            let result = match request {
+                // answered by the writer of captures once it is done
+                Request::Past { topology, link } => {
+                    let place = self.by_key.get(&topology);
+                    let topology = place.and_then(|place| self.topologies[*place].as_ref());
+                    match save_past(topology, &link, descriptor, reply.clone()) {
+                        Ok(()) => continue,
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+                request => self.handle(request, descriptor),
+            };
             if reply.send(result).is_err() {
                 tracing::debug!("nobody waits for an answer any more");
             }
@@ -195,7 +207,7 @@ impl Running {
 
     fn handle(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
         match request {
-            Request::Hello { .. } => {
+            Request::Hello { .. } | Request::Past { .. } => {
                 Err(Refusal::new(ErrorCode::BadRequest, "hello is answered by the control thread"))
             }
             Request::Ping => Ok(Answer::Pong),
@@ -216,22 +228,19 @@ impl Running {
     }
 
     fn apply(&mut self, key: &str, config: &TopologyConfig) -> Result<Answer, Refusal> {
-        let invalid =
-            |error: ConfigError| Refusal::new(ErrorCode::InvalidConfig, error.to_string());
-        // before a place is made for it
-        config.check().map_err(invalid)?;
         let place = match self.by_key.get(key) {
             Some(&place) => place,
             None => self.add(key)?,
         };
         let topology = self.topologies[place].as_mut().expect("every key has its place");
-        let removed = topology.network.apply(monotonic_ns(), config).map_err(invalid)?;
+        let removed = topology.network.apply_checked(monotonic_ns(), config);
         for port in removed.ports {
             detach(&self.epoll, &mut topology.ports[port]);
             topology.ports[port] = Slot::default();
         }
         for link in removed.links {
             topology.recorders.remove(&link);
+            topology.pasts.remove(&link);
             topology.taps.remove(&link);
         }
         topology.sync_captures(&mut self.captures);
@@ -259,6 +268,7 @@ impl Running {
             network: Network::new(self.pool.share()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
+            pasts: BTreeMap::new(),
             taps: BTreeMap::new(),
             names: BTreeMap::new(),
             room: Vec::new(),
@@ -407,7 +417,7 @@ impl Running {
                         break;
                     }
                 }
-                Ok(None) if n == 0 && is_broken(flags) => {
+                Ok(None) if n == 0 && is_broken(flags) && open.ends_by_error() => {
                     slot.gone = Some(PortError::Gone(io::ErrorKind::BrokenPipe.into()));
                     break;
                 }
