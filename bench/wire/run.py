@@ -2,12 +2,13 @@
 """Measures the wire against a bare veth pair, interleaved.
 
     cargo build --release --manifest-path bench/wire/Cargo.toml
-    sudo bench/wire/run.py SLICE...        slices: tcp packet hops udp delay rate reno scale edits overload
+    sudo bench/wire/run.py SLICE...        slices: tcp packet hops udp delay rate reno
+                                           scale edits overload peers
     sudo bench/wire/run.py table           what was measured so far, as the table of docs/wire.md
 
 Each slice takes at most 100 s and adds to bench/wire/results.json; in a slice every configuration runs once per
-round, so that ratios compare neighbours in time. Repeat slices for more rounds. No emulator is
-measured beside it yet.
+round, so that ratios compare neighbours in time. Repeat slices for more rounds. `peers` runs
+other emulators: netem, and Rattan and uBridge whose programs it is told of.
 """
 
 import argparse
@@ -250,6 +251,76 @@ def veth_to(ns, far, dev):
     """A pair whose far end only has the offloads that a packet socket can express."""
     sh(f"ip link add {dev} netns {ns} type veth peer name {dev} netns {far}")
     sh(f"ip netns exec {far} ip link set {dev} up promisc on")
+
+
+def slice_peers(args):
+    """TCP bulk over what others offer, with 5 ms each way where it can delay; what is absent is skipped with a note."""
+    rows = []
+    runs = {"veth": None, "netem": netem_tcp, "rattan": rattan_tcp, "ubridge": ubridge_tcp}
+    with Namespaces("abf") as ns:
+        veth(ns[0], ns[1], "on", 1)
+        veth(ns[0], ns[1], "netem", 3)
+        for n, name in enumerate(ns[:2]):
+            veth_to(name, ns[2], f"u{'ab'[n]}")
+            address(name, f"u{'ab'[n]}", n)
+        for _ in range(args.rounds or 5):
+            for name, run in list(runs.items()):
+                goodput = tcp(ns[0], ns[1], "10.8.1.1", 3)[0] if run is None else run(args, ns)
+                if goodput is None:
+                    del runs[name]
+                else:
+                    rows.append({"key": f"peer {name}", "bit_s": goodput})
+    return rows
+
+
+def skip(name, why):
+    print(f"{name} is skipped: {why}", file=sys.stderr)
+
+
+def netem_tcp(_args, ns):
+    for name in ns[:2]:
+        line = ["tc", "-n", name, "qdisc", "replace", "dev", "netem", "root", "netem", "delay", "5ms", "limit", "100000"]
+        made = subprocess.run(line, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            return skip("netem", f"this kernel does not take it ({made.stderr.strip()})")
+    return tcp(ns[0], ns[1], "10.8.3.1", 5)[0]
+
+
+def rattan_tcp(args, ns):
+    """Its command runs in a namespace of its own and reaches ours as $RATTAN_BASE."""
+    if args.rattan is None:
+        return skip("Rattan", "no --rattan PATH was given")
+    with subprocess.Popen(["ip", "netns", "exec", ns[0], "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL) as server:
+        line = ["ip", "netns", "exec", ns[0], args.rattan, "link", "--uplink-delay", "5ms", "--downlink-delay", "5ms",
+                "--", "iperf3", "-J", "-t", "5", "-O", "1", "-C", "cubic", "-c", "$RATTAN_BASE"]
+        made = subprocess.run(line, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            server.terminate()
+            return skip("Rattan", f"it failed: {made.stderr[-300:]}")
+    return json.loads(made.stdout[made.stdout.index("{"):])["end"]["sum_received"]["bits_per_second"]
+
+
+def ubridge_tcp(args, ns):
+    """Two packet sockets joined, as GNS3 does; its own delay holds up its receive loop and is left out."""
+    if args.ubridge is None:
+        return skip("uBridge", "no --ubridge PATH was given")
+    bridge = subprocess.Popen(["ip", "netns", "exec", ns[2], args.ubridge, "-H", "127.0.0.1:4321"])
+    words = ["bridge create b", "bridge add_nio_linux_raw b ua", "bridge add_nio_linux_raw b ub", "bridge start b"]
+    said = "; ".join(f"echo {word} >&3; read -r line <&3; echo $line" for word in words)
+    try:
+        for _ in range(50):
+            made = subprocess.run(["ip", "netns", "exec", ns[2], "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/4321 && {{ {said}; }}"],
+                                  capture_output=True, text=True, check=False)
+            if made.returncode == 0:
+                break
+            time.sleep(0.1)
+        if made.stdout.count("100-") != len(words):
+            return skip("uBridge", f"it answered {made.stdout} {made.stderr}")
+        reach(ns[1], "10.9.0.1")
+        return tcp(ns[0], ns[1], "10.9.0.1", 3)[0]
+    finally:
+        bridge.terminate()
+        bridge.wait(timeout=10)
 
 
 def slice_hops(args):
@@ -520,6 +591,8 @@ def main():
     parser.add_argument("--count", type=int)
     parser.add_argument("--pps", type=int)
     parser.add_argument("--ring", type=int, help="packets in front of the TAP during edits")
+    parser.add_argument("--rattan", help="its program, for the slice `peers`")
+    parser.add_argument("--ubridge", help="its program, for the slice `peers`")
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     known = json.loads(args.results.read_text()) if args.results.exists() else []

@@ -38,6 +38,11 @@ pub trait Port: Debug + Send + AsFd {
     /// See [`Fault`].
     fn send(&mut self, run: &Run) -> Result<(), Fault>;
 
+    /// Whether an error of its descriptor that no read tells means that nothing can come any more.
+    fn ends_by_error(&self) -> bool {
+        true
+    }
+
     /// Whether it takes datagrams of one flow as one super-frame.
     fn merges(&self) -> bool {
         false

@@ -12,7 +12,7 @@ pub trait Service {
     /// Who answers.
     fn welcome(&self) -> Welcome;
 
-    /// Does one request; never [`Request::Hello`].
+    /// Does one request; never [`Request::Hello`], and no configuration that its check refuses.
     ///
     /// # Errors
     /// Why it was not done.

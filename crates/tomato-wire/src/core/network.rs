@@ -177,6 +177,14 @@ impl Network {
     /// What [`TopologyConfig::check`] refuses; nothing is changed then.
     pub fn apply(&mut self, now_ns: u64, config: &TopologyConfig) -> Result<Removed, ConfigError> {
         config.check()?;
+        Ok(self.apply_checked(now_ns, config))
+    }
+
+    /// The same of a configuration that [`TopologyConfig::check`] has passed elsewhere.
+    ///
+    /// # Panics
+    /// If it names what it does not have.
+    pub fn apply_checked(&mut self, now_ns: u64, config: &TopologyConfig) -> Removed {
         let mut removed = Removed::default();
         let is_reseeded = self.seed != config.seed;
         self.seed = config.seed;
@@ -208,7 +216,7 @@ impl Network {
                 None => self.add_link(now_ns, key, wanted),
             }
         }
-        Ok(removed)
+        removed
     }
 
     /// The place of a port.

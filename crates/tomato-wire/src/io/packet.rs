@@ -88,6 +88,12 @@ impl Port for PacketPort {
         self.writer.send(&self.descriptor, run)
     }
 
+    /// A device that goes down is an error once, and the socket goes on when it comes up; that it is gone is told by the
+    /// next write.
+    fn ends_by_error(&self) -> bool {
+        false
+    }
+
     fn merges(&self) -> bool {
         self.writer.merges()
     }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use crate::capture::CaptureWriter;
-use crate::config::{ConfigError, PortKind, TopologyConfig};
+use crate::config::{PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
 use crate::core::frame::{FramePool, Scratch};
 use crate::core::network::{Network, PortId};
@@ -72,7 +72,8 @@ struct Running {
 }
 
 impl WorkerHandle {
-    /// Asks the data thread and waits for its answer.
+    /// Asks the data thread and waits for its answer. A configuration must have passed its check: the check of a large
+    /// one takes longer than frames may wait.
     ///
     /// # Errors
     /// Its refusal, or that it did not answer.
@@ -216,16 +217,12 @@ impl Running {
     }
 
     fn apply(&mut self, key: &str, config: &TopologyConfig) -> Result<Answer, Refusal> {
-        let invalid =
-            |error: ConfigError| Refusal::new(ErrorCode::InvalidConfig, error.to_string());
-        // before a place is made for it
-        config.check().map_err(invalid)?;
         let place = match self.by_key.get(key) {
             Some(&place) => place,
             None => self.add(key)?,
         };
         let topology = self.topologies[place].as_mut().expect("every key has its place");
-        let removed = topology.network.apply(monotonic_ns(), config).map_err(invalid)?;
+        let removed = topology.network.apply_checked(monotonic_ns(), config);
         for port in removed.ports {
             detach(&self.epoll, &mut topology.ports[port]);
             topology.ports[port] = Slot::default();
@@ -407,7 +404,7 @@ impl Running {
                         break;
                     }
                 }
-                Ok(None) if n == 0 && is_broken(flags) => {
+                Ok(None) if n == 0 && is_broken(flags) && open.ends_by_error() => {
                     slot.gone = Some(PortError::Gone(io::ErrorKind::BrokenPipe.into()));
                     break;
                 }

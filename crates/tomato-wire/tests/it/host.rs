@@ -383,6 +383,30 @@ fn packet_sockets_carry_tcp_and_keep_the_delay() {
     wire.stop();
 }
 
+#[test]
+fn a_packet_socket_outlives_its_device_being_down() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wire = WireProcess::start(dir.path());
+    let mut client = wire.client();
+    let hosts: Vec<Host> = (1..=2).map(Host::cabled).collect();
+    let mut config = pair(&LinkParams::default());
+    for port in config.ports.values_mut() {
+        port.kind = PortKind::Packet;
+    }
+    attach(&mut client, &config, &hosts);
+    let answers = || (!hosts[0].ping(&hosts[1], 1).is_empty()).then_some(());
+    until("an answer", answers);
+    for _ in 0..3 {
+        hosts[1].set_far("down");
+        until("silence", || answers().is_none().then_some(()));
+        hosts[1].set_far("up");
+        until("an answer after it came up", answers);
+    }
+    let ports = status(&mut client).ports;
+    assert!(ports.values().all(|port| port.attached && port.error.is_none()), "{ports:?}");
+    wire.stop();
+}
+
 /// 1448 bytes of every 1538 are payload: Ethernet's 38, IP's 20 and TCP's 32 bytes are not.
 #[test]
 fn tcp_fills_a_rate_and_no_more() {

@@ -107,6 +107,12 @@ impl Host {
         host
     }
 
+    /// Takes the device at the far end of its cable down or up.
+    pub(crate) fn set_far(&self, state: &str) {
+        let far = self.far.as_ref().expect("it is cabled");
+        run(&format!("ip -n {far} link set eth0 {state}"));
+    }
+
     /// Opens something in its namespace.
     pub(crate) fn open(&self, open: fn() -> std::io::Result<OwnedFd>) -> OwnedFd {
         open_in(&self.name, open)
