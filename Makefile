@@ -8,7 +8,7 @@ endif
 # The same selection in every step of `test`, so that no crate is compiled twice for one purpose.
 SELECTION := --workspace --locked --features host-tests,browser-tests
 
-.PHONY: all setup build test soak demo web screenshots fmt clean
+.PHONY: all setup build test soak fuzz miri demo web screenshots fmt clean
 .NOTPARALLEL:
 
 all: build
@@ -31,6 +31,14 @@ test:
 # Kills processes of a lab at random and checks that nothing is lost: make soak KILLS=200 SEED=7
 soak: build
 	bench/soak.py --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
+
+# Looks for bytes that a parser stumbles over, with a nightly compiler and cargo-fuzz: make fuzz TARGET=frame TIME=300
+fuzz:
+	cd fuzz && cargo +nightly fuzz run $(or $(TARGET),frame) -- -max_total_time=$(or $(TIME),300) -max_len=4096
+
+# Runs tests of the data path's core in an interpreter that sees undefined behaviour, with nightly miri: make miri TESTS=core::split
+miri:
+	cargo +nightly miri test --locked -p tomato-wire --lib -- $(or $(TESTS),core::checksum core::packet core::ecn core::vlan core::flip core::timeline)
 
 demo: build
 	scripts/demo.sh

@@ -46,6 +46,8 @@ class Lab:
         self.env = {**os.environ, "TOMATO_DATA_DIR": os.path.join(self.dir, "data")}
         self.file = os.path.join(self.dir, "line.yaml")
         self.count = count
+        #: KiB per started element that its own processes take, of each round.
+        self.inside = []
         with open(self.file, "w") as file:
             file.write(topology(count))
         self.tomato("up", "--detach", "--listen", LISTEN, "--template-dir", TEMPLATES)
@@ -74,6 +76,7 @@ class Lab:
         self.ping()
         times["ping"] = time.monotonic() - begun
         per_element = (before - available()) / self.count
+        self.inside.append(self.own_memory() / self.count)
         timed("stop", "stop", "line")
         timed("destroy", "remove", "line")
         return times, per_element
@@ -98,8 +101,22 @@ class Lab:
                 with open("/proc/%s/cmdline" % entry, "rb") as file:
                     if self.dir.encode() not in file.read():
                         continue
-                with open("/proc/%s/smaps_rollup" % entry) as file:
-                    total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+                total += pss("/proc/%s/smaps_rollup" % entry)
+            except (OSError, StopIteration):
+                continue
+        return total
+
+    def own_memory(self):
+        """KiB of proportional memory of all processes in the elements, the keepers among them."""
+        with open(os.path.join(self.dir, "data", "lab.json")) as file:
+            groups = "/tomato/%s/" % json.load(file)["id"]
+        total = 0
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cgroup" % entry) as file:
+                    if groups not in file.read():
+                        continue
+                total += pss("/proc/%s/smaps_rollup" % entry)
             except (OSError, StopIteration):
                 continue
         return total
@@ -107,6 +124,11 @@ class Lab:
     def end(self):
         self.tomato("down", "--purge")
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def pss(path):
+    with open(path) as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
 def available():
@@ -125,6 +147,10 @@ def mininet(count):
     if done.returncode != 0:
         sys.exit("mininet: " + done.stdout[-2000:])
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def spread(values):
+    return "%.0f [%.0f-%.0f]" % (statistics.median(values), min(values), max(values))
 
 
 def show(name, rounds):
@@ -165,7 +191,8 @@ def main():
         print("whole, tomato / mininet: %.2f [%.2f-%.2f]" % (statistics.median(ratios), min(ratios), max(ratios)))
     else:
         print("no peer beside it")
-    print("memory of the machine per started element: %.0f KiB [%.0f-%.0f]" % (statistics.median(memory), min(memory), max(memory)))
+    print("memory per started element, by what the machine has left: %s KiB" % spread(memory))
+    print("of that the processes in it, our keeper among them: %s KiB" % spread(lab.inside))
     print("memory of the idle lab: %.1f MiB" % (lab.idle_kib / 1024))
 
 

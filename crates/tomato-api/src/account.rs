@@ -369,7 +369,12 @@ pub struct Settings {
     pub timeouts: TimeoutSettings,
     /// Notifications by mail; shown to administrators only.
     pub mail: MailSettings,
+    /// Topologies that one account may own; then it makes no more.
+    pub topologies_per_account: u32,
 }
+
+/// Of [`Settings::topologies_per_account`].
+pub const TOPOLOGIES_PER_ACCOUNT_DEFAULT: u32 = 1000;
 
 /// How the server for mail is spoken to.
 #[derive(
@@ -427,7 +432,8 @@ impl Default for MailSettings {
 impl Default for Settings {
     fn default() -> Self {
         let (timeouts, mail) = (TimeoutSettings::default(), MailSettings::default());
-        Self { registration: true, timeouts, mail }
+        let topologies_per_account = TOPOLOGIES_PER_ACCOUNT_DEFAULT;
+        Self { registration: true, timeouts, mail, topologies_per_account }
     }
 }
 
@@ -441,6 +447,8 @@ pub struct SettingsPatch {
     pub timeouts: Option<serde_json::Map<String, Value>>,
     /// Notifications by mail, by the names of [`MailSettings`].
     pub mail: Option<serde_json::Map<String, Value>>,
+    /// Topologies that one account may own.
+    pub topologies_per_account: Option<u32>,
 }
 
 /// Asks for more time.

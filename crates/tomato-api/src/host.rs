@@ -19,6 +19,9 @@
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
 //! | `GET /connections/{id}/capture?filter=TEXT` | - | pcapng stream of what the filter means, of all without one |
 //! | `POST /connections/{id}/capture/live` | [`CaptureFilter`](crate::request::CaptureFilter) | pcapng stream of what passes from now on |
+//! | `GET /connections/{id}/capture/past` | - | pcapng of the last seconds, if they are kept |
+//! | `GET /connections/{id}/capture/saved` | - | list of [`SavedCapture`], the newest first |
+//! | `GET /connections/{id}/capture/saved/{name}` | - | pcapng |
 //! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
 //! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |
@@ -313,6 +316,43 @@ pub struct CaptureCounters {
     /// The last failure.
     #[serde(default)]
     pub error: Option<String>,
+}
+
+/// Why the past of a connection was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SaveCause {
+    /// It was degraded: frames were late or lost outside the model.
+    Degraded,
+    /// An element at one of its ends ended by itself.
+    ElementEnded,
+}
+
+impl SaveCause {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Degraded, Self::ElementEnded];
+
+    /// Its word, as in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Degraded => "degraded",
+            Self::ElementEnded => "element-ended",
+        }
+    }
+}
+
+/// The past of a connection, saved when something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SavedCapture {
+    /// What it is asked for by.
+    pub name: String,
+    /// When it was saved (RFC 3339).
+    pub time: String,
+    /// What happened.
+    pub cause: SaveCause,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// Counters of an interface since the wire's start, for what no connection counts.

@@ -1,5 +1,7 @@
 //! What a process of the lab uses itself, as the kernel tells it.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// Clock ticks of a second in `/proc`: the same on every Linux machine that this runs on.
@@ -20,12 +22,23 @@ pub struct ProcessFigures {
 
 /// The figures of this process; what cannot be read is zero.
 pub fn own() -> ProcessFigures {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}"));
-    let files = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let mut figures = parse(&read("stat").unwrap_or_default(), &read("status").unwrap_or_default());
+    let mut figures = read(Path::new("/proc/self")).unwrap_or_default();
     // The one that counts them is among them.
-    figures.open_files = u64::try_from(files).unwrap_or(u64::MAX).saturating_sub(1);
+    figures.open_files = figures.open_files.saturating_sub(1);
     figures
+}
+
+/// The figures of another process; none if there is none of that number.
+pub fn of(pid: u32) -> Option<ProcessFigures> {
+    read(&Path::new("/proc").join(pid.to_string()))
+}
+
+fn read(dir: &Path) -> Option<ProcessFigures> {
+    let text = |name| std::fs::read_to_string(dir.join(name)).ok();
+    let files = std::fs::read_dir(dir.join("fd")).map_or(0, Iterator::count);
+    let mut figures = parse(&text("stat")?, &text("status").unwrap_or_default());
+    figures.open_files = u64::try_from(files).unwrap_or(u64::MAX);
+    Some(figures)
 }
 
 fn parse(stat: &str, status: &str) -> ProcessFigures {

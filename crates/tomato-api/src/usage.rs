@@ -120,6 +120,9 @@ pub struct ConnectionFigures {
 pub struct HostFigures {
     /// The hostmanager's own process.
     pub process: crate::process::ProcessFigures,
+    /// The wire's, if it lives.
+    #[serde(default)]
+    pub wire: Option<crate::process::ProcessFigures>,
     /// By element that runs.
     pub elements: BTreeMap<String, ElementFigures>,
     /// By connection that passes frames.

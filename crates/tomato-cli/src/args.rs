@@ -336,7 +336,7 @@ pub(crate) struct Link {
     /// Record frames
     #[arg(long, value_enum)]
     pub(crate) capturing: Option<Switch>,
-    /// What is recorded: points=forward-in,forward-out lost=true snaplen=128 file_size=10MB files=5 age=10min
+    /// What is recorded: points=forward-in,forward-out lost=true snaplen=128 file_size=10MB files=5 age=10min past=30s past_size=16MB
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) record: Vec<String>,
 }
@@ -412,6 +412,13 @@ pub(crate) enum CaptureCommand {
         /// Which frames, in the language of tcpdump
         #[arg(long, default_value = "")]
         filter: String,
+    },
+    /// Write what passed in the last seconds as pcapng, lost frames included: set `--record past=30s` first
+    Past {
+        /// TOPOLOGY/CONNECTION, the connection's id, or a topology for all of its connections that keep their past
+        target: String,
+        /// Where to
+        file: PathBuf,
     },
     /// Let Wireshark capture on connections: its interface to programs like this (extcap)
     Extcap(Extcap),

@@ -112,6 +112,9 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Capture(CaptureCommand::Live { connection, filter }) => {
             live::live(client, &connection, &filter).await?;
         }
+        Command::Capture(CaptureCommand::Past { target, file }) => {
+            capture::past(client, &target, &file).await?;
+        }
         Command::Capture(CaptureCommand::Extcap(asked)) => live::extcap(client, &asked).await?,
         Command::Capture(CaptureCommand::Download { connection, file }) => {
             capture::download(client, &connection, file.as_deref()).await?;

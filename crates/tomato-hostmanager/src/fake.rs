@@ -1,7 +1,7 @@
 //! A wire and templates that exist in memory only, for tests of everything above them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::control::{self, Refusal};
-use tomato_wire::status::{BridgeView, LinkStatus, TopologyStatus};
+use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
@@ -32,6 +32,8 @@ pub struct FakeWire {
 struct WireState {
     instance: u64,
     is_away: bool,
+    /// Links that have just been degraded.
+    degraded: BTreeSet<String>,
     topologies: BTreeMap<String, (TopologyConfig, BTreeMap<String, OwnedFd>)>,
     attaches: Vec<String>,
     taps: BTreeMap<(String, String), OwnedFd>,
@@ -69,6 +71,11 @@ impl FakeWire {
         let state = lock(&self.state);
         let ports = state.topologies.get(topology).map(|(_, ports)| ports.keys().cloned());
         ports.into_iter().flatten().collect()
+    }
+
+    /// A link says that it was degraded a moment ago, from now on.
+    pub fn degrade(&self, link: &str) {
+        lock(&self.state).degraded.insert(link.to_owned());
     }
 
     /// Somebody captures live on a link.
@@ -160,6 +167,20 @@ impl WireControl for FakeWire {
         })?
     }
 
+    async fn past(&self, topology: &str, link: &str, file: OwnedFd) -> Result<u64, WireFault> {
+        self.with(|state| {
+            let links = state.topologies.get(topology).map(|(config, _)| &config.links);
+            if links.and_then(|links| links.get(link)?.past.as_ref()).is_none() {
+                return Err(refused(control::ErrorCode::NotFound, format!("no past of {link}")));
+            }
+            let text = format!("the past of {link}");
+            std::fs::File::from(file)
+                .write_all(text.as_bytes())
+                .map_err(|error| refused(control::ErrorCode::BadDescriptor, error.to_string()))?;
+            Ok(u64::try_from(text.len()).unwrap_or(u64::MAX))
+        })?
+    }
+
     async fn remove(&self, topology: &str) -> Result<(), WireFault> {
         self.with(|state| {
             state.topologies.remove(topology);
@@ -174,7 +195,14 @@ impl WireControl for FakeWire {
         self.with(|state| {
             let mut status = TopologyStatus::default();
             if let Some((config, _)) = state.topologies.get(topology) {
-                let links = config.links.keys().map(|key| (key.clone(), LinkStatus::default()));
+                let link = |key: &String| {
+                    let mut link = LinkStatus::default();
+                    if state.degraded.contains(key) {
+                        link.forward.degraded_intervals.push(Degraded::default());
+                    }
+                    (key.clone(), link)
+                };
+                let links = config.links.keys().map(link);
                 status.links = links.collect();
             }
             status
@@ -195,6 +223,10 @@ impl WireControl for FakeWire {
 
     async fn lost(&self, _topology: &str, _port: &str, _frames: u64) -> Result<(), WireFault> {
         self.with(|_state| ())
+    }
+
+    async fn pid(&self) -> Result<u32, WireFault> {
+        self.with(|_| std::process::id())
     }
 
     async fn instance(&self) -> Result<u64, WireFault> {

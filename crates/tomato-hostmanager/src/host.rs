@@ -27,6 +27,7 @@ use crate::ledger::{ElementRecord, Ledger, LedgerError, Record, make_private_dir
 use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::live::Lives;
 use crate::outage::{self, Alive, Lost};
+use crate::past::Pasts;
 use crate::places::Places;
 use crate::reconcile;
 use crate::templates::Templates;
@@ -60,6 +61,7 @@ pub struct Host {
     pub(crate) lives: Lives,
     pub(crate) samples: Samples,
     pub(crate) usage: Usage,
+    pub(crate) pasts: Pasts,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
@@ -153,6 +155,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LiveElement {
+    /// It does not run, which nobody wanted.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state != Some(State::Started) && self.error.is_some()
+    }
+
     fn observed(&self, id: &ElementId) -> ObservedElement {
         ObservedElement {
             id: id.clone(),
@@ -298,6 +305,7 @@ impl Host {
             lives: Lives::default(),
             samples: Samples::default(),
             usage: Usage::default(),
+            pasts: Pasts::default(),
             unpacking: Mutex::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),

@@ -20,7 +20,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
     ArchiveStatus, CaptureCounters, Counters, DegradedInterval, DirectionCounters, ExecAnswer,
     ExecCall, HOST_PROTOCOL, HostHello, InterfaceCounters, ObservedPage, ObservedTopology,
-    RuleCounters, TemplateInfo, TemplateProgress, WantedTopology,
+    RuleCounters, SavedCapture, TemplateInfo, TemplateProgress, WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
 use tomato_api::switch::SwitchView;
@@ -95,6 +95,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/elements/{id}/archive", put(upload).get(download))
         .route("/elements/{id}/archive/status", get(archive_status))
         .route("/connections/{id}/capture", get(capture))
+        .route("/connections/{id}/capture/past", get(past))
+        .route("/connections/{id}/capture/saved", get(saved_pasts))
+        .route("/connections/{id}/capture/saved/{name}", get(saved_past))
         .route("/templates", get(templates))
         .route("/templates/{name}/ensure", post(ensure))
         .route("/templates/{name}/pull", post(pull))
@@ -338,6 +341,29 @@ async fn capture(
     })?;
     let headers = [(header::CONTENT_TYPE, "application/x-pcapng")];
     Ok((headers, stream(Filtered::new(reader, filter))).into_response())
+}
+
+async fn past(State(host): App, Path(path): Path<String>) -> Answer<Response> {
+    Ok(pcapng(host.past(&id(&path)?).await?))
+}
+
+async fn saved_pasts(
+    State(host): App,
+    Path(path): Path<String>,
+) -> Answer<Json<Vec<SavedCapture>>> {
+    Ok(Json(host.saved_pasts(&id(&path)?)?))
+}
+
+async fn saved_past(
+    State(host): App,
+    Path((path, name)): Path<(String, String)>,
+) -> Answer<Response> {
+    Ok(pcapng(host.saved_past(&id(&path)?, &name)?))
+}
+
+fn pcapng(file: std::fs::File) -> Response {
+    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    ([(header::CONTENT_TYPE, "application/x-pcapng")], body).into_response()
 }
 
 async fn capture_live(

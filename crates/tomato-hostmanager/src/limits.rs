@@ -82,6 +82,10 @@ pub const LIVE_JOINS: usize = 16;
 pub const LIVE_LOOK: Duration = Duration::from_secs(5);
 /// Between two tries to capture on a connection that is not in the wire.
 pub const LIVE_RETRY: Duration = Duration::from_millis(500);
+/// Saved pasts that are kept of a connection; the oldest go.
+pub const PASTS_SAVED: usize = 8;
+/// Shortest time between two pasts of a connection that are saved by themselves.
+pub const PAST_PAUSE: Duration = Duration::from_secs(60);
 /// Shortest time between two messages about traffic.
 pub const TRAFFIC_LEAST: Duration = Duration::from_millis(100);
 /// Time between two messages about traffic unless asked otherwise.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use crate::host::{Host, Topology, lock};
 use crate::ledger::Record;
 use crate::limits::{LONG_TURN, ORPHAN_SEARCH, RECHECK};
 use crate::outage::{self, Alive};
+use crate::past;
 use crate::translate;
 use crate::wire::WireFault;
 
@@ -218,7 +219,7 @@ impl Turn {
             live.elements.iter().filter_map(pid).collect()
         };
         let running: BTreeSet<ElementId> = plugged.keys().cloned().collect();
-        let captures = host.parts.state_dir.join("captures");
+        let captures = captures_dir(host);
         let config = translate::wire_config(wanted, &running, &captures);
         self.attached.retain(|port, _| config.ports.contains_key(port));
         self.refused.clear();
@@ -294,6 +295,9 @@ impl Turn {
         if instance.is_some() && self.told.as_ref() == Some(&told) {
             return Ok(BTreeSet::new());
         }
+        if let Some(told) = &self.told {
+            past::save_those_that_go(host, topology, wanted, &told.config, config).await;
+        }
         self.told = None;
         make_capture_dirs(host, config);
         let detached = self.apply(host, topology, wanted, plugged, config).await?;
@@ -360,6 +364,10 @@ impl Turn {
     }
 }
 
+fn captures_dir(host: &Host) -> PathBuf {
+    host.parts.state_dir.join("captures")
+}
+
 /// What is wanted of every element that is wanted or may be on this host.
 fn aims(record: &Record) -> BTreeMap<&ElementId, Option<&WantedElement>> {
     let mut aims: BTreeMap<_, _> = record.elements.keys().map(|id| (id, None)).collect();
@@ -391,11 +399,14 @@ fn make_capture_dir(dir: &Path, owner: Option<u32>) -> std::io::Result<()> {
 
 /// Removes captures of connections that nobody wants.
 async fn orphan_captures(host: &Host) -> std::io::Result<()> {
-    let dir = host.parts.state_dir.join("captures");
-    if !dir.is_dir() {
-        return Ok(());
+    let mut found = Vec::new();
+    for dir in [captures_dir(host), past::dir(host)] {
+        match std::fs::read_dir(&dir) {
+            Ok(entries) => found.extend(entries.collect::<Result<Vec<_>, _>>()?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
-    let found: Vec<_> = std::fs::read_dir(&dir)?.collect::<Result<_, _>>()?;
     let mut known = BTreeSet::new();
     for topology in host.topologies() {
         let wanted = topology.wanted();

@@ -42,6 +42,8 @@ struct Link {
     /// Forward and backward.
     counts: [Count; 2],
     degraded: bool,
+    /// How long before the sample the newest degraded interval began.
+    degraded_from_ago: Option<Duration>,
 }
 
 /// The last sample of each topology somebody looks at.
@@ -94,6 +96,13 @@ impl Sample {
         })
     }
 
+    /// Connections that began to be degraded since another sample.
+    pub(crate) fn degraded_since(&self, before: &Self) -> impl Iterator<Item = &str> {
+        let elapsed = self.at.saturating_duration_since(before.at);
+        let is_new = move |link: &Link| link.degraded_from_ago.is_some_and(|ago| ago <= elapsed);
+        self.links.iter().filter(move |(_, link)| is_new(link)).map(|(key, _)| key.as_str())
+    }
+
     /// What passed each connection since another sample.
     pub(crate) fn rates_since(&self, before: &Self) -> BTreeMap<String, ConnectionRates> {
         let elapsed = self.at.saturating_duration_since(before.at);
@@ -130,7 +139,11 @@ impl Host {
         let status = self.parts.wire.status(id.as_str()).await?;
         let counts = |(key, link): (String, tomato_wire::status::LinkStatus)| {
             let counts = [Count::of(&link.forward), Count::of(&link.backward)];
-            (key, Link { counts, degraded: link.forward.degraded || link.backward.degraded })
+            let intervals = [&link.forward, &link.backward].map(|side| &side.degraded_intervals);
+            let from_ago_ns = intervals.into_iter().flatten().map(|one| one.from_ago_ns).min();
+            let degraded = link.forward.degraded || link.backward.degraded;
+            let degraded_from_ago = from_ago_ns.map(Duration::from_nanos);
+            (key, Link { counts, degraded, degraded_from_ago })
         };
         let sample = Arc::new(Sample {
             at: Instant::now(),

@@ -18,8 +18,8 @@ use tomato_virt::container::{
 };
 use tomato_wire::config::{
     BridgeConfig, BridgeMode, CaptureConfig, Discipline, Distribution, DrawKey, End, LinkConfig,
-    LinkParams, LossModel, Point, PortConfig, PortKind, PortVlan, Ratio, Rule, Step, StpConfig,
-    Timeline, TopologyConfig,
+    LinkParams, LossModel, PastConfig, Point, PortConfig, PortKind, PortVlan, Ratio, Rule, Step,
+    StpConfig, Timeline, TopologyConfig,
 };
 
 use crate::ledger::PinnedTemplate;
@@ -194,12 +194,20 @@ fn link_config(
     names: [String; 2],
     captures: &Path,
 ) -> LinkConfig {
+    let points = || connection.recording.points.iter().map(|point| self::point(*point)).collect();
+    let past = age_s(connection.recording.past).map(|age_s| PastConfig {
+        age_s,
+        bytes: connection.recording.past_size.0,
+        snaplen: connection.recording.snaplen,
+        points: points(),
+        names: Some(names.clone()),
+    });
     let capture = connection.capturing.then(|| CaptureConfig {
         dir: captures.join(connection.id.as_str()),
         file_bytes: connection.recording.file_size.0,
         files: connection.recording.files,
         snaplen: connection.recording.snaplen,
-        points: connection.recording.points.iter().map(|point| self::point(*point)).collect(),
+        points: points(),
         lost: connection.recording.lost,
         age_s: age_s(connection.recording.age),
         names: Some(names),
@@ -211,6 +219,7 @@ fn link_config(
         emulate: connection.emulation,
         connected: connection.connected,
         capture,
+        past,
     }
 }
 

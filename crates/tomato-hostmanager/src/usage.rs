@@ -18,6 +18,7 @@ use tomato_model::lifecycle::State;
 
 use crate::host::{Host, Topology, lock};
 use crate::limits::{USAGE_PERIOD, USAGE_POINTS};
+use crate::past;
 use crate::traffic::Sample;
 
 /// An element at a time, as short as it can be kept.
@@ -158,12 +159,17 @@ pub(crate) async fn watch(host: Arc<Host>) {
 pub(crate) async fn look(host: &Host, before: &mut Before) {
     let mut next = Before::default();
     let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
-    let mut figures = HostFigures::default();
+    let wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
+    let mut figures = HostFigures { wire, ..HostFigures::default() };
     for topology in host.topologies() {
         let wanted = topology.wanted();
         let rates = match host.sample(&topology.id, Duration::ZERO).await {
             Ok(sample) => {
                 let then = before.samples.get(&topology.id);
+                if let Some(then) = then {
+                    past::save_degraded(host, &topology.id, &wanted, sample.degraded_since(then))
+                        .await;
+                }
                 let rates = then.map(|then| sample.rates_since(then)).unwrap_or_default();
                 connections.extend(rates.iter().filter_map(|(key, rates)| {
                     Some((key.parse::<ConnectionId>().ok()?, (sample.unix_ms, *rates)))

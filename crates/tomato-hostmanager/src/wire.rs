@@ -52,6 +52,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
     /// Has what passes a link handed to a packet socket, see [`tomato_wire::capture::live`].
     async fn tap(&self, topology: &str, link: &str, socket: OwnedFd) -> Result<(), WireFault>;
 
+    /// Has the past of a link written to a file, as far as it is kept; gives its bytes.
+    async fn past(&self, topology: &str, link: &str, file: OwnedFd) -> Result<u64, WireFault>;
+
     /// Ends a topology; an unknown one is fine.
     async fn remove(&self, topology: &str) -> Result<(), WireFault>;
 
@@ -69,6 +72,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
 
     /// The wire's start id, if it lives.
     async fn instance(&self) -> Result<u64, WireFault>;
+
+    /// Number of the wire's process, if it lives.
+    async fn pid(&self) -> Result<u32, WireFault>;
 
     /// Returns when the wire that lives now has ended, or for ever not if that cannot be seen.
     async fn ended(&self);
@@ -173,6 +179,11 @@ impl WireControl for SocketWire {
         self.call(move |client| client.tap(&topology, &link, &socket)).await
     }
 
+    async fn past(&self, topology: &str, link: &str, file: OwnedFd) -> Result<u64, WireFault> {
+        let (topology, link) = (topology.to_owned(), link.to_owned());
+        self.call(move |client| client.past(&topology, &link, &file)).await
+    }
+
     async fn remove(&self, topology: &str) -> Result<(), WireFault> {
         let topology = topology.to_owned();
         self.call(move |client| client.remove(&topology)).await
@@ -208,6 +219,10 @@ impl WireControl for SocketWire {
 
     async fn instance(&self) -> Result<u64, WireFault> {
         self.call(|client| client.hello().map(|welcome| welcome.instance)).await
+    }
+
+    async fn pid(&self) -> Result<u32, WireFault> {
+        self.call(|client| client.hello().map(|welcome| welcome.pid)).await
     }
 
     async fn ended(&self) {

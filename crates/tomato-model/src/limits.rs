@@ -64,6 +64,12 @@ pub const CAPTURE_FILES_DEFAULT: u32 = 5;
 pub const CAPTURE_BYTES_MAX: u64 = 16 << 30;
 /// Longest age of recorded frames, in seconds (a week).
 pub const CAPTURE_AGE_MAX_S: u64 = 604_800;
+/// Longest past of a connection that is kept in memory, in seconds.
+pub const PAST_MAX_S: u64 = 600;
+/// Bytes of memory for the past of a connection.
+pub const PAST_SIZE: std::ops::RangeInclusive<u64> = (4 << 20)..=(256 << 20);
+/// Bytes of memory for the past of a connection, if nothing else is said.
+pub const PAST_SIZE_DEFAULT: u64 = 16_000_000;
 /// Bandwidths of a connection, in bit/s.
 pub const BANDWIDTH: std::ops::RangeInclusive<u64> = 100..=1_000_000_000_000;
 /// Longest delay, jitter or queueing time, in nanoseconds.

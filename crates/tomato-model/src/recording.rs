@@ -23,7 +23,8 @@ pub enum CapturePoint {
     BackwardOut,
 }
 
-/// What is recorded of a connection while `capturing` is on, as a ring of files.
+/// What is recorded of a connection: while `capturing` is on, as a ring of files, and always, if `past` says so, the last seconds in
+/// memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {
@@ -39,6 +40,10 @@ pub struct Recording {
     pub files: u32,
     /// Files whose newest record is older are removed; 0s keeps them until there are too many.
     pub age: Span,
+    /// How long what passed is kept in memory, to be saved when something happened; 0s keeps nothing. Lost frames are always in it.
+    pub past: Span,
+    /// Most bytes of memory for it; the oldest frames go first.
+    pub past_size: ByteCount,
 }
 
 impl Default for Recording {
@@ -50,6 +55,8 @@ impl Default for Recording {
             file_size: ByteCount(limits::CAPTURE_FILE_DEFAULT),
             files: limits::CAPTURE_FILES_DEFAULT,
             age: Span(0),
+            past: Span(0),
+            past_size: ByteCount(limits::PAST_SIZE_DEFAULT),
         }
     }
 }
@@ -76,12 +83,18 @@ pub struct RecordingPatch {
     /// See [`Recording::age`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<Span>,
+    /// See [`Recording::past`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past: Option<Span>,
+    /// See [`Recording::past_size`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past_size: Option<ByteCount>,
 }
 
 impl RecordingPatch {
     /// The fields of a recording.
     pub const NAMES: &'static [&'static str] =
-        &["points", "lost", "snaplen", "file_size", "files", "age"];
+        &["points", "lost", "snaplen", "file_size", "files", "age", "past", "past_size"];
 
     /// `old` with the changes.
     #[must_use]
@@ -93,6 +106,8 @@ impl RecordingPatch {
             file_size: self.file_size.unwrap_or(old.file_size),
             files: self.files.unwrap_or(old.files),
             age: self.age.unwrap_or(old.age),
+            past: self.past.unwrap_or(old.past),
+            past_size: self.past_size.unwrap_or(old.past_size),
         }
     }
 }
@@ -122,6 +137,11 @@ impl Recording {
         if self.age != Span(0) {
             range("age", self.age.0 / SECOND_NS, 1, limits::CAPTURE_AGE_MAX_S, " seconds");
         }
+        if self.past != Span(0) {
+            range("past", self.past.0 / SECOND_NS, 1, limits::PAST_MAX_S, " seconds");
+        }
+        let (low, high) = limits::PAST_SIZE.into_inner();
+        range("past_size", self.past_size.0, low, high, " bytes");
         found
     }
 }
@@ -148,6 +168,9 @@ mod tests {
         assert_eq!(fields(r#"{"files": 512, "file_size": "1GB"}"#), ["file_size"]);
         assert_eq!(fields(r#"{"files": 0}"#), ["files", "file_size"]);
         assert_eq!(fields(r#"{"age": "10ms"}"#), ["age"]);
+        assert!(fields(r#"{"past": "30s", "past_size": "64MB"}"#).is_empty());
+        assert_eq!(fields(r#"{"past": "1h"}"#), ["past"]);
+        assert_eq!(fields(r#"{"past_size": "1MB"}"#), ["past_size"]);
         serde_json::from_str::<RecordingPatch>(r#"{"size": 1}"#).expect_err("unknown");
     }
 }

@@ -119,9 +119,9 @@ impl SqliteStore {
         conn: &mut SqliteConnection,
         batch: &Batch,
     ) -> Result<Vec<u64>, StoreError> {
-        synchronous(conn, "PRAGMA synchronous = NORMAL").await?;
+        synchronous(conn, UNSYNCED).await?;
         let done = self.apply(conn, batch).await;
-        synchronous(conn, "PRAGMA synchronous = FULL").await?;
+        synchronous(conn, SYNCED).await?;
         done
     }
 
@@ -131,6 +131,11 @@ impl SqliteStore {
         self.writer.close().await;
     }
 }
+
+/// A commit waits for the disk.
+const SYNCED: &str = "PRAGMA synchronous = FULL";
+/// A commit outlives the process, but not a failure of the machine's power.
+const UNSYNCED: &str = "PRAGMA synchronous = NORMAL";
 
 async fn synchronous(conn: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
     let done = sqlx::query(pragma).execute(conn).await;
@@ -263,7 +268,14 @@ impl Store for SqliteStore {
     async fn audit_add(&self, entries: &[Audit]) -> Result<(), StoreError> {
         let failed = |e| StoreError::statement("begin a change", e);
         let mut conn = self.writer.acquire().await.map_err(failed)?;
-        audit::add(&mut conn, entries).await
+        // Beside each change there is an entry: changes must not wait for the disk twice.
+        synchronous(&mut conn, UNSYNCED).await?;
+        let done = audit::add(&mut conn, entries).await;
+        let restored = synchronous(&mut conn, SYNCED).await;
+        if restored.is_err() {
+            conn.close_on_drop();
+        }
+        done.and(restored)
     }
 
     async fn audit_list(&self, query: &AuditQuery) -> Result<Vec<Audit>, StoreError> {

@@ -1,31 +1,34 @@
 //! Captures: a bounded ring of pcapng files for a link, written from the notes of its directions.
 //!
-//! The data thread hands records over by [`Recorder`], which never blocks: a full queue is counted as dropped
+//! What [`past`] keeps lies in memory until it is saved. The data thread hands records over by [`Recorder`], which never blocks: a full queue is counted as dropped
 //! records. One writer thread serves all captures of the process and has everything on disk within
 //! [`limits::CAPTURE_FLUSH`]. [`read_ring`] reads a ring back at any time, by any process.
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
 
-use crate::config::CaptureConfig;
+use crate::config::{CaptureConfig, PastConfig};
 use crate::core::journal::{Note, Seen, Wants};
 use crate::limits;
 use crate::status::{CaptureStatus, chain};
 
 pub mod live;
+mod past;
 mod pcapng;
 pub mod read;
 mod ring;
 mod spots;
 pub mod trail;
+mod writer;
 
 use spots::Spots;
 use trail::{Told, Trail};
+use writer::{Open, Output, Running};
 
 pub use ring::{RingReader, read_ring};
 
@@ -34,6 +37,8 @@ pub use ring::{RingReader, read_ring};
 pub struct CaptureWriter {
     sender: SyncSender<Message>,
     waiting_bytes: Arc<AtomicU64>,
+    /// Bytes that the pasts of all links hold.
+    past_bytes: Arc<AtomicU64>,
     /// Captures the writer has not seen yet; beside the queue, so that a full one holds nobody up.
     opened: Arc<Mutex<Vec<Open>>>,
     next_id: u64,
@@ -77,10 +82,29 @@ enum Message {
         id: u64,
         told: TellBlock,
     },
+    Save {
+        id: u64,
+        save: Save,
+    },
     Close {
         id: u64,
     },
     Stop,
+}
+
+/// What is told once a past was saved: its bytes, or why not.
+pub type OnSaved = Box<dyn FnOnce(io::Result<u64>) + Send>;
+
+/// A past that is asked for.
+struct Save {
+    file: File,
+    done: OnSaved,
+}
+
+impl std::fmt::Debug for Save {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Save").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// A block about a direction on its way to the writer.
@@ -109,20 +133,17 @@ impl CaptureWriter {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let (sender, receiver) = sync_channel(limits::CAPTURE_QUEUE_RECORDS);
         let waiting_bytes = Arc::new(AtomicU64::new(0));
+        let past_bytes = Arc::<AtomicU64>::default();
         let opened = Arc::<Mutex<Vec<Open>>>::default();
-        let mut running = Running {
-            captures: BTreeMap::new(),
-            opened: Arc::clone(&opened),
-            waiting_bytes: Arc::clone(&waiting_bytes),
-            aged_at: Instant::now(),
-        };
+        let mut running =
+            Running::new(Arc::clone(&opened), Arc::clone(&waiting_bytes), Arc::clone(&past_bytes));
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || running.write_records(&receiver))?;
-        Ok(Self { sender, waiting_bytes, opened, next_id: 0, thread: Some(thread) })
+        Ok(Self { sender, waiting_bytes, past_bytes, opened, next_id: 0, thread: Some(thread) })
     }
 
     /// Begins a capture; `names` are the names of the two directions. What is in the directory already is
@@ -130,9 +151,21 @@ impl CaptureWriter {
     pub fn open(&mut self, config: &CaptureConfig, names: &[String; 2]) -> Recorder {
         let spots = Spots::of(config);
         let ring = ring::RingWriter::new(config.clone(), &spots.interfaces(names));
-        let quarter = usize::try_from(config.file_bytes / 4).unwrap_or(usize::MAX);
-        let told_bytes = quarter.min(limits::MAX_TOLD_BYTES);
-        self.begin(Output::Ring(Box::new(ring)), config.snaplen, spots, told_bytes)
+        self.begin(
+            Output::Ring(Box::new(ring)),
+            config.snaplen,
+            spots,
+            told_bytes(config.file_bytes),
+        )
+    }
+
+    /// Begins to keep the past of a link; `names` are those of its two directions.
+    pub fn open_past(&mut self, config: &PastConfig, names: &[String; 2]) -> Recorder {
+        let spots = Spots::of_past(config);
+        let all = Arc::clone(&self.past_bytes);
+        let ring = past::PastRing::new(config, &spots.interfaces(names), all);
+        let told_bytes = told_bytes(config.bytes / limits::PAST_PARTS);
+        self.begin(Output::Past(Box::new(ring)), config.snaplen, spots, told_bytes)
     }
 
     /// Begins a live capture: each packet goes to a packet socket, see [`live`].
@@ -254,6 +287,12 @@ impl Recorder {
         }
     }
 
+    /// Has the past so far written to a file; none of it if this is no past. False: too much waits already.
+    pub fn save(&self, file: OwnedFd, done: OnSaved) -> bool {
+        let save = Save { file: file.into(), done };
+        self.sender.try_send(Message::Save { id: self.id, save }).is_ok()
+    }
+
     fn miss(&self, count: u64) {
         self.shared.dropped.fetch_add(count, Ordering::Relaxed);
     }
@@ -302,178 +341,9 @@ impl Shared {
     }
 }
 
-/// A capture in the writer thread.
-#[derive(Debug)]
-struct Open {
-    id: u64,
-    output: Output,
-    shared: Arc<Shared>,
-}
-
-/// Where its packets go.
-#[derive(Debug)]
-enum Output {
-    Ring(Box<ring::RingWriter>),
-    Live(live::LiveWriter),
-}
-
-/// The writer thread.
-struct Running {
-    captures: BTreeMap<u64, Open>,
-    opened: Arc<Mutex<Vec<Open>>>,
-    waiting_bytes: Arc<AtomicU64>,
-    /// When old files were looked for.
-    aged_at: Instant,
-}
-
-impl Running {
-    fn write_records(&mut self, receiver: &Receiver<Message>) {
-        let mut flush_at: Option<Instant> = None;
-        loop {
-            let ages_at = self.ages_at();
-            let message = match flush_at.into_iter().chain(ages_at).min() {
-                None => receiver.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
-                Some(at) => receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
-            };
-            if ages_at.is_some_and(|at| at <= Instant::now()) {
-                self.remove_old();
-            }
-            match message {
-                Ok(Message::Opened) => {
-                    self.take_opened();
-                    flush_at.get_or_insert_with(|| Instant::now() + limits::CAPTURE_FLUSH / 2);
-                }
-                Ok(Message::Record { id, record }) => {
-                    let cost = pcapng::cost(record.data.len());
-                    self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
-                    if let Some(capture) = self.find(id) {
-                        capture.write(&record);
-                    }
-                    flush_at.get_or_insert_with(|| Instant::now() + limits::CAPTURE_FLUSH / 2);
-                }
-                Ok(Message::Told { id, told }) => {
-                    let cost = bytes_of(told.data.len());
-                    self.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
-                    if let Some(capture) = self.find(id) {
-                        capture.tell(&told);
-                    }
-                    flush_at.get_or_insert_with(|| Instant::now() + limits::CAPTURE_FLUSH / 2);
-                }
-                Ok(Message::Close { id }) => {
-                    if let Some(capture) = self.find(id) {
-                        capture.flush();
-                        self.captures.remove(&id);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.captures.values_mut().for_each(Open::flush);
-                    return;
-                }
-            }
-            if flush_at.is_some_and(|at| at <= Instant::now()) {
-                self.captures.values_mut().for_each(Open::flush);
-                self.captures.retain(|_, capture| Arc::strong_count(&capture.shared) > 1);
-                flush_at = None;
-            }
-        }
-    }
-
-    /// When to look for old files next, if any capture has an age.
-    fn ages_at(&self) -> Option<Instant> {
-        let has_age =
-            self.captures.values().any(|capture| capture.ring().is_some_and(|ring| ring.has_age()));
-        has_age.then(|| self.aged_at + limits::CAPTURE_AGE_CHECK)
-    }
-
-    fn remove_old(&mut self) {
-        self.aged_at = Instant::now();
-        for capture in self.captures.values_mut() {
-            let Output::Ring(ring) = &mut capture.output else { continue };
-            if let Err(error) = ring.remove_old(SystemTime::now()) {
-                capture.shared.fail(&error);
-            }
-        }
-    }
-
-    fn take_opened(&mut self) {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        for mut open in opened.drain(..) {
-            if let Output::Ring(ring) = &mut open.output
-                && let Err(error) = ring.begin()
-            {
-                open.shared.fail(&error);
-            }
-            self.captures.insert(open.id, open);
-        }
-    }
-
-    fn find(&mut self, id: u64) -> Option<&mut Open> {
-        if !self.captures.contains_key(&id) {
-            self.take_opened();
-        }
-        self.captures.get_mut(&id)
-    }
-}
-
-impl Open {
-    fn ring(&self) -> Option<&ring::RingWriter> {
-        match &self.output {
-            Output::Ring(ring) => Some(ring),
-            Output::Live(_) => None,
-        }
-    }
-
-    fn write(&mut self, record: &pcapng::Record) {
-        let shared = &self.shared;
-        let ring = match &mut self.output {
-            Output::Ring(ring) => ring,
-            Output::Live(live) => {
-                let dropped = shared.dropped.load(Ordering::Relaxed);
-                match live.write(record, dropped) {
-                    Ok(Some(bytes)) => {
-                        shared.records.fetch_add(1, Ordering::Relaxed);
-                        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-                    }
-                    Ok(None) => {
-                        shared.dropped.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "the reader of a live capture is gone");
-                        shared.is_over.store(true, Ordering::Relaxed);
-                    }
-                }
-                return;
-            }
-        };
-        let dropped = shared.dropped.load(Ordering::Relaxed);
-        match ring.write(record, dropped) {
-            Ok(bytes) => {
-                shared.records.fetch_add(1, Ordering::Relaxed);
-                shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-            }
-            Err(error) => {
-                shared.dropped.fetch_add(1, Ordering::Relaxed);
-                shared.fail(&error);
-            }
-        }
-    }
-
-    fn tell(&mut self, told: &TellBlock) {
-        if let Output::Ring(ring) = &mut self.output
-            && let Err(error) = ring.tell(told)
-        {
-            self.shared.fail(&error);
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Output::Ring(ring) = &mut self.output
-            && let Err(error) = ring.flush()
-        {
-            self.shared.fail(&error);
-        }
-    }
+/// Longest block about settings in files or parts of this size.
+fn told_bytes(part_bytes: u64) -> usize {
+    usize::try_from(part_bytes / 4).unwrap_or(usize::MAX).min(limits::MAX_TOLD_BYTES)
 }
 
 fn bytes_of(len: usize) -> u64 {

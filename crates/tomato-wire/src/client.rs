@@ -134,6 +134,23 @@ impl WireClient {
         }
     }
 
+    /// Has the past of a link written to a file and returns its bytes.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; refused with `not_found` if there is no such link or its past is not kept, or `bad_descriptor`.
+    pub fn past(
+        &mut self,
+        topology: &str,
+        link: &str,
+        file: impl AsFd,
+    ) -> Result<u64, ClientError> {
+        let request = Request::Past { topology: topology.to_owned(), link: link.to_owned() };
+        match self.call(&request, Some(file.as_fd()))? {
+            Answer::Saved { bytes } => Ok(bytes),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
     /// Ends a topology; an unknown one is fine.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod link;
 mod rule;
 
 pub use bridge::{BridgeConfig, BridgeMode, PortVlan, StpConfig};
+pub(crate) use link::bytes_in;
 pub use link::{Discipline, Distribution, DrawKey, LinkParams, LossModel, Ratio, Step, Timeline};
 pub use rule::Rule;
 
@@ -103,6 +104,35 @@ pub struct LinkConfig {
     /// Record what passes.
     #[serde(default)]
     pub capture: Option<CaptureConfig>,
+    /// Keep the last seconds of what passes, to be saved when something happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<PastConfig>,
+}
+
+impl LinkConfig {
+    /// Names of the two ends in captures, if they are given.
+    #[must_use]
+    pub fn end_names(&self) -> Option<&[String; 2]> {
+        let of_capture = self.capture.as_ref().and_then(|capture| capture.names.as_ref());
+        of_capture.or_else(|| self.past.as_ref()?.names.as_ref())
+    }
+}
+
+/// The last seconds of a link, kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastConfig {
+    /// How long a record is kept, in seconds.
+    pub age_s: u32,
+    /// Most bytes of memory; the oldest records go first.
+    pub bytes: u64,
+    /// Most bytes kept of each frame.
+    pub snaplen: u32,
+    /// Where packets are recorded, beside those that are lost on the way.
+    pub points: BTreeSet<Point>,
+    /// Names of the two ends; the keys of the ends by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<[String; 2]>,
 }
 
 /// A bounded ring of pcapng files.
@@ -285,6 +315,9 @@ impl TopologyConfig {
                     return Err(ConfigError::CaptureDir { field: format!("{field}.capture.dir") });
                 }
             }
+            if let Some(past) = &link.past {
+                past.check(&format!("{field}.past"))?;
+            }
         }
         Ok(())
     }
@@ -318,9 +351,22 @@ impl CaptureConfig {
         if self.points.is_empty() && !self.lost {
             return Err(ConfigError::NoPoint { field: format!("{field}.points") });
         }
-        let max = u64::try_from(limits::MAX_FRAME_BYTES).unwrap_or(u64::MAX);
-        range(|| format!("{field}.snaplen"), self.snaplen.into(), limits::MIN_SNAPLEN.into(), max)
+        check_snaplen(field, self.snaplen)
     }
+}
+
+impl PastConfig {
+    fn check(&self, field: &str) -> Result<(), ConfigError> {
+        range(|| format!("{field}.age_s"), self.age_s.into(), 1, limits::MAX_PAST_S.into())?;
+        let (min, max) = (limits::MIN_PAST_BYTES, limits::MAX_PAST_BYTES);
+        range(|| format!("{field}.bytes"), self.bytes, min, max)?;
+        check_snaplen(field, self.snaplen)
+    }
+}
+
+fn check_snaplen(field: &str, snaplen: u32) -> Result<(), ConfigError> {
+    let max = u64::try_from(limits::MAX_FRAME_BYTES).unwrap_or(u64::MAX);
+    range(|| format!("{field}.snaplen"), snaplen.into(), limits::MIN_SNAPLEN.into(), max)
 }
 
 /// Checks the key of a topology.

@@ -15,7 +15,7 @@ pub mod message;
 pub mod server;
 
 /// The version of this protocol.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,13 @@ pub enum Request {
     /// Hands what passes a link to the packet socket that comes with this message, see [`crate::capture::live`]; replaces the one it had.
     /// Ends when the other side is closed.
     Tap {
+        /// Key of the topology.
+        topology: String,
+        /// Key of the link.
+        link: String,
+    },
+    /// Writes the past of a link, as far as it is kept, to the file that comes with this message.
+    Past {
         /// Key of the topology.
         topology: String,
         /// Key of the link.
@@ -105,6 +112,11 @@ pub enum Answer {
     Attached,
     /// To [`Request::Tap`].
     Tapped,
+    /// To [`Request::Past`].
+    Saved {
+        /// Bytes that were written.
+        bytes: u64,
+    },
     /// To [`Request::Remove`].
     Removed,
     /// To [`Request::List`].

@@ -56,8 +56,6 @@ pub const MAX_FLOWS: u32 = 65_536;
 pub const MIN_QUANTUM_BYTES: u64 = 64;
 /// Largest turn of a flow, in bytes.
 pub const MAX_QUANTUM_BYTES: u64 = 1 << 20;
-/// Most bits that bit errors flip in one frame.
-pub const MAX_FLIPS: usize = 64;
 /// Longest delay or jitter of a link, in nanoseconds (10 minutes).
 pub const MAX_DELAY_NS: u64 = 600_000_000_000;
 /// Lowest bandwidth, in bit/s.
@@ -138,6 +136,17 @@ pub const CAPTURE_QUEUE_BYTES: u64 = 32 << 20;
 pub const CAPTURE_FLUSH: Duration = Duration::from_millis(200);
 /// Bytes of records that are written at once.
 pub const CAPTURE_BUFFER_BYTES: usize = 256 << 10;
+
+/// Longest past that a link keeps in memory, in seconds.
+pub const MAX_PAST_S: u32 = 600;
+/// Least memory for it, in bytes: each part of it holds at least one longest record and the settings.
+pub const MIN_PAST_BYTES: u64 = 4 << 20;
+/// Most memory for it, in bytes.
+pub const MAX_PAST_BYTES: u64 = 256 << 20;
+/// Most memory for the pasts of all links of the process, in bytes; beyond it the largest one forgets first.
+pub const MAX_PASTS_BYTES: u64 = 256 << 20;
+/// Into so many parts a past is cut, each of which is forgotten as a whole.
+pub const PAST_PARTS: u64 = 8;
 
 /// Disagreements of one direction that the check of a capture tells in words.
 pub const MAX_DISAGREEMENTS: usize = 20;

@@ -162,6 +162,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{id}/capture/past": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download what passed a connection in the last seconds, lost frames included (pcapng); its recording must keep the past. */
+        get: operations["capture_past"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{id}/capture/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the pasts of a connection that were saved because it was degraded or an element ended, the newest first. */
+        get: operations["capture_saved"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{id}/capture/saved/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a past of a connection that was saved (pcapng). */
+        get: operations["capture_saved_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{id}/usage": {
         parameters: {
             query?: never;
@@ -1288,6 +1339,8 @@ export interface components {
              *       "file_size": "10MB",
              *       "files": 5,
              *       "lost": false,
+             *       "past": "0ns",
+             *       "past_size": "16MB",
              *       "points": [
              *         "forward-out",
              *         "backward-out"
@@ -2497,7 +2550,10 @@ export interface components {
          * @example 1%
          */
         Ratio: string;
-        /** @description What is recorded of a connection while `capturing` is on, as a ring of files. */
+        /**
+         * @description What is recorded of a connection: while `capturing` is on, as a ring of files, and always, if `past` says so, the last seconds in
+         *     memory.
+         */
         Recording: {
             /**
              * @description Files whose newest record is older are removed; 0s keeps them until there are too many.
@@ -2520,6 +2576,16 @@ export interface components {
              * @default false
              */
             lost?: boolean;
+            /**
+             * @description How long what passed is kept in memory, to be saved when something happened; 0s keeps nothing. Lost frames are always in it.
+             * @default 0ns
+             */
+            past?: components["schemas"]["Span"];
+            /**
+             * @description Most bytes of memory for it; the oldest frames go first.
+             * @default 16MB
+             */
+            past_size?: components["schemas"]["ByteCount"];
             /**
              * @description Where; `forward-out` and `backward-out` by default.
              * @default [
@@ -2548,6 +2614,10 @@ export interface components {
             files?: number | null;
             /** @description See [`Recording::lost`]. */
             lost?: boolean | null;
+            /** @description See [`Recording::past`]. */
+            past?: components["schemas"]["Span"] | null;
+            /** @description See [`Recording::past_size`]. */
+            past_size?: components["schemas"]["ByteCount"] | null;
             /** @description See [`Recording::points`]. */
             points?: components["schemas"]["CapturePoint"][] | null;
             /**
@@ -2629,6 +2699,22 @@ export interface components {
              */
             matched: number;
         };
+        /** @description Why the past of a connection was saved. */
+        SaveCause: "degraded" | "element-ended";
+        /** @description The past of a connection, saved when something happened. */
+        SavedCapture: {
+            /**
+             * Format: uint64
+             * @description Its size.
+             */
+            bytes: number;
+            /** @description What happened. */
+            cause: components["schemas"]["SaveCause"];
+            /** @description What it is asked for by. */
+            name: string;
+            /** @description When it was saved (RFC 3339). */
+            time: string;
+        };
         /** @description What this server is. */
         ServerInfo: {
             /**
@@ -2688,6 +2774,12 @@ export interface components {
              *     }
              */
             timeouts?: components["schemas"]["TimeoutSettings"];
+            /**
+             * Format: uint32
+             * @description Topologies that one account may own; then it makes no more.
+             * @default 1000
+             */
+            topologies_per_account?: number;
         };
         /** @description Changes to the settings: unnamed values stay. */
         SettingsPatch: {
@@ -2710,6 +2802,12 @@ export interface components {
             timeouts?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Format: uint32
+             * @description Topologies that one account may own.
+             * @default null
+             */
+            topologies_per_account?: number | null;
         };
         /**
          * @description A span of time in nanoseconds.
@@ -3486,6 +3584,100 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_past: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedCapture"][];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_saved_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                name: string;
             };
             cookie?: never;
         };

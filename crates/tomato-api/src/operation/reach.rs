@@ -3,6 +3,7 @@
 use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, Method, Operation, Param, schema};
+use crate::host::SavedCapture;
 use crate::request::CaptureFilter;
 use crate::switch::SwitchView;
 use crate::usage::{ConnectionUsage, ElementUsage};
@@ -88,6 +89,45 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<ConnectionUsage>),
         doc: "Show what passed a connection in the last hour.",
+        long: false,
+    },
+    Operation {
+        name: "capture_past",
+        noun: "capture",
+        verb: "past",
+        method: Method::Get,
+        path: "/connections/{id}/capture/past",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::None,
+        answer: Answer::Stream,
+        doc: "Download what passed a connection in the last seconds, lost frames included (pcapng); its recording must keep the past.",
+        long: false,
+    },
+    Operation {
+        name: "capture_saved",
+        noun: "capture",
+        verb: "saved",
+        method: Method::Get,
+        path: "/connections/{id}/capture/saved",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<Vec<SavedCapture>>),
+        doc: "List the pasts of a connection that were saved because it was degraded or an element ended, the newest first.",
+        long: false,
+    },
+    Operation {
+        name: "capture_saved_download",
+        noun: "capture",
+        verb: "saved_download",
+        method: Method::Get,
+        path: "/connections/{id}/capture/saved/{name}",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::None,
+        answer: Answer::Stream,
+        doc: "Download a past of a connection that was saved (pcapng).",
         long: false,
     },
     Operation {

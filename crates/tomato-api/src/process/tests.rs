@@ -17,4 +17,7 @@ fn this_process_is_told() {
     let figures = own();
     assert!(figures.memory_bytes > 1 << 16, "{figures:?}");
     assert!(figures.threads >= 1 && figures.open_files >= 1, "{figures:?}");
+    let same = of(std::process::id()).unwrap();
+    assert!(same.memory_bytes > 1 << 16 && same.open_files >= 1, "{same:?}");
+    assert_eq!(of(u32::MAX), None);
 }

@@ -1,6 +1,7 @@
 //! The audit log: who did what, and how it ended.
 //!
-//! Entries are written by one task, several at once, a moment after the answer: a killed process may lose the last ones.
+//! Entries are written by one task, several at once, a moment after the answer: a killed process may lose the last ones, and so may a
+//! machine whose power fails.
 
 use std::sync::Weak;
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::SavedCapture;
 use tomato_api::request::CaptureFilter;
 use tomato_api::request::ConnectionCreate;
 use tomato_api::usage::ConnectionUsage;
@@ -88,6 +89,34 @@ impl App {
         self.connection_info(caller, id).await?;
         let filter = tomato_api::address::escaped(filter);
         self.inner.host.download(&format!("/v1/connections/{id}/capture?filter={filter}")).await
+    }
+
+    /// What passed in the last seconds (pcapng).
+    pub async fn capture_past(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
+        self.connection_info(caller, id).await?;
+        self.inner.host.download(&format!("/v1/connections/{id}/capture/past")).await
+    }
+
+    /// Pasts that were saved when something happened, the newest first.
+    pub async fn capture_saved(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+    ) -> Answer<Vec<SavedCapture>> {
+        self.connection_info(caller, id).await?;
+        self.inner.host.get(&format!("/v1/connections/{id}/capture/saved")).await
+    }
+
+    /// A past that was saved (pcapng).
+    pub async fn capture_saved_download(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        name: &str,
+    ) -> Answer<ByteStream> {
+        self.connection_info(caller, id).await?;
+        let name = tomato_api::address::escaped(name);
+        self.inner.host.download(&format!("/v1/connections/{id}/capture/saved/{name}")).await
     }
 
     /// What passes a connection from now on (pcapng), for as long as the caller may see it.

@@ -112,6 +112,7 @@ impl App {
             self.file_import(caller, &file, mode, creating).await?
         } else {
             crate::app::topology::may_create(caller)?;
+            self.need_place(caller).await?;
             let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             let topology = Some(made.graph.topology.id.clone());
@@ -137,6 +138,7 @@ impl App {
         };
         let Some(id) = existing else {
             crate::app::topology::may_create(caller)?;
+            self.need_place(caller).await?;
             let plan = plan::plan(None, file, &caller.account, &mut SystemIds)
                 .map_err(|found| refused(&found))?;
             check_given(caller, &self.profiles(), None, &plan.graph)?;

@@ -217,6 +217,9 @@ impl App {
         sheet.plain("host_up", "1 while a host answers", host.is_some().into());
         if let Some(host) = &host {
             sheet.process("hostmanager", &host.process);
+            if let Some(wire) = &host.wire {
+                sheet.process("wire", wire);
+            }
             let degraded = host.connections.values().filter(|passed| passed.degraded).count();
             let help = "Connections that were not as they are set in the last second";
             sheet.plain("connections_degraded", help, len(degraded));

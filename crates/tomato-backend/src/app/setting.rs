@@ -51,6 +51,9 @@ impl App {
         let mut stored = self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
         let before = stored.revision;
         stored.settings.registration = patch.registration.unwrap_or(stored.settings.registration);
+        if let Some(most) = patch.topologies_per_account {
+            stored.settings.topologies_per_account = most;
+        }
         if let Some(timeouts) = patch.timeouts {
             stored.settings.timeouts = merged(&stored.settings.timeouts, timeouts)?;
             check(&stored.settings.timeouts)?;

@@ -27,6 +27,7 @@ impl App {
     pub async fn topology_create(&self, caller: &Caller, args: TopologyCreate) -> Answer<Topology> {
         may_create(caller)?;
         let _creating = self.inner.imports.lock().await;
+        self.need_place(caller).await?;
         let mut ids = SystemIds;
         let id = ids.topology_id();
         let name = match args.name {
@@ -48,6 +49,24 @@ impl App {
         };
         self.commit_new(Graph::new(topology.clone())).await?;
         Ok(topology)
+    }
+
+    /// Refuses to make a topology for an account that owns as many as it may.
+    pub(crate) async fn need_place(&self, caller: &Caller) -> Answer<()> {
+        let most = self.settings().topologies_per_account;
+        let is_own =
+            |graph: &Graph| graph.topology.roles.get(&caller.account) == Some(&Role::Owner);
+        let count = self.all_graphs().await.iter().filter(|graph| is_own(graph)).count();
+        if u32::try_from(count).is_ok_and(|count| count < most) {
+            return Ok(());
+        }
+        let text = format!(
+            "account {} owns {count} topologies and may own {most}: remove one, or ask an administrator to raise \
+             topologies_per_account of the settings",
+            caller.account
+        );
+        let data = json!({"attribute": "topologies_per_account", "limit": most});
+        Err(ApiError::new(ErrorCode::NoResources, text).with(data))
     }
 
     /// Refuses to begin what the account may not, or what is past its end.

@@ -206,6 +206,17 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "capture_filter_check" => {
             app.capture_filter_check(&call.json().await?).await.map(|()| nothing())
         }
+        "capture_past" => {
+            let id: ConnectionId = call.id()?;
+            let body = app.capture_past(&caller, &id).await?;
+            Ok(stream(body, "application/x-pcapng", &format!("{id}-past.pcapng")))
+        }
+        "capture_saved" => Ok(json(&app.capture_saved(&caller, &call.id()?).await?)),
+        "capture_saved_download" => {
+            let (id, name): (ConnectionId, _) = (call.id()?, call.param("name").to_owned());
+            let body = app.capture_saved_download(&caller, &id, &name).await?;
+            Ok(stream(body, "application/x-pcapng", &format!("{id}-{name}.pcapng")))
+        }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_download(&caller, &id).await?;

@@ -263,6 +263,23 @@ async fn walk(world: &World, id: &str, now: u64, state: Life) {
 }
 
 #[tokio::test]
+async fn an_account_owns_as_many_topologies_as_the_settings_say() {
+    let world = world().await;
+    world.post("setting_modify", &[], json!({"topologies_per_account": 2})).await;
+    for name in ["one", "two"] {
+        world.post("topology_create", &[], json!({"name": name})).await;
+    }
+    let body = json!({"name": "three"});
+    let refused =
+        world.admin.call::<Value>("topology_create", &[], &[], Payload::Json(body.clone())).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NoResources);
+    assert!(error.message.contains("topologies_per_account"), "{}", error.message);
+    world.post("setting_modify", &[], json!({"topologies_per_account": 3})).await;
+    world.post("topology_create", &[], body).await;
+}
+
+#[tokio::test]
 async fn a_topology_that_nobody_renews_is_warned_of_stopped_destroyed_and_removed() {
     let world = world().await;
     let old = world.post("topology_create", &[], json!({"name": "old"})).await;

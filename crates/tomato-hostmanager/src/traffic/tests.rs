@@ -6,7 +6,8 @@ use super::*;
 use crate::host::tests::{DEADLINE, World, wanted};
 
 fn sample(at: Instant, forward: Count) -> Sample {
-    let link = Link { counts: [forward, Count::default()], degraded: false };
+    let link =
+        Link { counts: [forward, Count::default()], degraded: false, degraded_from_ago: None };
     let links = BTreeMap::from([("c".to_owned(), link)]);
     Sample { at, unix_ms: 0, links }
 }

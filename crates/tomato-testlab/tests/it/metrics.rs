@@ -43,6 +43,7 @@ async fn a_token_made_for_it_reads_the_figures_and_nothing_else() {
         "tomato_jobs{state=\"done\"} 1\n",
         "tomato_process_memory_bytes{process=\"backend\"} ",
         "tomato_process_memory_bytes{process=\"hostmanager\"} ",
+        "tomato_process_memory_bytes{process=\"wire\"} ",
         "tomato_api_call_seconds_count{interface=\"rest\",operation=\"topology_action\"} 1\n",
     ] {
         assert!(text.contains(line), "{line:?} is missing:\n{text}");

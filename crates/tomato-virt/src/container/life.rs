@@ -12,7 +12,7 @@ use tomato_model::id::ElementId;
 
 use super::host::{Inner, Runtime};
 use super::layout::ElementPaths;
-use super::state::{Phase, Process, State, replace_file};
+use super::state::{Phase, Process, State, replace_unsynced};
 use super::{ContainerError, ContainerSpec, ExitReason, Lock, Observed, bundle, cgroup, ids};
 use crate::cmd::{Cmd, CmdError};
 use crate::helper::{CreateRequest, Request, RuntimeChoice};
@@ -89,8 +89,9 @@ impl Inner {
         make_dir(&paths.run, 0o711)?;
         write_owned(&paths.hostname(), format!("{}\n", spec.hostname).as_bytes(), state.id_base)?;
         state.phase = Phase::Starting;
-        state.process = None;
-        state.save(&paths.state_file())?;
+        if state.process.take().is_some() {
+            state.save(&paths.state_file())?;
+        }
         // The boot command waits for the network: nothing of the guest has run before the swap is limited.
         let started = self.create(spec, &paths, &state).and_then(|process| {
             cgroup::limit_swap(&self.host.cgroup(&spec.id), spec.memory_bytes)
@@ -259,7 +260,7 @@ impl Inner {
         if kills == kills_seen(&file) {
             return Ok(());
         }
-        match replace_file(&file, kills.to_string().as_bytes()) {
+        match replace_unsynced(&file, kills.to_string().as_bytes()) {
             // It is being stopped.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(ContainerError::file("write", file)),
@@ -516,7 +517,7 @@ pub(super) fn write_owned(path: &Path, bytes: &[u8], id: u32) -> Result<(), Cont
     if path.exists() {
         return fs::write(path, bytes).map_err(ContainerError::file("write", path));
     }
-    replace_file(path, bytes).map_err(ContainerError::file("write", path))?;
+    replace_unsynced(path, bytes).map_err(ContainerError::file("write", path))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
         .map_err(ContainerError::file("write", path))?;
     own(path, id)

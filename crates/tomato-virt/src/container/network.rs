@@ -20,7 +20,7 @@ use super::host::Inner;
 use super::layout::ElementPaths;
 use super::life::{asked, lock, write_owned};
 use super::netlink::{LinkChange, Netlink, NetlinkError};
-use super::state::{Process, State, replace_file};
+use super::state::{Process, State, replace_unsynced};
 use super::{Cidr, ContainerError, ExecRequest, InterfaceSpec, NetworkSpec, Route, tap};
 use crate::keeper::Ended;
 use crate::limits::{HOSTS_BYTES_MAX, INTERFACE_NAME_MAX};
@@ -85,7 +85,7 @@ impl Record {
 
     fn save(&self, file: &Path) -> Result<(), ContainerError> {
         let bytes = serde_json::to_vec(self).expect("plain data is always written");
-        replace_file(file, &bytes).map_err(ContainerError::file("write", file))
+        replace_unsynced(file, &bytes).map_err(ContainerError::file("write", file))
     }
 
     /// Whether an interface is to be set anew instead of changed.

@@ -15,7 +15,7 @@ use super::{ContainerError, ExitReason};
 pub(crate) enum Phase {
     /// It has a disk.
     Prepared,
-    /// The helper is at work, or was when it died.
+    /// The helper is at work, or was when it died. Recorded only where a process was recorded before: else it is no more than prepared.
     Starting,
     /// It was started.
     Started,
@@ -80,12 +80,23 @@ impl Process {
 
 /// Writes a file by temporary file, fsync and rename, so that a reader sees the old or the new one.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let dir = path.parent().expect("files of ours are in a directory");
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
-    file.write_all(bytes)?;
+    let file = beside(path, bytes)?;
     file.as_file().sync_data()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// The same without waiting for the disk, for what is written anew after a restart of the machine.
+pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    beside(path, bytes)?.persist(path)?;
+    Ok(())
+}
+
+fn beside(path: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let dir = path.parent().expect("files of ours are in a directory");
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// Start time of a live process in clock ticks since the machine's start; `None` if it is gone or a zombie.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::pcapng::Interface;
-use crate::config::{CaptureConfig, Point};
+use crate::config::{CaptureConfig, PastConfig, Point};
 use crate::core::journal::{Spot, Wants};
 
 /// The spots, in the order of their interfaces.
@@ -17,6 +17,11 @@ impl Spots {
     /// Those of a recorded capture.
     pub(super) fn of(config: &CaptureConfig) -> Self {
         Self::new(&config.points, config.lost, true)
+    }
+
+    /// Those of a past that is kept.
+    pub(super) fn of_past(config: &PastConfig) -> Self {
+        Self::new(&config.points, true, true)
     }
 
     /// Where packets go out, for live captures.

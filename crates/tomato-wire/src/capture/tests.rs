@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::config::Point;
@@ -136,6 +136,31 @@ fn the_ring_keeps_the_newest_and_goes_on_after_a_restart() {
         let sections = blocks(&stream).iter().filter(|b| b.0 == pcapng::SECTION).count();
         assert_eq!(sections, 1, "files with the same head are one section");
     }
+}
+
+#[test]
+fn a_ring_with_an_age_ends_files_by_time_and_removes_the_old_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = CaptureConfig { age_s: Some(8), ..config(dir.path(), 4) };
+    let interfaces = Spots::of(&config).interfaces(&names());
+    let mut ring = ring::RingWriter::new(config.clone(), &interfaces);
+    let second = |n: u8| u64::from(n) * 1_000_000_000;
+    for number in 0..12 {
+        let data = vec![number; 60];
+        let at_ns = second(number);
+        let record =
+            pcapng::Record { interface: 0, side: 0, at_ns, full_len: 60, data, trail: None };
+        ring.write(&record, 0).unwrap();
+    }
+    ring.flush().unwrap();
+    // a quarter of 8 s is a file: 0 to 2, 3 to 5, ...
+    assert_eq!(fs::read_dir(&config.dir).unwrap().count(), 4);
+    assert_eq!(numbers(&read(&config.dir)), (0..12).collect::<Vec<_>>());
+    ring.remove_old(SystemTime::now() + Duration::from_secs(4)).unwrap();
+    assert_eq!(numbers(&read(&config.dir)).len(), 12, "none is older than 8 s");
+    // all but the one that is written
+    ring.remove_old(SystemTime::now() + Duration::from_secs(9)).unwrap();
+    assert_eq!(numbers(&read(&config.dir)), [9, 10, 11]);
 }
 
 #[test]

@@ -263,16 +263,23 @@ impl Ratio {
 }
 
 impl LinkParams {
-    /// The byte queue in force: the given one, else `max(rate * (2 * delay + 25 ms), 64 KiB)`, at most
-    /// [`limits::MAX_QUEUE_BYTES`].
+    /// The byte queue in force: the given one, else `max(rate * (2 * delay + 25 ms), 64 KiB)` with the highest rate and the
+    /// longest delay of the timeline, at most [`limits::MAX_QUEUE_BYTES`].
     #[must_use]
     pub fn effective_queue_bytes(&self) -> u64 {
         if let Some(bytes) = self.queue_bytes {
             return bytes;
         }
-        let rate = self.bandwidth_bit_s.unwrap_or(0);
-        let ns = self.delay_ns.saturating_mul(2).saturating_add(limits::DEFAULT_QUEUE_EXTRA_NS);
-        bytes_in(rate, ns).clamp(limits::MIN_DEFAULT_QUEUE_BYTES, limits::MAX_QUEUE_BYTES)
+        let steps = self.steps();
+        let delay_ns = steps.clone().filter_map(|step| step.delay_ns).fold(self.delay_ns, u64::max);
+        let rate = steps.filter_map(|step| step.bandwidth_bit_s).chain(self.bandwidth_bit_s).max();
+        let ns = delay_ns.saturating_mul(2).saturating_add(limits::DEFAULT_QUEUE_EXTRA_NS);
+        bytes_in(rate.unwrap_or(0), ns)
+            .clamp(limits::MIN_DEFAULT_QUEUE_BYTES, limits::MAX_QUEUE_BYTES)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
+        self.timeline.iter().flat_map(|timeline| &timeline.steps)
     }
 
     pub(super) fn check(&self, field: &str) -> Result<(), ConfigError> {
@@ -326,7 +333,7 @@ impl LinkParams {
     /// longest delay, and the queue; none of a direction without a rate is known beforehand.
     #[must_use]
     pub fn in_flight_bytes(&self) -> u64 {
-        let steps = self.timeline.iter().flat_map(|timeline| &timeline.steps);
+        let steps = self.steps();
         let rates = steps.clone().filter_map(|step| step.bandwidth_bit_s);
         let Some(rate) = rates.chain(self.bandwidth_bit_s).max() else { return 0 };
         let delays = steps.filter_map(|step| step.delay_ns);
@@ -418,7 +425,7 @@ fn check_rate(field: impl FnOnce() -> String, rate: u64) -> Result<(), ConfigErr
 }
 
 /// Bytes that pass in `ns` at `rate` bit/s.
-fn bytes_in(rate: u64, ns: u64) -> u64 {
+pub(crate) fn bytes_in(rate: u64, ns: u64) -> u64 {
     let bytes = u128::from(rate) * u128::from(ns) / 8_000_000_000;
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@ fn two_ports() -> TopologyConfig {
         emulate: true,
         connected: true,
         capture: None,
+        past: None,
     };
     TopologyConfig {
         seed: 7,

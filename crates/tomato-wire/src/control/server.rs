@@ -79,6 +79,7 @@ fn answer(
         Request::Apply { topology, .. }
         | Request::Attach { topology, .. }
         | Request::Tap { topology, .. }
+        | Request::Past { topology, .. }
         | Request::Bridge { topology, .. }
         | Request::Lost { topology, .. }
         | Request::Remove { topology } => Some(topology),

@@ -35,6 +35,7 @@ impl Service for Fake {
             Request::Status { .. } => Ok(Answer::Status(BTreeMap::new())),
             Request::Remove { .. } => Ok(Answer::Removed),
             Request::Tap { .. } => Ok(Answer::Tapped),
+            Request::Past { .. } => Ok(Answer::Saved { bytes: 0 }),
             Request::Lost { .. } => Ok(Answer::Noted),
             Request::Bridge { .. } => Ok(Answer::Bridge(BridgeView::default())),
             Request::Hello { .. } => unreachable!("the server answers it"),

@@ -49,6 +49,7 @@ pub struct FlowQueues {
     flows: Vec<Flow>,
     fresh: VecDeque<usize>,
     old: VecDeque<usize>,
+    framing_bytes: u64,
     bytes: u64,
     packets: u64,
 }
@@ -77,9 +78,9 @@ const SMALL_BYTES: u64 = 1514;
 const FAT_DROPS: usize = 64;
 
 impl FlowQueues {
-    /// Queues for a discipline; none if it is another one.
+    /// Queues for a discipline whose packets take so many bytes more on the line; none if it is another one.
     #[must_use]
-    pub fn of(discipline: Discipline) -> Option<Self> {
+    pub fn of(discipline: Discipline, framing_bytes: u32) -> Option<Self> {
         let (target_ns, interval_ns, flows, quantum) = match discipline {
             Discipline::Codel { target_ns, interval_ns } => (target_ns, interval_ns, 1, u32::MAX),
             Discipline::FqCodel { target_ns, interval_ns, flows, quantum_bytes } => {
@@ -95,15 +96,16 @@ impl FlowQueues {
             flows: (0..count).map(|_| Flow::default()).collect(),
             fresh: VecDeque::new(),
             old: VecDeque::new(),
+            framing_bytes: framing_bytes.into(),
             bytes: 0,
             packets: 0,
         })
     }
 
-    /// Bytes that wait, without framing.
+    /// Bytes that wait, with framing.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes + self.packets * self.framing_bytes
     }
 
     /// Packets that wait.
@@ -112,7 +114,7 @@ impl FlowQueues {
         self.packets
     }
 
-    /// Takes a packet in; returns those that were dropped for it, from the longest flow.
+    /// Takes a packet in; returns those that were dropped for it, from the longest flow. Framing counts in `limit_bytes`.
     pub fn push(
         &mut self,
         held: Held,
@@ -133,7 +135,7 @@ impl FlowQueues {
             flow.credit = self.quantum_bytes;
             self.fresh.push_back(index);
         }
-        if self.packets == 1 || (self.bytes <= limit_bytes && self.packets <= limit_packets) {
+        if self.packets == 1 || (self.bytes() <= limit_bytes && self.packets <= limit_packets) {
             return Vec::new();
         }
         self.shorten(limit_bytes, limit_packets)
@@ -143,11 +145,13 @@ impl FlowQueues {
     /// tail, as a queue does, but never all.
     fn shorten(&mut self, limit_bytes: u64, limit_packets: u64) -> Vec<Held> {
         let is_one = self.flows.len() == 1;
+        let framing_bytes = self.framing_bytes;
         let mut dropped = Vec::new();
         let Some(fat) = self.flows.iter_mut().max_by_key(|flow| flow.bytes) else { return dropped };
         let enough = fat.bytes / 2;
         while dropped.len() < FAT_DROPS && fat.packets.len() > usize::from(is_one) {
-            let has_room = self.bytes <= limit_bytes && self.packets <= limit_packets;
+            let bytes = self.bytes + self.packets * framing_bytes;
+            let has_room = bytes <= limit_bytes && self.packets <= limit_packets;
             if has_room && (is_one || fat.bytes <= enough) {
                 break;
             }
@@ -229,14 +233,16 @@ impl Flow {
             }
             while self.codel.is_dropping && now_ns >= self.codel.drop_next_ns {
                 self.codel.count += 1;
-                self.codel.drop_next_ns =
-                    control_law(self.codel.drop_next_ns, interval, self.codel.count);
                 if held.as_ref().is_some_and(|held| held.may_mark) {
+                    self.codel.plan_next(interval);
                     return (held.map(|held| (held, true)), gone);
                 }
                 gone.0.extend(held);
                 (held, is_ripe) = self.take(now_ns, target, interval);
                 self.codel.is_dropping = is_ripe;
+                if is_ripe {
+                    self.codel.plan_next(interval);
+                }
             }
             return (held.map(|held| (held, false)), gone);
         }
@@ -272,6 +278,13 @@ impl Flow {
         }
         let above = *self.codel.first_above_ns.get_or_insert(now_ns + interval);
         (Some(held), now_ns >= above)
+    }
+}
+
+impl Codel {
+    /// The next drop follows the one that was due (RFC 8289 section 5.5): not when dropping ends, for that time is compared later.
+    fn plan_next(&mut self, interval: u64) {
+        self.drop_next_ns = control_law(self.drop_next_ns, interval, self.count);
     }
 }
 

@@ -513,7 +513,7 @@ impl Direction {
         let params = params_of(params, rules, from.who.rule);
         if let Some(held) = held {
             let packets = params.queue_packets.unwrap_or(u64::MAX);
-            let limit = self.line.limit_bytes();
+            let limit = self.line.late_limit_bytes(now_ns, packet.bytes, params);
             let dropped = held.push(packet, *salt, limit, packets);
             self.counters.drops.queue += count(dropped.len());
             let told = Some((from.ordinal, stages.is_copy));

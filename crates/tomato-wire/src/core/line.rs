@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Discipline, LinkParams, Ratio};
+use crate::config::{Discipline, LinkParams, Ratio, bytes_in};
 use crate::core::timeline::Course;
 
 /// What became of a packet at the queue.
@@ -66,6 +66,8 @@ const PIE_ALPHA: f64 = 0.125;
 const PIE_BETA: f64 = 1.25;
 const PIE_BURST_NS: u64 = 150_000_000;
 const PIE_SMALL_BYTES: u64 = 3000;
+/// From this probability on PIE drops also what could be marked (RFC 8033 section 5.1, `mark_ecnth`).
+const PIE_MARK_MAX: f64 = 0.1;
 /// More updates than this in one pause change nothing any more.
 const PIE_UPDATES_MAX: u64 = 1000;
 
@@ -94,6 +96,7 @@ impl Line {
         };
         self.pass_departed(now_ns);
         let wire_bytes = bytes + u64::from(params.framing_bytes);
+        let mut may_mark = may_mark;
         let is_early = match params.discipline {
             Discipline::DropTail | Discipline::Codel { .. } | Discipline::FqCodel { .. } => false,
             Discipline::Red { min_bytes, max_bytes, probability } => {
@@ -106,6 +109,7 @@ impl Line {
             Discipline::Pie { target_ns, update_ns } => {
                 let wait_ns = self.busy_until_ns.saturating_sub(now_ns);
                 self.pie.update(now_ns, wait_ns, target_ns, update_ns);
+                may_mark &= self.pie.probability < PIE_MARK_MAX;
                 self.backlog_bytes > PIE_SMALL_BYTES && self.pie.drops(target_ns, draw)
             }
         };
@@ -203,10 +207,16 @@ impl Line {
         })
     }
 
-    /// The limit in force.
+    /// Most bytes with framing that may wait, a new packet of `bytes` among them, in queues that decide late: as many as the limit says,
+    /// and before the packet no more than leave within the longest wait at the rate in force.
     #[must_use]
-    pub fn limit_bytes(&self) -> u64 {
-        self.limit_bytes
+    pub fn late_limit_bytes(&self, now_ns: u64, bytes: u64, params: &LinkParams) -> u64 {
+        let (Some(limit_ns), Some(rate)) = (params.queue_ns, params.bandwidth_bit_s) else {
+            return self.limit_bytes;
+        };
+        let wait_ns = limit_ns.saturating_sub(self.busy_until_ns.saturating_sub(now_ns));
+        let wire_bytes = bytes + u64::from(params.framing_bytes);
+        self.limit_bytes.min(bytes_in(rate, wait_ns).saturating_add(wire_bytes))
     }
 
     /// Forgets everything: the cable is cut.

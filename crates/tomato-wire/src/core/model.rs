@@ -57,7 +57,7 @@ impl Model {
             course,
             loss: LossState::default(),
             jitter: JitterState::default(),
-            held: FlowQueues::of(params.discipline),
+            held: FlowQueues::of(params.discipline, params.framing_bytes),
             salt: streams.draw(Stage::Queue, u64::MAX),
             seen: (params.draws == DrawKey::Content).then(Occurrences::default),
             rules: params.rules.iter().map(|rule| RuleState::new(rule, &params)).collect(),

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::SyncSender;
 
 use rustix::event::epoll;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::capture::{CaptureWriter, Origin, Recorder};
-use crate::config::{CaptureConfig, End, LinkConfig};
+use crate::config::{CaptureConfig, End, LinkConfig, PastConfig};
+use crate::control::{Answer, ErrorCode, Refusal};
 use crate::core::direction::DropCause;
 use crate::core::journal::{Note, Wants};
 use crate::core::merge::Run;
@@ -24,6 +26,8 @@ pub(super) struct Topology {
     pub(super) ports: Vec<Slot>,
     /// By link.
     pub(super) recorders: BTreeMap<usize, (CaptureConfig, Recorder)>,
+    /// Pasts that are kept, by link.
+    pub(super) pasts: BTreeMap<usize, (PastConfig, Recorder)>,
     /// Live captures by link.
     pub(super) taps: BTreeMap<usize, Recorder>,
     /// Keys of the links that are captured, and what their captures want.
@@ -48,12 +52,21 @@ pub(super) struct Slot {
 impl Topology {
     /// Moves what is due, within one turn's budget; true if a port turned out to be gone.
     pub(super) fn advance(&mut self) -> bool {
-        let Topology { network, ports, recorders, taps, names, room, .. } = self;
+        let Topology { network, ports, recorders, pasts, taps, names, room, .. } = self;
         let mut has_gone = false;
         let seed = network.seed();
         let clocks = None;
-        let mut sink =
-            Outlets { ports, recorders, taps, names, seed, clocks, room, has_gone: &mut has_gone };
+        let mut sink = Outlets {
+            ports,
+            recorders,
+            pasts,
+            taps,
+            names,
+            seed,
+            clocks,
+            room,
+            has_gone: &mut has_gone,
+        };
         for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
             let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
             if moved < limits::ADVANCE_BATCH {
@@ -67,21 +80,15 @@ impl Topology {
     }
 
     pub(super) fn sync_captures(&mut self, captures: &mut CaptureWriter) {
-        let Topology { network, recorders, .. } = self;
+        let Topology { network, recorders, pasts, .. } = self;
         let mut fresh = BTreeSet::new();
         for (_, id, link) in network.links() {
-            match &link.capture {
-                None => {
-                    recorders.remove(&id);
-                }
-                Some(wanted) => {
-                    if recorders.get(&id).is_none_or(|(config, _)| config != wanted) {
-                        recorders.remove(&id);
-                        let recorder = captures.open(wanted, &direction_names(link));
-                        recorders.insert(id, (wanted.clone(), recorder));
-                        fresh.insert(id);
-                    }
-                }
+            let names = || direction_names(link);
+            let open = |wanted: &CaptureConfig| captures.open(wanted, &names());
+            let has_begun = sync(recorders, id, link.capture.as_ref(), open);
+            let open = |wanted: &PastConfig| captures.open_past(wanted, &names());
+            if sync(pasts, id, link.past.as_ref(), open) || has_begun {
+                fresh.insert(id);
             }
         }
         self.sync_journals(&fresh);
@@ -89,12 +96,15 @@ impl Topology {
 
     /// Has the links tell what their captures want; those of a `fresh` capture tell their settings again.
     fn sync_journals(&mut self, fresh: &BTreeSet<usize>) {
-        let Topology { network, recorders, taps, names, .. } = self;
-        names.retain(|id, _| recorders.contains_key(id) || taps.contains_key(id));
+        let Topology { network, recorders, pasts, taps, names, .. } = self;
+        names.retain(|id, _| {
+            recorders.contains_key(id) || pasts.contains_key(id) || taps.contains_key(id)
+        });
         let links = network.links().map(|(key, id, _)| (key.to_owned(), id));
         for (key, id) in links.collect::<Vec<_>>() {
             let capture = recorders.get(&id).map(|(_, recorder)| recorder.wants());
-            let all = [capture, taps.get(&id).map(Recorder::wants)].into_iter().flatten();
+            let past = pasts.get(&id).map(|(_, recorder)| recorder.wants());
+            let all = [capture, past, taps.get(&id).map(Recorder::wants)].into_iter().flatten();
             let wants = all.fold([Wants::default(); 2], |a, b| [a[0].or(b[0]), a[1].or(b[1])]);
             let known = names.get(&id).map(|(_, wants)| *wants).unwrap_or_default();
             if known != wants || fresh.contains(&id) {
@@ -120,6 +130,12 @@ impl Topology {
         if self.taps.len() < count {
             self.sync_journals(&BTreeSet::new());
         }
+    }
+
+    /// What keeps the past of a link, if anything does.
+    pub(super) fn past(&self, link: &str) -> Option<&Recorder> {
+        let (_, id, _) = self.network.links().find(|(key, ..)| *key == link)?;
+        self.pasts.get(&id).map(|(_, recorder)| recorder)
     }
 
     pub(super) fn sync_carriers(&mut self) {
@@ -165,6 +181,7 @@ impl Topology {
 struct Outlets<'a> {
     ports: &'a mut [Slot],
     recorders: &'a mut BTreeMap<usize, (CaptureConfig, Recorder)>,
+    pasts: &'a mut BTreeMap<usize, (PastConfig, Recorder)>,
     taps: &'a mut BTreeMap<usize, Recorder>,
     names: &'a BTreeMap<usize, (String, [Wants; 2])>,
     seed: u64,
@@ -205,8 +222,9 @@ impl Sink for Outlets<'_> {
         });
         let origin = Origin { side, link: name, seed: self.seed, epoch_ns };
         let capture = self.recorders.get_mut(&link).map(|(_, recorder)| recorder);
+        let past = self.pasts.get_mut(&link).map(|(_, recorder)| recorder);
         let tap = self.taps.get_mut(&link).filter(|tap| !tap.is_over());
-        for recorder in [capture, tap].into_iter().flatten() {
+        for recorder in [capture, past, tap].into_iter().flatten() {
             recorder.note(&origin, note, self.room);
         }
     }
@@ -222,6 +240,60 @@ pub(super) fn detach(epoll: &OwnedFd, slot: &mut Slot) {
     }
 }
 
+/// Has the past of a link written to `file`; the answer goes to `reply` once that is done.
+///
+/// # Errors
+/// Why it is not done; nothing goes to `reply` then.
+pub(super) fn save_past(
+    topology: Option<&Topology>,
+    link: &str,
+    file: Option<OwnedFd>,
+    reply: SyncSender<Result<Answer, Refusal>>,
+) -> Result<(), Refusal> {
+    let is_file = |file: &OwnedFd| {
+        rustix::fs::fstat(file)
+            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
+    };
+    // a reader that is slow would hold up all captures
+    let file = file.filter(is_file).ok_or_else(|| {
+        Refusal::new(ErrorCode::BadDescriptor, "no regular file came with the request")
+    })?;
+    let past = topology.and_then(|topology| topology.past(link)).ok_or_else(|| {
+        let message = format!("the past of link {link:?} is not kept here; have it kept first");
+        Refusal::new(ErrorCode::NotFound, message)
+    })?;
+    let done = move |result: std::io::Result<u64>| {
+        let answer = result.map(|bytes| Answer::Saved { bytes }).map_err(|error| {
+            let message = format!("cannot write the past: {error}; check the free space");
+            Refusal::new(ErrorCode::BadDescriptor, message)
+        });
+        if reply.send(answer).is_err() {
+            tracing::debug!("nobody waits for a past any more");
+        }
+    };
+    if past.save(file, Box::new(done)) {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::Limit, "too much waits to be recorded; try again"))
+}
+
+/// Has a link recorded as wanted; true if that begins now.
+fn sync<C: Clone + PartialEq>(
+    running: &mut BTreeMap<usize, (C, Recorder)>,
+    id: usize,
+    wanted: Option<&C>,
+    open: impl FnOnce(&C) -> Recorder,
+) -> bool {
+    if running.get(&id).map(|(config, _)| config) == wanted {
+        return false;
+    }
+    // before the next one begins, which may use the same directory
+    running.remove(&id);
+    let Some(wanted) = wanted else { return false };
+    running.insert(id, (wanted.clone(), open(wanted)));
+    true
+}
+
 fn direction_names(link: &LinkConfig) -> [String; 2] {
     let keys = || {
         link.ends.each_ref().map(|end| match end {
@@ -229,8 +301,7 @@ fn direction_names(link: &LinkConfig) -> [String; 2] {
             End::Bridge { bridge, port } => format!("{bridge}.{port}"),
         })
     };
-    let named = link.capture.as_ref().and_then(|capture| capture.names.clone());
-    let [a, b] = named.unwrap_or_else(keys);
+    let [a, b] = link.end_names().cloned().unwrap_or_else(keys);
     [format!("{a}>{b}"), format!("{b}>{a}")]
 }
 

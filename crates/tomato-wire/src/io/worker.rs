@@ -20,7 +20,7 @@ use crate::io::pace::{Arrivals, Spin};
 use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
-use crate::io::topology::{Slot, Topology, detach, monotonic_ns};
+use crate::io::topology::{Slot, Topology, detach, monotonic_ns, save_past};
 use crate::io::{OpenError, Port, PortError, sys, wake};
 use crate::limits;
 use crate::status::{BridgeView, TopologyStatus, chain};
@@ -186,7 +186,18 @@ impl Running {
         }
         while let Ok(command) = self.receiver.try_recv() {
             let Some(Command { request, descriptor, reply }) = command else { return false };
-            let result = self.handle(request, descriptor);
+            let result = match request {
+                // answered by the writer of captures once it is done
+                Request::Past { topology, link } => {
+                    let place = self.by_key.get(&topology);
+                    let topology = place.and_then(|place| self.topologies[*place].as_ref());
+                    match save_past(topology, &link, descriptor, reply.clone()) {
+                        Ok(()) => continue,
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+                request => self.handle(request, descriptor),
+            };
             if reply.send(result).is_err() {
                 tracing::debug!("nobody waits for an answer any more");
             }
@@ -196,7 +207,7 @@ impl Running {
 
     fn handle(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
         match request {
-            Request::Hello { .. } => {
+            Request::Hello { .. } | Request::Past { .. } => {
                 Err(Refusal::new(ErrorCode::BadRequest, "hello is answered by the control thread"))
             }
             Request::Ping => Ok(Answer::Pong),
@@ -229,6 +240,7 @@ impl Running {
         }
         for link in removed.links {
             topology.recorders.remove(&link);
+            topology.pasts.remove(&link);
             topology.taps.remove(&link);
         }
         topology.sync_captures(&mut self.captures);
@@ -256,6 +268,7 @@ impl Running {
             network: Network::new(self.pool.share()),
             ports: Vec::new(),
             recorders: BTreeMap::new(),
+            pasts: BTreeMap::new(),
             taps: BTreeMap::new(),
             names: BTreeMap::new(),
             room: Vec::new(),

@@ -6,8 +6,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use super::*;
 use crate::client::{ClientError, WireClient};
 use crate::config::{
-    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, PortConfig, PortKind,
-    TopologyConfig,
+    BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, LossModel, PastConfig,
+    Point, PortConfig, PortKind, TopologyConfig,
 };
 use crate::status::TopologyStatus;
 
@@ -93,6 +93,7 @@ fn link(ends: [End; 2]) -> LinkConfig {
         emulate: true,
         connected: true,
         capture: None,
+        past: None,
     }
 }
 
@@ -296,7 +297,7 @@ fn a_capture_can_be_read_while_it_runs() {
         file_bytes: 1 << 20,
         files: 2,
         snaplen: 96,
-        points: crate::config::Point::out(),
+        points: Point::out(),
         lost: false,
         age_s: None,
         names: None,
@@ -315,6 +316,46 @@ fn a_capture_can_be_read_while_it_runs() {
     config.links.get_mut("l").unwrap().capture = None;
     client.apply("t", config).expect("applied");
     assert_eq!(status(&mut client).links["l"].capture, None);
+}
+
+#[test]
+fn the_past_can_be_saved_with_what_was_lost_and_verifies() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    let mut file = tempfile::tempfile_in(wire.dir.path()).expect("a file");
+    let ends = start_topology(&mut client, &config);
+    let refused = |result: Result<u64, ClientError>| match result {
+        Err(ClientError::Refused(refusal)) => refusal.error,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(refused(client.past("t", "l", &file)), ErrorCode::NotFound, "it is not kept");
+    let link = config.links.get_mut("l").unwrap();
+    link.forward.loss_model = Some(LossModel::Every(2));
+    link.past = Some(PastConfig {
+        age_s: 600,
+        bytes: limits::MIN_PAST_BYTES,
+        snaplen: 65_535,
+        points: [Point::ForwardIn, Point::ForwardOut].into(),
+        names: None,
+    });
+    client.apply("t", config).expect("applied");
+    for _ in 0..5 {
+        send(&ends[0], &frame(2, 1));
+        send(&ends[0], &frame(2, 1));
+        assert!(recv(&ends[1], DEADLINE).is_some());
+    }
+    until("all ten", || (status(&mut client).links["l"].forward.offered == 10).then_some(()));
+    assert_eq!(refused(client.past("t", "none", &file)), ErrorCode::NotFound);
+    let pipe = rustix::pipe::pipe().expect("a pipe").1;
+    assert_eq!(refused(client.past("t", "l", &pipe)), ErrorCode::BadDescriptor);
+    let bytes = client.past("t", "l", &file).expect("saved");
+    assert_eq!(file.metadata().expect("it is there").len(), bytes);
+    io::Seek::rewind(&mut file).expect("a file can be read again");
+    let report = crate::verify::verify(&file).expect("it can be read");
+    assert!(report.agrees(), "{report:?}");
+    let forward = &report.directions[0];
+    assert_eq!((forward.replayed, forward.confirmed, forward.unjudged), (10, 10, 0));
 }
 
 #[test]

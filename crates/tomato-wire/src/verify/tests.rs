@@ -70,6 +70,7 @@ fn scene(forward: LinkParams, points: &[Point], lost: bool) -> Scene {
         emulate: true,
         connected: true,
         capture: Some(capture.clone()),
+        past: None,
     };
     config.links.insert("l".into(), link);
     let mut network = Network::default();

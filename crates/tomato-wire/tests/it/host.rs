@@ -26,6 +26,7 @@ fn link(ends: [End; 2]) -> LinkConfig {
         emulate: true,
         connected: true,
         capture: None,
+        past: None,
     }
 }
 

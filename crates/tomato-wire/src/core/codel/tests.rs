@@ -71,26 +71,26 @@ const FQ: Discipline = Discipline::FqCodel {
 #[test]
 fn codel_drops_more_and_more_until_the_load_fits() {
     // one tenth too much: without CoDel the queue would be full of a megabyte
-    let mut queues = FlowQueues::of(CODEL).unwrap();
+    let mut queues = FlowQueues::of(CODEL, 24).unwrap();
     let (_, dropped, _, worst) = run(&mut queues, &[1], 720_000, false);
     assert!(dropped > 1500 && worst < 700 * MS, "{dropped} {worst}");
     // what fits is left alone
-    let mut queues = FlowQueues::of(CODEL).unwrap();
+    let mut queues = FlowQueues::of(CODEL, 24).unwrap();
     assert_eq!(run(&mut queues, &[1], 900_000, false).1, 0);
     // marks in place of drops
-    let mut queues = FlowQueues::of(CODEL).unwrap();
+    let mut queues = FlowQueues::of(CODEL, 24).unwrap();
     let (_, dropped, marked, _) = run(&mut queues, &[1], 790_000, true);
     assert!(marked > 100 && dropped == 0, "{marked} {dropped}");
 }
 
 #[test]
 fn flows_share_evenly_and_a_sparse_one_does_not_wait() {
-    let mut queues = FlowQueues::of(FQ).unwrap();
+    let mut queues = FlowQueues::of(FQ, 0).unwrap();
     // flow 1 offers four times as much as flow 2; together twice the rate
     let (sent, ..) = run(&mut queues, &[1, 1, 1, 1, 2], 2_000_000, false);
     assert!(sent[2] > 9900, "{sent:?}");
     assert_eq!(sent[1] + sent[2], 25_000);
-    let mut queues = FlowQueues::of(FQ).unwrap();
+    let mut queues = FlowQueues::of(FQ, 0).unwrap();
     let (sent, ..) = run(&mut queues, &[1, 2], 500_000, false);
     assert!(sent[1].abs_diff(sent[2]) < 100, "{sent:?}");
 }
@@ -98,7 +98,7 @@ fn flows_share_evenly_and_a_sparse_one_does_not_wait() {
 #[test]
 fn a_full_queue_drops_from_the_longest_flow() {
     let pool = FramePool::default();
-    let mut queues = FlowQueues::of(FQ).unwrap();
+    let mut queues = FlowQueues::of(FQ, 0).unwrap();
     for _ in 0..50 {
         assert!(queues.push(held(&pool, 1, 0, false), 7, 60_000, u64::MAX).is_empty());
     }
@@ -114,11 +114,25 @@ fn a_full_queue_drops_from_the_longest_flow() {
 #[test]
 fn a_limit_holds_for_many_short_flows_too() {
     let pool = FramePool::default();
-    let mut queues = FlowQueues::of(FQ).unwrap();
+    let mut queues = FlowQueues::of(FQ, 0).unwrap();
     let mut dropped = 0;
     for flow in 0..200 {
         dropped += queues.push(held(&pool, flow, 0, false), 7, u64::MAX, 10).len();
         assert!(queues.packets() <= 10, "{} wait", queues.packets());
     }
     assert_eq!(dropped, 190);
+}
+
+/// 1000 bytes are 1024 on the line.
+#[test]
+fn framing_counts_in_the_limit() {
+    let pool = FramePool::default();
+    for (framing_bytes, fit) in [(0, 10), (24, 9)] {
+        let mut queues = FlowQueues::of(CODEL, framing_bytes).unwrap();
+        let dropped: usize =
+            (0..20).map(|_| queues.push(held(&pool, 1, 0, false), 7, 10_000, u64::MAX).len()).sum();
+        assert_eq!(dropped, 20 - fit, "{framing_bytes}");
+        let fit = u64::try_from(fit).unwrap();
+        assert_eq!(queues.bytes(), fit * (1000 + u64::from(framing_bytes)));
+    }
 }

@@ -113,3 +113,64 @@ fn a_changing_rate_counts_while_a_packet_is_sent() {
     // 3 ms: half at each rate; then 2 ms each until the round ends at 6 ms
     assert_eq!(out, [MS, 2 * MS, 3_500_000, 5_500_000, 6_750_000, 7_750_000]);
 }
+
+/// RFC 8033 section 5.1: marks stand for drops only while the probability is below a tenth.
+#[test]
+fn pie_drops_what_could_be_marked_when_it_is_bad() {
+    let params = params(Discipline::Pie { target_ns: 15 * MS, update_ns: 15 * MS });
+    let mut line = Line::default();
+    line.change(&params);
+    let streams = Streams::new(3, "l", 0);
+    let (mut marked, mut dropped) = (0, 0);
+    // twice the rate, which needs a probability of about a half
+    for i in 0..40_000 {
+        let draw = streams.draw(Stage::Queue, i);
+        match line.offer(i * 400_000, 1000, &params, None, (draw, true)) {
+            Admission::Marked(_) => {
+                assert!(line.pie.probability < 0.1, "packet {i}");
+                marked += 1;
+            }
+            Admission::Early => {
+                assert!(line.pie.probability >= 0.1, "packet {i}");
+                dropped += 1;
+            }
+            Admission::Departs(_) => {}
+            Admission::Full => panic!("packet {i} finds the queue full"),
+        }
+    }
+    assert!(marked > 0 && dropped > 15_000, "{marked} {dropped}");
+}
+
+/// The default queue fits the fastest and longest line that the timeline makes.
+#[test]
+fn the_default_queue_follows_the_timeline() {
+    use crate::config::{Step, Timeline};
+    let mut params = LinkParams { bandwidth_bit_s: None, ..LinkParams::default() };
+    assert_eq!(params.effective_queue_bytes(), 64 << 10);
+    let fast = Step { at_ns: MS, bandwidth_bit_s: Some(80_000_000), ..Step::default() };
+    let slow = Step { at_ns: 2 * MS, bandwidth_bit_s: Some(100), ..Step::default() };
+    let long = Step { at_ns: 3 * MS, delay_ns: Some(100 * MS), ..Step::default() };
+    params.timeline = Some(Timeline { steps: vec![fast, slow, long], repeat_ns: None });
+    // 10 bytes a microsecond for 225 ms
+    assert_eq!(params.effective_queue_bytes(), 2_250_000);
+    params.queue_bytes = Some(7);
+    assert_eq!(params.effective_queue_bytes(), 7);
+}
+
+/// What may wait before a packet in queues that decide late: by bytes and by time.
+#[test]
+fn a_longest_wait_bounds_queues_that_decide_late() {
+    let mut params = params(Discipline::Codel { target_ns: 5 * MS, interval_ns: 100 * MS });
+    (params.bandwidth_bit_s, params.queue_bytes) = (Some(8_000_000), Some(50_000));
+    let mut line = Line::default();
+    line.change(&params);
+    assert_eq!(line.late_limit_bytes(0, 1000, &params), 50_000);
+    params.queue_ns = Some(10 * MS);
+    let framing = u64::from(params.framing_bytes);
+    assert_eq!(line.late_limit_bytes(0, 1000, &params), 10_000 + 1000 + framing);
+    // 4 ms of it are what is being sent
+    line.send(0, 4000 - framing, &params, None);
+    assert_eq!(line.late_limit_bytes(0, 1000, &params), 6_000 + 1000 + framing);
+    params.queue_ns = Some(1000 * MS);
+    assert_eq!(line.late_limit_bytes(0, 1000, &params), 50_000);
+}
