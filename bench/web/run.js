@@ -38,6 +38,8 @@ function proxy() {
     const passed = request({ host: LAB.hostname, port: LAB.port, path: asked.url, method: asked.method, headers: isGraph ? { ...headers, "accept-encoding": "identity" } : headers }, (got) => {
       if (!isGraph) {
         answer.writeHead(got.statusCode, got.headers);
+        // A stream begins with its headers, not with its first message.
+        answer.flushHeaders();
         got.pipe(answer);
         return;
       }
