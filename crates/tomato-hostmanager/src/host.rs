@@ -62,6 +62,7 @@ pub struct Host {
     pub(crate) usage: Usage,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
+    pub(crate) uploads: crate::part::Parts,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
     /// Held while a topology is added, so that it is added once.
     adding: tokio::sync::Mutex<()>,
@@ -211,7 +212,7 @@ impl Host {
     /// If the ledger cannot be read. Must be called inside a tokio runtime.
     pub fn open(parts: Parts) -> Result<Arc<Self>, LedgerError> {
         let records_dir = parts.state_dir.join("host");
-        for dir in ["", "archives", "spool"] {
+        for dir in ["", "archives", "parts", "spool"] {
             let dir = records_dir.join(dir);
             make_private_dir(&dir).map_err(|source| LedgerError::File {
                 action: "make",
@@ -231,6 +232,7 @@ impl Host {
             samples: Samples::default(),
             usage: Usage::default(),
             unpacking: Mutex::default(),
+            uploads: crate::part::Parts::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
             board: Mutex::default(),
