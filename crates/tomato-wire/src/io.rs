@@ -37,9 +37,6 @@ pub trait Port: Debug + Send + AsFd {
     /// See [`Fault`].
     fn send(&mut self, train: &Train) -> Result<(), Fault>;
 
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
-
     /// Tells the far side whether there is a link.
     ///
     /// # Errors
@@ -69,15 +66,6 @@ impl Received {
     pub fn packets(&self) -> u64 {
         self.frame.as_ref().map_or(1, |frame| frame.shape().packets().into())
     }
-}
-
-/// What a port can do. Where it cannot, packets are written one by one and complete.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It takes super-frames.
-    pub segmentation: bool,
-    /// It takes packets without checksum.
-    pub partial_checksum: bool,
 }
 
 /// Packets were not written.

@@ -41,12 +41,6 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// Whether the stream goes on after it: the whole message was read.
-    #[must_use]
-    pub fn leaves_stream_usable(&self) -> bool {
-        matches!(self, MessageError::Parse(_))
-    }
-
     /// Whether nothing had come when the read timed out.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -94,7 +88,7 @@ pub fn send(
 /// Receives a message and the descriptor that came with it; none at the end of the stream.
 ///
 /// # Errors
-/// If it is too long, not understood, or the stream fails; see [`MessageError::leaves_stream_usable`].
+/// If it is too long, not understood, or the stream fails.
 pub fn receive<T: DeserializeOwned>(
     mut stream: &UnixStream,
 ) -> Result<Option<(T, Option<OwnedFd>)>, MessageError> {

@@ -296,13 +296,6 @@ impl Train {
         }
     }
 
-    /// The one packet of this train as a frame of its own; none if the pool is exhausted.
-    #[must_use]
-    pub fn single(&self, room: &mut Vec<u8>) -> Option<Frame> {
-        self.packet(self.first, room);
-        self.frame.sibling(room)
-    }
-
     /// The train with other bytes in its header, as a frame of its own; none if the pool is exhausted. `room` is
     /// replaced.
     #[must_use]

@@ -12,7 +12,7 @@ use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
 use crate::core::network::Undelivered;
 use crate::core::split::{Offload, Train, VNET_BYTES};
-use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received, sys};
+use crate::io::{Fault, OpenError, Port, PortError, Received, sys};
 use crate::limits;
 
 /// Bytes of the `virtio_net_hdr` of these sockets, which lacks the last field of the TAP's.
@@ -91,10 +91,6 @@ impl Port for PacketPort {
             }
             Err(_) => Err(Fault::Refused(Undelivered { passed: 0, cause: DropCause::Port })),
         }
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { segmentation: true, partial_checksum: true }
     }
 
     /// The device's carrier is its other end's.

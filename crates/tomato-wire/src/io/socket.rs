@@ -13,7 +13,7 @@ use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
 use crate::core::network::Undelivered;
 use crate::core::split::{Offload, Train};
-use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received};
+use crate::io::{Fault, OpenError, Port, PortError, Received};
 
 /// A socket as port.
 #[derive(Debug)]
@@ -90,10 +90,6 @@ impl Port for SocketPort {
             }
         }
         Ok(())
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
     }
 
     /// A socket has no carrier.

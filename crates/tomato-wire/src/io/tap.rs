@@ -12,7 +12,7 @@ use crate::core::direction::DropCause;
 use crate::core::frame::{FramePool, Scratch, Unfit};
 use crate::core::network::Undelivered;
 use crate::core::split::{Offload, Train, VNET_BYTES};
-use crate::io::{Capabilities, Fault, OpenError, Port, PortError, Received, sys};
+use crate::io::{Fault, OpenError, Port, PortError, Received, sys};
 use crate::limits;
 
 // linux/if_tun.h
@@ -101,10 +101,6 @@ impl Port for TapPort {
             // EIO: the device is administratively down, and may come up again
             Err(_) => Err(Fault::Refused(Undelivered { passed: 0, cause: DropCause::Port })),
         }
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { segmentation: true, partial_checksum: true }
     }
 
     fn set_carrier(&mut self, is_up: bool) -> io::Result<()> {
