@@ -230,6 +230,7 @@ pub(crate) async fn receive(host: &Arc<Host>, body: Body) -> Result<File, ApiErr
     rewound(file)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn not_received(error: io::Error) -> ApiError {
     of_host("receive the files", &error)
 }

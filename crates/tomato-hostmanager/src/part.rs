@@ -49,6 +49,7 @@ impl Drop for Claim {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn failed(error: io::Error) -> ApiError {
     of_host("keep a part of an upload", &error)
 }

@@ -78,7 +78,7 @@ impl Survey {
     /// One more entry under this name, in the order of the tar; `target` is that of a link.
     pub fn add(&mut self, name: &Path, meta: &Metadata, target: Option<&Path>) {
         let length = if meta.is_file() { meta.len() } else { 0 };
-        for text in [name, target.unwrap_or(Path::new(""))] {
+        for text in [name, target.unwrap_or_else(|| Path::new(""))] {
             let text = text.as_os_str().as_encoded_bytes();
             let count = text.len() as u64;
             self.digest.update(count.to_be_bytes());

@@ -33,7 +33,7 @@ impl Plan {
         let name = path.file_name().map(PathBuf::from);
         let name = name.ok_or_else(|| io::Error::other("from: name a file or folder"))?;
         let mut entries = Vec::new();
-        add(&mut entries, path, name)?;
+        add(&mut entries, &path, &name)?;
         let mut survey = Survey::of(&format!("{purpose} {}", from.display()));
         for Entry { name, meta, target, .. } in &entries {
             survey.add(name, meta, target.as_deref());
@@ -77,21 +77,21 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Adds what is at a path; what is neither file nor folder nor link is left out.
-fn add(entries: &mut Vec<Entry>, path: PathBuf, name: PathBuf) -> io::Result<()> {
-    let wrong = |error: io::Error| named(&path, &error);
-    let meta = fs::symlink_metadata(&path).map_err(wrong)?;
-    let target = if meta.is_symlink() { Some(fs::read_link(&path).map_err(wrong)?) } else { None };
+fn add(entries: &mut Vec<Entry>, path: &Path, name: &Path) -> io::Result<()> {
+    let wrong = |error: io::Error| named(path, &error);
+    let meta = fs::symlink_metadata(path).map_err(wrong)?;
+    let target = if meta.is_symlink() { Some(fs::read_link(path).map_err(wrong)?) } else { None };
     if !meta.is_dir() && !meta.is_file() && target.is_none() {
         return Ok(());
     }
     let mut inside = Vec::new();
     if meta.is_dir() {
-        for entry in fs::read_dir(&path).map_err(wrong)? {
+        for entry in fs::read_dir(path).map_err(wrong)? {
             inside.push(entry.map_err(wrong)?.file_name());
         }
         // A file system gives them as it likes.
         inside.sort();
     }
-    entries.push(Entry { path: path.clone(), name: name.clone(), meta, target });
-    inside.into_iter().try_for_each(|entry| add(entries, path.join(&entry), name.join(&entry)))
+    entries.push(Entry { path: path.to_owned(), name: name.to_owned(), meta, target });
+    inside.iter().try_for_each(|entry| add(entries, &path.join(entry), &name.join(entry)))
 }
