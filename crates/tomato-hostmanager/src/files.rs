@@ -197,7 +197,7 @@ pub(crate) async fn write_part(
     let claim = part::claim(host, id, name).await?;
     let topology = host.topology_of(id).await?;
     let _place = topology.places.archive().await;
-    let record = topology.record().await;
+    let record = topology.record();
     let wanted = record.wanted.elements.iter().find(|element| element.id == *id);
     let disk = wanted.and_then(|element| element.container.as_ref()).map_or(0, |c| c.disk_bytes);
     drop(record);

@@ -350,8 +350,7 @@ async fn held_files(
 ) -> Answer<Json<FileHeld>> {
     let id = id(&path)?;
     host.topology_of(&id).await?;
-    let claim = part::claim(&host, &id, &query.part).await?;
-    Ok(Json(FileHeld { bytes: claim.bytes()? }))
+    Ok(Json(FileHeld { bytes: part::held(&host, &id, &query.part).await? }))
 }
 
 async fn archive_status(

@@ -54,6 +54,8 @@ pub const ARCHIVE_BYTES: u64 = 4 << 30;
 pub const PARTS_PER_ELEMENT: usize = 2;
 /// How long that is kept after the last byte of it came.
 pub const PART_KEPT: Duration = Duration::from_secs(3600);
+/// How long an upload whose connection broke is given to keep what came, before it is said how much that is.
+pub const PART_END_WAIT: Duration = Duration::from_secs(10);
 /// Characters of the name of such an upload.
 pub const PART_NAME_BYTES: usize = 64;
 /// Bytes of an archive that are received before the host's disk is looked at again; a chunk of a request is shorter.

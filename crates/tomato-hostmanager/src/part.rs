@@ -12,13 +12,14 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::id::ElementId;
 
 use crate::error::of_host;
 use crate::host::{Host, lock};
-use crate::limits::{PART_KEPT, PART_NAME_BYTES, PARTS_PER_ELEMENT};
+use crate::limits::{PART_END_WAIT, PART_KEPT, PART_NAME_BYTES, PARTS_PER_ELEMENT};
 
 /// Who has which part.
 #[derive(Debug, Clone, Default)]
@@ -68,15 +69,7 @@ fn dir(host: &Host) -> PathBuf {
 /// # Errors
 /// If its name is none, or the element has too many in use.
 pub(crate) async fn claim(host: &Host, id: &ElementId, name: &str) -> Result<Claim, ApiError> {
-    let is_name = (1..=PART_NAME_BYTES).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if !is_name {
-        let message = format!(
-            "part: {name:?} is no name; use 1 to {PART_NAME_BYTES} lower-case letters and digits"
-        );
-        return Err(ApiError::new(ErrorCode::InvalidValue, message));
-    }
-    let path = dir(host).join(format!("{id}.{name}.part"));
+    let path = path_of(host, id, name)?;
     let parts = host.uploads.clone();
     let (taken, turn) = {
         let mut holders = lock(&parts.0);
@@ -88,6 +81,39 @@ pub(crate) async fn claim(host: &Host, id: &ElementId, name: &str) -> Result<Cla
     };
     let turn = turn.lock_owned().await;
     Ok(Claim { parts, path, taken, _turn: turn })
+}
+
+/// How many bytes of a part are there. Who writes it is not disturbed, but is given time to end when its connection broke.
+///
+/// # Errors
+/// If its name is none.
+pub(crate) async fn held(host: &Host, id: &ElementId, name: &str) -> Result<u64, ApiError> {
+    let path = path_of(host, id, name)?;
+    let turn = lock(&host.uploads.0).get(&path).map(|holder| Arc::clone(&holder.turn));
+    if let Some(turn) = turn {
+        drop(timeout(PART_END_WAIT, turn.lock()).await);
+    }
+    length(&path)
+}
+
+fn length(path: &Path) -> Result<u64, ApiError> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(meta.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn path_of(host: &Host, id: &ElementId, name: &str) -> Result<PathBuf, ApiError> {
+    let is_name = (1..=PART_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if !is_name {
+        let message = format!(
+            "part: {name:?} is no name; use 1 to {PART_NAME_BYTES} lower-case letters and digits"
+        );
+        return Err(ApiError::new(ErrorCode::InvalidValue, message));
+    }
+    Ok(dir(host).join(format!("{id}.{name}.part")))
 }
 
 /// Removes the oldest part of an element that has as many as it may.
@@ -145,21 +171,12 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 impl Claim {
-    /// How many bytes are there.
-    pub(crate) fn bytes(&self) -> Result<u64, ApiError> {
-        match fs::metadata(&self.path) {
-            Ok(meta) => Ok(meta.len()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     /// The part with its first `offset` bytes, to be written on from there.
     ///
     /// # Errors
     /// `conflict` with the number of bytes if there are fewer.
     pub(crate) fn open(&self, offset: u64) -> Result<File, ApiError> {
-        let held = self.bytes()?;
+        let held = length(&self.path)?;
         if offset > held {
             let message = format!(
                 "offset: {held} bytes of the upload are held; go on there, not at {offset}"

@@ -39,7 +39,7 @@ pub struct ImportMode {
     pub dry_run: bool,
     /// Change the topology of that name instead of creating one.
     pub update: bool,
-    /// Name of the topology of a file that gives none.
+    /// Name of the topology, in place of the one that the file gives.
     pub name: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl App {
         }
         let mut file = file::parse(text).map_err(|found| refused(&found))?;
         self.check_names(&file).await?;
-        file.name = match file.name.take().or_else(|| mode.name.clone()) {
+        file.name = match mode.name.clone().or_else(|| file.name.take()) {
             Some(name) => Some(check_name(name)?),
             None => {
                 let text = "name: is missing; add a line like `name: campus` to the file";

@@ -79,7 +79,7 @@ async fn an_upload_that_broke_off_goes_on_where_it_was() {
     world.settled(1).await;
     let id = element(1);
     let part = |offset, body| write_part(host, &id, "/a", ("name", offset), body);
-    let held = async || part::claim(host, &id, "name").await.unwrap().bytes().unwrap();
+    let held = async || part::held(host, &id, "name").await.unwrap();
     part(0, broken(b"first")).await.unwrap_err();
     assert_eq!(held().await, 5);
     let refused = part(6, Body::from("x")).await.unwrap_err();

@@ -9,10 +9,6 @@ async fn write(host: &Host, id: &ElementId, name: &str) -> Claim {
     claim
 }
 
-async fn held(host: &Host, id: &ElementId, name: &str) -> u64 {
-    claim(host, id, name).await.unwrap().bytes().unwrap()
-}
-
 #[tokio::test]
 async fn an_element_has_few_parts_and_the_oldest_goes_first() {
     let (_dir, host, _) = with_fakes();
@@ -23,14 +19,14 @@ async fn an_element_has_few_parts_and_the_oldest_goes_first() {
     drop(old);
     drop(write(&host, &id, "b").await);
     drop(write(&host, &id, "c").await);
-    let all = [held(&host, &id, "b").await, held(&host, &id, "c").await];
+    let all = [held(&host, &id, "b").await.unwrap(), held(&host, &id, "c").await.unwrap()];
     assert_eq!(all, [5, 5]);
     let used = (write(&host, &id, "b").await, write(&host, &id, "c").await);
     let refused = claim(&host, &id, "d").await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::NoResources);
     drop(used);
     forget(&host, &id).unwrap();
-    assert_eq!(held(&host, &id, "b").await, 0);
+    assert_eq!(held(&host, &id, "b").await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -43,15 +39,16 @@ async fn what_nobody_goes_on_with_is_removed() {
     let other_boot = root(&host).join("another");
     fs::create_dir(&other_boot).unwrap();
     remove_old(&host, &known, SystemTime::now()).unwrap();
-    assert_eq!((held(&host, &id, "a").await, held(&host, &gone, "a").await), (5, 0));
+    let both = [held(&host, &id, "a").await.unwrap(), held(&host, &gone, "a").await.unwrap()];
+    assert_eq!(both, [5, 0]);
     assert!(!other_boot.exists());
     let later = SystemTime::now() + 2 * PART_KEPT;
     let used = claim(&host, &id, "a").await.unwrap();
     remove_old(&host, &known, later).unwrap();
-    assert_eq!(used.bytes().unwrap(), 5, "it is in use");
+    assert_eq!(length(&used.path).unwrap(), 5, "it is in use");
     drop(used);
     remove_old(&host, &known, later).unwrap();
-    assert_eq!(held(&host, &id, "a").await, 0);
+    assert_eq!(held(&host, &id, "a").await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -61,4 +58,16 @@ async fn names_lead_nowhere() {
         let refused = claim(&host, &element(1), name).await.unwrap_err();
         assert!(refused.message.starts_with("part:"), "{}", refused.message);
     }
+}
+
+#[tokio::test]
+async fn who_asks_how_much_is_held_takes_nothing_over() {
+    let (_dir, host, _) = with_fakes();
+    let id = element(1);
+    let used = write(&host, &id, "a").await;
+    let asked = tokio::time::timeout(Duration::from_millis(50), held(&host, &id, "a")).await;
+    assert!(asked.is_err(), "it waits for the end of what goes on");
+    assert!(!used.taken.is_cancelled());
+    drop(used);
+    assert_eq!(held(&host, &id, "a").await.unwrap(), 5);
 }
