@@ -5576,7 +5576,7 @@ export interface operations {
                 dry_run?: string;
                 /** @description true: change the topology of that name */
                 update?: string;
-                /** @description Name for a file that gives none */
+                /** @description Name of the topology, in place of the file's own */
                 name?: string;
             };
             header?: never;

@@ -100,8 +100,11 @@ impl App {
             templates: templates.map(|list| list.into_iter().map(|info| info.name).collect()),
             profiles: Some(self.profiles().keys().cloned().collect()),
         };
-        let made = original::import::import(data, &caller.account, &known, &mut SystemIds)
+        let mut made = original::import::import(data, &caller.account, &known, &mut SystemIds)
             .map_err(original_error)?;
+        if let Some(name) = mode.name.clone() {
+            made.graph.topology.name = check_name(name)?;
+        }
         let creating = self.inner.imports.lock().await;
         let existing = match mode.update {
             true => self.by_name(caller, &made.graph.topology.name).await?,

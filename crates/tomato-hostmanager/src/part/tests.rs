@@ -65,7 +65,7 @@ async fn who_asks_how_much_is_held_takes_nothing_over() {
     let (_dir, host, _) = with_fakes();
     let id = element(1);
     let used = write(&host, &id, "a").await;
-    let asked = tokio::time::timeout(Duration::from_millis(50), held(&host, &id, "a")).await;
+    let asked = timeout(Duration::from_millis(50), held(&host, &id, "a")).await;
     assert!(asked.is_err(), "it waits for the end of what goes on");
     assert!(!used.taken.is_cancelled());
     drop(used);
