@@ -11,6 +11,7 @@ import { addGroup } from "../editor/decorations";
 import { useEditable } from "../editor/editable";
 import { align, type Alignment, arrange } from "../editor/layout";
 import { PRESETS } from "../model/presets";
+import { count } from "../model/units";
 import type { Topology } from "../model/types";
 import { act, change } from "../store/edits";
 import { useTopology } from "../store/topology";
@@ -29,7 +30,7 @@ export function Panel() {
   const element = useTopology((state) => state.elements.get(only));
   const connection = useTopology((state) => state.connections.get(only));
   return (
-    <aside className="panel" aria-label="Properties">
+    <aside className="panel" aria-label="Properties" key={only}>
       <div role="group" aria-label="What is selected" aria-disabled={selection !== newest || undefined} inert={selection !== newest}>
         {element ? <ElementPanel key={element.id} element={element} editable={editable} />
           : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
@@ -58,7 +59,7 @@ function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
     <>
       <div className="panel-head"><div className="panel-title">
         <Text component="h2">{ids.length} selected</Text>
-        <Text fz="xs" c="dimmed">{elements.length} elements, {connections.length} connections</Text>
+        <Text fz="xs" c="dimmed">{count(elements.length, "element")}, {count(connections.length, "connection")}</Text>
       </div></div>
       <Group gap={6} className="panel-badges">
         <Button size="compact-sm" color="leaf.7" disabled={!editable || start !== null} leftSection={<IconPlayerPlayFilled size={13} />} onClick={() => run(() => act("start", elements))}>Start</Button>
@@ -108,7 +109,7 @@ function TopologyPanel({ editable }: { editable: boolean }) {
     <>
       <div className="panel-head"><div className="panel-title">
         <Text component="h2" className="clip" dir="auto">{topology.name}</Text>
-        <Text fz="xs" c="dimmed">{elements.size} elements ({running} running), {connections.size} connections</Text>
+        <Text fz="xs" c="dimmed">{count(elements.size, "element")} ({running} running), {count(connections.size, "connection")}</Text>
       </div></div>
       {elements.size === 0 && (
         <div className="panel-hint">
