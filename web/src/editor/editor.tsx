@@ -119,7 +119,8 @@ function Inner({ id }: { id: string }) {
       </Center>
     );
   }
-  if (!topology) return <Center h="100%"><Loader aria-label="Loading" /></Center>;
+  // From one topology to another: nothing of the first is shown, or opened, as if it were of the second.
+  if (topology?.id !== id) return <Center h="100%"><Loader aria-label="Loading" /></Center>;
   return (
     <div className="editor">
       <Toolbar />
