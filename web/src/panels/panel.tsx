@@ -4,33 +4,36 @@ import {
   IconArrowsHorizontal, IconArrowsVertical, IconCircleDashed, IconCopy, IconFrame, IconLayoutAlignCenter, IconLayoutAlignMiddle, IconPlayerPlayFilled, IconPlayerStopFilled,
   IconSitemap, IconTrash,
 } from "@tabler/icons-react";
-import { useDeferredValue, useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { copySelection, removeSelected, run, whyNot } from "../editor/actions";
 import { addGroup } from "../editor/decorations";
 import { useEditable } from "../editor/editable";
 import { align, type Alignment, arrange } from "../editor/layout";
 import { PRESETS } from "../model/presets";
-import { count } from "../model/units";
 import type { Topology } from "../model/types";
+import { count } from "../model/units";
 import { act, change } from "../store/edits";
 import { useTopology } from "../store/topology";
 import { setView } from "../store/view";
 import { ConnectionPanel } from "./connection-panel";
 import { ElementPanel } from "./element-panel";
+import { useReleased } from "./released";
 import { Renew } from "./renew";
 import { Section } from "./section";
 
 export function Panel() {
   const editable = useEditable();
-  // A panel takes longer to make than a frame lasts: the canvas goes first.
   const newest = useTopology((state) => state.selection);
-  const selection = useDeferredValue(newest);
+  const selection = useReleased(newest);
   const only = selection.size === 1 ? [...selection][0]! : "";
   const element = useTopology((state) => state.elements.get(only));
   const connection = useTopology((state) => state.connections.get(only));
+  const box = useRef<HTMLElement>(null);
+  // What is chosen next is read from its beginning.
+  useLayoutEffect(() => { box.current?.scrollTo(0, 0); }, [only]);
   return (
-    <aside className="panel" aria-label="Properties" key={only}>
+    <aside ref={box} className="panel" aria-label="Properties">
       <div role="group" aria-label="What is selected" aria-disabled={selection !== newest || undefined} inert={selection !== newest}>
         {element ? <ElementPanel key={element.id} element={element} editable={editable} />
           : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
