@@ -76,7 +76,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
         </Tooltip>
         {!recorded && <Tooltip label="Empty the list"><ActionIcon aria-label="Empty the list" onClick={clear}><IconEraser size={16} /></ActionIcon></Tooltip>}
         <Text fz="xs" c="dimmed" role="status" className="packets-count">
-          {count} frames{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
+          {count} {count === 1 ? "frame" : "frames"}{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
         </Text>
         {!recorded && (
           <CopyButton value={liveCommand(current().topology?.name ?? "", current().connections.get(id)?.name ?? "", filter)}>

@@ -13,6 +13,7 @@ import { answer, api, words } from "../api/client";
 import { useSession } from "../api/session";
 import { EXAMPLES } from "../model/examples";
 import type { Graph, Topology } from "../model/types";
+import { count } from "../model/units";
 import { go, onLink } from "../route";
 import { clone, exportText, fileName, type Imported, importFile, save } from "../store/files";
 import { complain } from "../store/send";
@@ -37,7 +38,6 @@ function drawn(graph: Graph): Drawn {
   };
 }
 
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 const STATES = ["created", "prepared", "started"] as const;
 

@@ -30,23 +30,30 @@ export interface Imported {
 /** Makes a topology from a file and answers its id. */
 export const importText = async (text: string, name?: string): Promise<string> => (await importFile(text, name)).topology;
 
-/** Makes a topology from a file. One whose name is taken gets a number. */
-export async function importFile(text: string, name?: string): Promise<Imported> {
+/** Makes something under a name; while the name is taken, under the next number of it. */
+async function numbered<T>(name: string | undefined, make: (name: string | undefined) => Promise<T>): Promise<T> {
   for (let tries = 2; ; tries += 1) {
     try {
-      const response = await raw(`/api/v1/topologies/import${name === undefined ? "" : `?name=${encodeURIComponent(name)}`}`, {
-        method: "POST",
-        headers: { "Content-Type": "text/plain" },
-        body: text,
-      });
-      const made = (await response.json()) as { topology: string; original?: { errors?: NotTaken[] } | null };
-      return { topology: made.topology, notTaken: made.original?.errors ?? [] };
+      return await make(name);
     } catch (error) {
       const taken = takenName(error);
       if (taken === null || tries > NAMES_MAX) throw error;
       name = `${(tries === 2 ? taken : taken.replace(/ \d+$/, "")).slice(0, 120)} ${tries}`;
     }
   }
+}
+
+/** Makes a topology from a file. One whose name is taken gets a number. */
+export function importFile(text: string, wanted?: string): Promise<Imported> {
+  return numbered(wanted, async (name) => {
+    const response = await raw(`/api/v1/topologies/import${name === undefined ? "" : `?name=${encodeURIComponent(name)}`}`, {
+      method: "POST",
+      headers: { "Content-Type": "text/plain" },
+      body: text,
+    });
+    const made = (await response.json()) as { topology: string; original?: { errors?: NotTaken[] } | null };
+    return { topology: made.topology, notTaken: made.original?.errors ?? [] };
+  });
 }
 
 /** What a refused file's error says about each place. */
@@ -67,9 +74,9 @@ export async function clone(id: string, name: string): Promise<string> {
   return importText(await exportText(id, "yaml"), name);
 }
 
-/** Makes an empty topology and answers its id. */
-export async function createEmpty(name: string): Promise<string> {
-  const made = await answer(api.POST("/api/v1/topologies", { body: name ? { name } : {} }));
+/** Makes an empty topology and answers its id. One whose name is taken gets a number. */
+export async function createEmpty(wanted: string): Promise<string> {
+  const made = await numbered(wanted || undefined, (name) => answer(api.POST("/api/v1/topologies", { body: name ? { name } : {} })));
   return made.id;
 }
 

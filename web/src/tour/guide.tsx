@@ -49,8 +49,12 @@ function Words({ text }: { text: string }) {
 function Ring({ target }: { target: string }) {
   const [box, setBox] = useState<DOMRect | null>(null);
   useEffect(() => {
+    let shown: Element | null = null;
     const look = () => {
-      const next = document.querySelector(`[data-tour="${CSS.escape(target)}"]`)?.getBoundingClientRect() ?? null;
+      const part = document.querySelector(`[data-tour="${CSS.escape(target)}"]`);
+      if (part && part !== shown) part.scrollIntoView({ block: "nearest" });
+      shown = part;
+      const next = part?.getBoundingClientRect() ?? null;
       setBox((old) => (old && next && old.x === next.x && old.y === next.y && old.width === next.width && old.height === next.height ? old : next));
     };
     look();

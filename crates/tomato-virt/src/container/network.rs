@@ -343,15 +343,18 @@ fn apply(netlink: &mut Netlink, old: &Record, wanted: &Record) -> Result<(), Net
     for route in old.routes.difference(&wanted.routes) {
         netlink.delete_route(route)?;
     }
+    // With an address the kernel takes others of the same network and the routes that lead through it.
+    let mut cleared = BTreeSet::new();
     for (name, addresses) in &old.addresses {
         let keep = wanted.addresses.get(name);
         let Some(index) = netlink.link(name)? else { continue };
         for address in addresses.iter().filter(|a| keep.is_none_or(|k| !k.contains(a))) {
             netlink.delete_address(index, *address)?;
+            cleared.insert(name);
         }
     }
     for (name, addresses) in &wanted.addresses {
-        let is_fresh = old.is_fresh(name, wanted);
+        let is_fresh = old.is_fresh(name, wanted) || cleared.contains(name);
         let had = old.addresses.get(name).filter(|_| !is_fresh);
         let new: Vec<_> =
             addresses.iter().filter(|a| had.is_none_or(|had| !had.contains(a))).collect();
@@ -364,7 +367,9 @@ fn apply(netlink: &mut Netlink, old: &Record, wanted: &Record) -> Result<(), Net
         }
     }
     // Routes go with a link that goes down.
-    let all = old.is_route_lost || wanted.links.keys().any(|name| old.is_fresh(name, wanted));
+    let all = old.is_route_lost
+        || !cleared.is_empty()
+        || wanted.links.keys().any(|name| old.is_fresh(name, wanted));
     let new = wanted.routes.iter().filter(|route| all || !old.routes.contains(route));
     // Those on a link itself first: others may lead through them.
     let (on_link, via): (Vec<&Route>, Vec<&Route>) = new.partition(|route| route.via.is_none());

@@ -98,6 +98,18 @@ async fn configure_sets_what_differs_and_leaves_the_rest() {
     world
         .ok(&id, "ip addr add 10.0.7.1/24 dev eth0 && ip route add 10.8.0.0/16 via 10.0.0.8")
         .await;
+    // The kernel forgets routes with the address they lead through, and other addresses of its network.
+    for address in ["10.0.0.1/24", "10.0.0.2/24"] {
+        spec.interfaces = network("eth0", 1, &[address, "10.0.0.3/24", "fd00::1/64"]).interfaces;
+        all.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    }
+    spec.interfaces = network("eth0", 1, &["10.0.0.4/24", "fd00::4/64"]).interfaces;
+    world.ok(&id, "ip addr show eth0 | grep 10.0.0.3/24").await;
+    all.configure(&id, &spec).await.unwrap_or_else(|e| panic!("{}", chain(&e)));
+    let routes = world.ok(&id, "ip route; ip -6 route").await;
+    for route in ["default via 10.0.0.254", "10.9.0.0/16 via 10.0.0.9", "default via fd00::fe"] {
+        assert!(routes.contains(route), "{route} in {routes}");
+    }
     let mut other = network("eth0", 1, &["10.0.0.3/24"]);
     other.hostname = "renamed".to_owned();
     world.restarted().configure(&id, &other).await.unwrap_or_else(|e| panic!("{}", chain(&e)));

@@ -298,7 +298,7 @@ impl Network {
             let (end, serial) = match event.target {
                 Target::Direction(end, serial) => (end, serial),
                 Target::Bridge(bridge) => {
-                    self.tick(&event, bridge);
+                    self.tick(now_ns, &event, bridge);
                     continue;
                 }
             };

@@ -49,13 +49,13 @@ impl Network {
         }
     }
 
-    /// Does what a bridge has to do by itself.
-    pub(super) fn tick(&mut self, event: &Event, bridge: usize) {
+    /// Does what a bridge has to do by itself. What it says is made now, however late its timer is served.
+    pub(super) fn tick(&mut self, now_ns: u64, event: &Event, bridge: usize) {
         let Some(board) = self.bridges.get_mut(bridge) else { return };
         if board.scheduled_ns == event.due_ns {
             board.scheduled_ns = UNSCHEDULED;
             board.bridge.tick(event.due_ns);
-            self.serve_bridge(event.due_ns, bridge);
+            self.serve_bridge(now_ns, bridge);
         }
     }
 

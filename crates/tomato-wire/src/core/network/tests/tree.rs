@@ -81,6 +81,26 @@ fn a_tree_breaks_the_loop_and_mends_itself() {
 }
 
 #[test]
+fn what_a_late_timer_says_is_not_late_itself() {
+    let mut network = network(&twice_joined(true));
+    let mut ends = Ends::default();
+    // Timers are served 4 ms late, but what is on the links at its time.
+    let mut served_ns = 0;
+    while let Some(due) = network.next_due().filter(|due| *due <= 40 * S) {
+        let is_timer = due > served_ns + 10 * MS;
+        served_ns = if is_timer { due + 4 * MS } else { due.max(served_ns) };
+        ends.now_ns = served_ns;
+        network.advance(served_ns, 1, &mut ends);
+    }
+    assert!(ends.seen.len() > 15, "{}", ends.seen.len());
+    for (key, link) in network.status(served_ns).links {
+        for direction in [link.forward, link.backward] {
+            assert!(direction.degraded_intervals.is_empty(), "{key}: {direction:?}");
+        }
+    }
+}
+
+#[test]
 fn one_silent_direction_is_not_forwarded_on_for_ever() {
     // the far end hears nothing any more on the way in use: what it heard ages, and the other way takes over
     let mut config = twice_joined(true);
