@@ -70,21 +70,41 @@ function invent(topology, asked, answer) {
   asked.on("close", () => clearInterval(timer));
 }
 
-/** Frames per second while the pointer drags in circles and the wheel turns. */
-async function gesture(page, pan) {
+/** A point of the page under which nothing but the canvas lies, near its middle. */
+const emptyPoint = (page) =>
+  page.evaluate(() => {
+    for (let away = 0; away < 200; away += 4) {
+      for (const [dx, dy] of [[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1], [1, -1], [-1, -1]]) {
+        const point = [600 + dx * away, 400 + dy * away];
+        if (document.elementFromPoint(...point)?.classList.contains("react-flow__pane")) return point;
+      }
+    }
+    throw new Error("no empty place on the canvas");
+  });
+
+/** The middle of the element in the middle of the page. */
+const anElement = (page) =>
+  page.evaluate(() => {
+    const boxes = [...document.querySelectorAll(".tile-face")].map((tile) => tile.getBoundingClientRect());
+    const points = boxes.map((box) => [box.x + box.width / 2, box.y + box.height / 2]);
+    return points.sort((a, b) => Math.hypot(a[0] - 600, a[1] - 400) - Math.hypot(b[0] - 600, b[1] - 400))[0];
+  });
+
+/** Frames per second while the pointer drags in circles from a point, or else the wheel turns. */
+async function gesture(page, [x, y], drags) {
   await page.evaluate(() => {
     globalThis.frames_ = [];
     const note = (now) => { globalThis.frames_.push(now); globalThis.handle_ = requestAnimationFrame(note); };
     globalThis.handle_ = requestAnimationFrame(note);
   });
   const end = Date.now() + GESTURE_MS;
-  await page.mouse.move(600, 400);
-  if (pan) await page.mouse.down({ button: "left" });
+  await page.mouse.move(x, y);
+  if (drags) await page.mouse.down({ button: "left" });
   for (let step = 0; Date.now() < end; step += 1) {
-    if (pan) await page.mouse.move(600 + 150 * Math.cos(step / 9), 400 + 120 * Math.sin(step / 9));
+    if (drags) await page.mouse.move(x + 150 * Math.cos(step / 9), y + 120 * Math.sin(step / 9));
     else await page.mouse.wheel(0, step % 40 < 20 ? -30 : 30);
   }
-  if (pan) await page.mouse.up();
+  if (drags) await page.mouse.up();
   return page.evaluate(() => {
     cancelAnimationFrame(globalThis.handle_);
     const gaps = globalThis.frames_.slice(1).map((now, index) => now - globalThis.frames_[index]).sort((a, b) => a - b);
@@ -122,7 +142,11 @@ async function measure(page, origin, name, elements, connections) {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const opened_ms = Date.now() - begin;
   await until("traffic", () => page.evaluate(() => (document.querySelector(".overlay-above")?.width ?? 0) > 0));
-  const result = { elements, connections, opened_ms, pan: await gesture(page, true), zoom: await gesture(page, false) };
+  const result = { elements, connections, opened_ms, pan: await gesture(page, await emptyPoint(page), true) };
+  must((await page.locator(".tile-selected").count()) === 0, "a pan selects nothing");
+  result.zoom = await gesture(page, [600, 400], false);
+  const element = await anElement(page);
+  if (element) result.move = await gesture(page, element, true);
   result.edit_ms = await edit(page);
   await call(page, "DELETE", `/topologies/${topology}`);
   return result;
@@ -162,6 +186,6 @@ await test("bench", async (browser) => {
   const large = await measure(page, origin, "bench-1000", 1000, 1500);
   // What the machine itself can do: the same gesture on an empty page.
   await page.goto("about:blank");
-  const empty = await gesture(page, true);
+  const empty = await gesture(page, [600, 400], true);
   process.stdout.write(`${JSON.stringify({ weight, small, large, empty_page: empty }, null, 1)}\n`);
 });

@@ -179,7 +179,7 @@ export function Canvas({ scene, editable, arranging }: Props) {
         nodes={shownNodes} edges={shownEdges} nodeTypes={nodeTypes} edgeTypes={edgeTypes}
         nodeOrigin={[0.5, 0.5]} minZoom={0.03} maxZoom={3}
         connectionMode={ConnectionMode.Loose} connectionRadius={42} connectOnClick={joining} nodesConnectable={editable}
-        selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Meta", "Control"]} deleteKeyCode={null}
+        selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Meta", "Control", "Shift"]} deleteKeyCode={null}
         onlyRenderVisibleElements={scene.placed.size > NEAR_MAX} elevateNodesOnSelect={false} zoomOnDoubleClick={false}
         onNodesChange={onNodesChange} onEdgesChange={onSelect} onNodeDragStop={onDragStop} onSelectionDragStop={onDragStop}
         onConnectStart={() => setConnecting(true)} onConnectEnd={() => setConnecting(false)}

@@ -4,7 +4,7 @@ import {
   IconArrowsHorizontal, IconArrowsVertical, IconCircleDashed, IconCopy, IconFrame, IconLayoutAlignCenter, IconLayoutAlignMiddle, IconPlayerPlayFilled, IconPlayerStopFilled,
   IconSitemap, IconTrash,
 } from "@tabler/icons-react";
-import { useDeferredValue, useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { copySelection, removeSelected, run, whyNot } from "../editor/actions";
 import { addGroup } from "../editor/decorations";
@@ -12,24 +12,28 @@ import { useEditable } from "../editor/editable";
 import { align, type Alignment, arrange } from "../editor/layout";
 import { PRESETS } from "../model/presets";
 import type { Topology } from "../model/types";
+import { count } from "../model/units";
 import { act, change } from "../store/edits";
 import { useTopology } from "../store/topology";
 import { setView } from "../store/view";
 import { ConnectionPanel } from "./connection-panel";
 import { ElementPanel } from "./element-panel";
+import { useReleased } from "./released";
 import { Renew } from "./renew";
 import { Section } from "./section";
 
 export function Panel() {
   const editable = useEditable();
-  // A panel takes longer to make than a frame lasts: the canvas goes first.
   const newest = useTopology((state) => state.selection);
-  const selection = useDeferredValue(newest);
+  const selection = useReleased(newest);
   const only = selection.size === 1 ? [...selection][0]! : "";
   const element = useTopology((state) => state.elements.get(only));
   const connection = useTopology((state) => state.connections.get(only));
+  const box = useRef<HTMLElement>(null);
+  // What is chosen next is read from its beginning.
+  useLayoutEffect(() => { box.current?.scrollTo(0, 0); }, [only]);
   return (
-    <aside className="panel" aria-label="Properties">
+    <aside ref={box} className="panel" aria-label="Properties">
       <div role="group" aria-label="What is selected" aria-disabled={selection !== newest || undefined} inert={selection !== newest}>
         {element ? <ElementPanel key={element.id} element={element} editable={editable} />
           : connection ? <ConnectionPanel key={connection.id} connection={connection} editable={editable} />
@@ -58,7 +62,7 @@ function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
     <>
       <div className="panel-head"><div className="panel-title">
         <Text component="h2">{ids.length} selected</Text>
-        <Text fz="xs" c="dimmed">{elements.length} elements, {connections.length} connections</Text>
+        <Text fz="xs" c="dimmed">{count(elements.length, "element")}, {count(connections.length, "connection")}</Text>
       </div></div>
       <Group gap={6} className="panel-badges">
         <Button size="compact-sm" color="leaf.7" disabled={!editable || start !== null} leftSection={<IconPlayerPlayFilled size={13} />} onClick={() => run(() => act("start", elements))}>Start</Button>
@@ -108,7 +112,7 @@ function TopologyPanel({ editable }: { editable: boolean }) {
     <>
       <div className="panel-head"><div className="panel-title">
         <Text component="h2" className="clip" dir="auto">{topology.name}</Text>
-        <Text fz="xs" c="dimmed">{elements.size} elements ({running} running), {connections.size} connections</Text>
+        <Text fz="xs" c="dimmed">{count(elements.size, "element")} ({running} running), {count(connections.size, "connection")}</Text>
       </div></div>
       {elements.size === 0 && (
         <div className="panel-hint">

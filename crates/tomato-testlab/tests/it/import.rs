@@ -121,7 +121,7 @@ async fn a_file_needs_a_name_and_makes_one_topology() {
     }
     let list = owner.ok("GET", "/topologies", None).await.unwrap();
     let mut names: Vec<_> = list.as_array().unwrap().iter().map(|t| t["name"].clone()).collect();
-    names.sort_by_key(ToString::to_string);
+    names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     assert_eq!(
         names,
         ["asked", "asked 2", "given"],
