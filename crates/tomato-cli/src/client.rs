@@ -86,10 +86,25 @@ impl Client {
             if source.is_connect() {
                 anyhow::Error::new(CliError::Unreachable { url: self.url.clone(), source })
             } else {
-                anyhow::Error::new(source).context("the call broke off")
+                let hint = self.broke_off(&source);
+                anyhow::Error::new(source).context(hint)
             }
         })?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
+    }
+
+    /// What a call that got no answer may mean. A server of https refuses plain HTTP by an alert, which no version of HTTP begins with.
+    fn broke_off(&self, error: &reqwest::Error) -> String {
+        let mut causes = anyhow::Chain::new(error);
+        let is_other = causes.any(|cause| cause.to_string().contains("invalid HTTP version"));
+        match self.url.strip_prefix("http://") {
+            Some(rest) if is_other => {
+                format!(
+                    "this lab does not speak plain HTTP; name it with https: --url https://{rest}"
+                )
+            }
+            _ => "the call broke off".to_owned(),
+        }
     }
 
     /// Sends a request that shall become a stream of its own.

@@ -176,7 +176,7 @@ pub(crate) async fn call(
                 // a letter may be in two pieces, a line is not
                 if let Some(end) = pending.iter().rposition(|byte| *byte == b'\n') {
                     let lines: Vec<u8> = pending.drain(..=end).collect();
-                    output::text(&String::from_utf8_lossy(&lines));
+                    output::text(&without_comments(&String::from_utf8_lossy(&lines)));
                 }
             }
         }
@@ -189,6 +189,20 @@ pub(crate) async fn call(
         }
     }
     Ok(())
+}
+
+/// Lines of an event stream without the comments that keep it alive, each of which is a line and an empty one.
+fn without_comments(lines: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = lines.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with(':') {
+            lines.next_if(|next| next.trim_end().is_empty());
+        } else {
+            kept.push_str(line);
+        }
+    }
+    kept
 }
 
 /// The path with parameters behind it.

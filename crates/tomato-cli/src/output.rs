@@ -85,9 +85,10 @@ pub(crate) fn value(value: &Value) {
 }
 
 /// Columns that tell most, if there are any of them.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 31] = [
     "id",
     "name",
+    "title",
     "kind",
     "type_name",
     "template",
@@ -103,16 +104,29 @@ const COLUMNS: [&str; 20] = [
     "ready",
     "digest",
     "account",
+    "operation",
+    "object",
+    "outcome",
+    "address",
+    "category",
+    "doc",
+    "admin",
+    "realname",
+    "email",
+    "organization",
     "description",
     "error",
     "secret",
 ];
 
+/// The columns of a table of these objects.
+fn columns(items: &[Value]) -> Vec<&'static str> {
+    let has = |name: &str| items.iter().any(|item| item.get(name).is_some_and(|v| !v.is_null()));
+    COLUMNS.into_iter().filter(|name| has(name)).collect()
+}
+
 fn objects(items: &[Value]) {
-    let columns: Vec<&str> = COLUMNS
-        .into_iter()
-        .filter(|name| items.iter().any(|item| item.get(*name).is_some_and(|v| !v.is_null())))
-        .collect();
+    let columns = columns(items);
     let cells = |item: &Value| {
         columns.iter().map(|name| item.get(*name).map_or_else(String::new, cell)).collect()
     };
@@ -126,3 +140,6 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,11 +94,9 @@ pub fn plan(
     planner.connections(&ends);
     planner.remove_interfaces(&ends);
     planner.addresses(current);
-    if planner.errors.is_empty()
-        && let Err(errors) = planner.graph.validate()
-    {
-        let errors = errors.into_iter().map(|e| file.diagnostic(&e.path, e.message, e.remedy));
-        planner.errors.extend(errors);
+    // What could be made is looked at even if something could not.
+    for error in planner.graph.validate().err().into_iter().flatten() {
+        planner.wrong(&error.path, error.message, error.remedy);
     }
     if planner.errors.is_empty() {
         Ok(Plan { graph: planner.graph, steps: planner.steps })
@@ -139,7 +137,20 @@ impl<'a> Planner<'a> {
 
     fn wrong(&mut self, path: &str, message: String, remedy: String) {
         let diagnostic = self.file.diagnostic(path, message, remedy);
-        self.errors.push(diagnostic);
+        // Each interface of an element that cannot be would tell it again.
+        if !self.errors.contains(&diagnostic) {
+            self.errors.push(diagnostic);
+        }
+    }
+
+    /// Something about an element cannot be; what is wrong with its values is told where they stand.
+    fn refused_of_element(&mut self, object: &str, error: edit::EditError) {
+        match error {
+            edit::EditError::InvalidValue(error) => {
+                self.wrong(&error.path, error.message, error.remedy);
+            }
+            error => self.refused(object, &error),
+        }
     }
 
     fn refused(&mut self, path: &str, error: &edit::EditError) {
@@ -344,10 +355,7 @@ impl<'a> Planner<'a> {
                     element.start_count = old.map_or(0, |old| old.start_count);
                 }
             }
-            Err(edit::EditError::InvalidValue(error)) => {
-                self.wrong(&error.path.clone(), error.message, error.remedy);
-            }
-            Err(error) => self.refused(&format!("elements.{name}"), &error),
+            Err(error) => self.refused_of_element(&format!("elements.{name}"), error),
         }
     }
 
@@ -418,10 +426,7 @@ impl<'a> Planner<'a> {
                 let type_name = declared.and_then(|declared| declared.type_name.as_deref());
                 match edit::add_interface(&mut self.graph, self.ids, &owner, type_name, &patch) {
                     Ok(id) => id,
-                    Err(edit::EditError::InvalidValue(error)) => {
-                        return self.wrong(&object, error.message, error.remedy);
-                    }
-                    Err(error) => return self.refused(&object, &error),
+                    Err(error) => return self.refused_of_element(&object, error),
                 }
             }
         };
@@ -528,7 +533,7 @@ impl<'a> Planner<'a> {
                 Some(id)
             }
             Err(error) => {
-                self.refused(object, &error);
+                self.refused_of_element(object, error);
                 None
             }
         }

@@ -18,6 +18,7 @@ import { openTab, resetView, useView } from "../store/view";
 import { Canvas } from "./canvas";
 import { Dialogs } from "./dialogs";
 import { useEditable } from "./editable";
+import { useKeepInView } from "./in-view";
 import { JoinQuestion } from "./join";
 import { useKeys } from "./keys";
 import { useUnplacedLayout } from "./layout";
@@ -98,6 +99,7 @@ function Inner({ id }: { id: string }) {
   useJobNews();
   const editable = useEditable();
   useKeys(editable);
+  useKeepInView();
   const kinds = useKinds().data;
   const scene = useScene(useMemo(() => deviceTest(kinds), [kinds]));
   const arranging = useUnplacedLayout();
@@ -117,16 +119,17 @@ function Inner({ id }: { id: string }) {
       </Center>
     );
   }
-  if (!topology) return <Center h="100%"><Loader aria-label="Loading" /></Center>;
+  // From one topology to another: nothing of the first is shown, or opened, as if it were of the second.
+  if (topology?.id !== id) return <Center h="100%"><Loader aria-label="Loading" /></Center>;
   return (
     <div className="editor">
       <Toolbar />
       <Palette editable={editable} />
       <main className="stage" aria-label="Canvas">
+        <Guide id={id} />
         <div className="stage-canvas">
           <Canvas scene={scene} editable={editable} arranging={arranging} />
           {legend && <Legend />}
-          <Guide id={id} />
           {arranging && <p className="stage-empty" role="status">Arranging…</p>}
           {scene.placed.size === 0 && <p className="stage-empty">Add elements from the palette on the left.</p>}
         </div>

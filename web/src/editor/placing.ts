@@ -8,7 +8,8 @@ export function placesNow(): Point[] {
   return [...shownPlaces().values(), ...newElements().map((element) => element.at)];
 }
 
-const ROOM = 110;
+/** Pixels between new elements: a cable between them has room for its rate. */
+const ROOM = 180;
 
 /** The free place nearest to `wanted`, going round it. */
 export function freePlace(wanted: Point): Point {

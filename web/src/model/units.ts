@@ -127,5 +127,5 @@ export function ago(at: number, now: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
-/** A number of things, in words: 1 element, 2 elements. */
+/** How many of something: `1 element`, `2 elements`. */
 export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

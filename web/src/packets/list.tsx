@@ -24,12 +24,14 @@ interface Props {
   frames: readonly Captured[];
   chosen: Captured | null;
   follow: boolean;
+  /** What is said while there are no frames. */
+  none: string;
   onChoose(frame: Captured): void;
   /** The user scrolled away from the end, or back to it. */
   onFollow(follow: boolean): void;
 }
 
-export function FrameList({ frames, chosen, follow, onChoose, onFollow }: Props) {
+export function FrameList({ frames, chosen, follow, none, onChoose, onFollow }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(200);
@@ -48,7 +50,6 @@ export function FrameList({ frames, chosen, follow, onChoose, onFollow }: Props)
     const at = chosen ? frames.indexOf(chosen) : -1;
     const next = frames[Math.max(0, Math.min(frames.length - 1, at + by))];
     if (!next || !box.current) return;
-    onFollow(false);
     onChoose(next);
     const y = frames.indexOf(next) * ROW;
     if (y < box.current.scrollTop) box.current.scrollTop = y;
@@ -69,6 +70,7 @@ export function FrameList({ frames, chosen, follow, onChoose, onFollow }: Props)
         step(by);
       }}
     >
+      {frames.length === 0 && <p className="frames-none">{none}</p>}
       <div className="frames-all" style={{ height: frames.length * ROW }}>
         {shown.map((frame, index) => {
           const it = dissected(frame);

@@ -15,6 +15,8 @@ export class Frames {
   count = 0;
   /** What it is narrowed to. */
   filter = "";
+  /** Whether the fields of one are shown. */
+  isOpened = false;
 
   add(frames: Captured[]): void {
     for (const frame of frames) {
@@ -25,8 +27,11 @@ export class Frames {
     if (this.all.length > KEPT_MAX) this.all = this.all.slice(-KEPT_MAX);
   }
 
+  /** Forgets all that was seen. */
   clear(): void {
     this.all = [];
+    this.count = 0;
+    this.missed = 0;
   }
 }
 

@@ -4,7 +4,9 @@ import { IconArrowBarToDown, IconCopy, IconEraser, IconFilter, IconPlayerPause, 
 import { type FormEvent, useEffect, useRef, useState } from "react";
 
 import { answer, api, words } from "../api/client";
+import { count } from "../model/units";
 import { current, useTopology } from "../store/topology";
+import { setView } from "../store/view";
 import { liveCommand } from "./commands";
 import { FrameDetail } from "./detail";
 import { FrameHead, FrameList } from "./list";
@@ -13,6 +15,8 @@ import type { Captured } from "./pcapng";
 
 /** Milliseconds between two looks at what arrived. */
 const SHOW_MS = 150;
+/** The part of the window that list and fields of a frame need together. */
+const DETAIL_PART = 0.46;
 
 /** Why a filter cannot be used, or null. */
 export async function filterError(filter: string): Promise<string | null> {
@@ -56,11 +60,18 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
     return () => clearInterval(timer);
   }, [paused]);
 
-  const { count, missed } = frames.current;
+  useEffect(() => { frames.current.isOpened = chosen !== null; }, [chosen]);
+
+  const { count: passed, missed } = frames.current;
   const clear = () => {
     frames.current.clear();
     setShown([]);
     setChosen(null);
+  };
+  const choose = (frame: Captured) => {
+    setFollow(false);
+    setChosen(frame);
+    setView(({ dockHeight }) => ({ dockHeight: Math.max(dockHeight, Math.round(window.innerHeight * DETAIL_PART)) }));
   };
   return (
     <div className="packets" data-live={going.on}>
@@ -76,7 +87,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
         </Tooltip>
         {!recorded && <Tooltip label="Empty the list"><ActionIcon aria-label="Empty the list" onClick={clear}><IconEraser size={16} /></ActionIcon></Tooltip>}
         <Text fz="xs" c="dimmed" role="status" className="packets-count">
-          {count} {count === 1 ? "frame" : "frames"}{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
+          {count(passed, "frame")}{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
         </Text>
         {!recorded && (
           <CopyButton value={liveCommand(current().topology?.name ?? "", current().connections.get(id)?.name ?? "", filter)}>
@@ -85,7 +96,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
         )}
       </div>
       <FrameHead />
-      <FrameList frames={shown} chosen={chosen} follow={follow} onChoose={setChosen} onFollow={setFollow} />
+      <FrameList frames={shown} chosen={chosen} follow={follow} none={recorded ? "" : filter === "" ? "No frame has passed yet." : `No frame that fits “${filter.slice(0, 80)}” has passed since the filter was set.`} onChoose={choose} onFollow={setFollow} />
       {chosen && <FrameDetail frame={chosen} key={chosen.number} />}
     </div>
   );

@@ -1,6 +1,6 @@
 // The start page: the topologies, and ways to new ones.
 import {
-  ActionIcon, Alert, Badge, Button, Group, Loader, Menu, Modal, SegmentedControl, Stack, Text, TextInput, Title,
+  ActionIcon, Alert, Anchor, Badge, Button, Group, Loader, Menu, Modal, SegmentedControl, Stack, Text, TextInput, Title,
 } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import {
@@ -37,7 +37,6 @@ function drawn(graph: Graph): Drawn {
     links: graph.connections.map((item) => [owner.get(item.interfaces[0]!) ?? "", owner.get(item.interfaces[1]!) ?? ""]),
   };
 }
-
 
 const STATES = ["created", "prepared", "started"] as const;
 
@@ -223,7 +222,7 @@ function Welcome({ onCreate }: { onCreate: () => void }) {
   return (
     <div className="empty">
       <Title order={2} fz="h3" mb={6}>Draw your first network</Title>
-      <Text c="dimmed" mb="lg">Place two machines, join them, press start. Or begin with one of {EXAMPLES.length} examples, or drop a file here.</Text>
+      <Text c="dimmed" mb="lg">Place two machines, join them, press start. Or begin with <Anchor component="button" type="button" onClick={onCreate}>one of {EXAMPLES.length} examples</Anchor>, or drop a file here.</Text>
       <Group justify="center">
         <Button size="md" leftSection={<IconPlus size={18} />} onClick={onCreate}>New topology</Button>
         <Button size="md" variant="default" component="a" href="/tours" onClick={onLink} leftSection={<IconMapRoute size={18} />}>Take a tour</Button>

@@ -111,8 +111,9 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
         </Tooltip>
       </div>
       <Group gap={6} className="panel-badges">
-        <Badge variant="light" color={connection.started ? "leaf" : "gray"} tt="none">{connection.started ? "passes frames" : "not running"}</Badge>
-        {!connection.connected && <Badge variant="light" color="orange" tt="none">unplugged</Badge>}
+        {connection.connected
+          ? <Badge variant="light" color={connection.started ? "leaf" : "gray"} tt="none">{connection.started ? "passes frames" : "not running"}</Badge>
+          : <Badge variant="light" color="orange" tt="none">unplugged</Badge>}
         <Button
           size="compact-xs" variant="default" disabled={!editable} leftSection={connection.connected ? <IconPlugOff size={14} /> : <IconPlug size={14} />}
           onClick={() => set({ connected: !connection.connected }, connection.connected ? "unplugging" : "plugging in")}
@@ -165,7 +166,7 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
           <Advanced links={{ forward: connection.forward, backward: connection.backward }} directions={directions} disabled={off} onChange={apply} />
         </Suspense>
       </Section>
-      <Section title="Measured" id="measured">
+      <Section title="Measured" id="measured" tour="measured">
         <Measured connection={connection} names={names} />
         {connection.started && <Suspense fallback={null}><ConnectionChart connection={connection} names={names} /></Suspense>}
       </Section>

@@ -42,7 +42,7 @@ function Name({ element, info, editable }: { element: Element; info?: AttributeI
   };
   return (
     <TextInput
-      size="sm" label="Name" value={value} readOnly={why !== null} description={why ?? undefined} dir="auto" maxLength={63}
+      size="sm" label="Name" value={value} disabled={why !== null} description={why ?? undefined} dir="auto" maxLength={63}
       onChange={(event) => setValue(event.currentTarget.value)} onBlur={done}
       onKeyDown={(event) => { if (event.key === "Enter") event.currentTarget.blur(); if (event.key === "Escape") setValue(element.name); }}
     />

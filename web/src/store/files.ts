@@ -30,23 +30,26 @@ export interface Imported {
 /** Makes a topology from a file and answers its id. */
 export const importText = async (text: string, name?: string): Promise<string> => (await importFile(text, name)).topology;
 
-/** Makes something under a name; while the name is taken, under the next number of it. */
+/** Makes a topology by `make`; one whose name is taken gets a number. */
 async function numbered<T>(name: string | undefined, make: (name: string | undefined) => Promise<T>): Promise<T> {
+  let wanted = name;
   for (let tries = 2; ; tries += 1) {
     try {
       return await make(name);
     } catch (error) {
       const taken = takenName(error);
-      if (taken === null || tries > NAMES_MAX) throw error;
-      name = `${(tries === 2 ? taken : taken.replace(/ \d+$/, "")).slice(0, 120)} ${tries}`;
+      if (taken === null) throw error;
+      wanted ??= taken;
+      if (tries > NAMES_MAX) throw new Error(`There are topologies named “${wanted}” to “${wanted} ${NAMES_MAX}” already. Remove or rename some.`, { cause: error });
+      name = `${wanted.slice(0, 120)} ${tries}`;
     }
   }
 }
 
 /** Makes a topology from a file. One whose name is taken gets a number. */
-export function importFile(text: string, wanted?: string): Promise<Imported> {
-  return numbered(wanted, async (name) => {
-    const response = await raw(`/api/v1/topologies/import${name === undefined ? "" : `?name=${encodeURIComponent(name)}`}`, {
+export function importFile(text: string, name?: string): Promise<Imported> {
+  return numbered(name, async (chosen) => {
+    const response = await raw(`/api/v1/topologies/import${chosen === undefined ? "" : `?name=${encodeURIComponent(chosen)}`}`, {
       method: "POST",
       headers: { "Content-Type": "text/plain" },
       body: text,
@@ -75,8 +78,8 @@ export async function clone(id: string, name: string): Promise<string> {
 }
 
 /** Makes an empty topology and answers its id. One whose name is taken gets a number. */
-export async function createEmpty(wanted: string): Promise<string> {
-  const made = await numbered(wanted || undefined, (name) => answer(api.POST("/api/v1/topologies", { body: name ? { name } : {} })));
+export async function createEmpty(name: string): Promise<string> {
+  const made = await numbered(name || undefined, (chosen) => answer(api.POST("/api/v1/topologies", { body: chosen === undefined ? {} : { name: chosen } })));
   return made.id;
 }
 

@@ -12,10 +12,12 @@ export interface Until {
   running?: number;
   /** At least so many consoles are open. */
   consoles?: number;
-  /** Some console shows text that fits this regular expression. */
+  /** The console of the element of this name is open. */
+  console?: string;
+  /** Some console, or the one that `console` names, shows text that fits this regular expression. */
   screen?: string;
-  /** Something of this sort is chosen. */
-  selected?: "element" | "connection";
+  /** Something of this sort, `element` or `connection`, or of this name is chosen. */
+  selected?: string;
   /** Some direction of a connection has such values: `>=100ms`, `<=1Mbit/s`, `=0%`. */
   link?: Record<string, string>;
   /** Exactly so many connections are unplugged. */
@@ -24,8 +26,10 @@ export interface Until {
   capturing?: number;
   /** A list of frames is open and shows at least so many. */
   frames?: number;
-  /** The list of frames has this filter. */
+  /** That list has this filter. */
   filter?: string;
+  /** That list shows the fields of a frame. */
+  opened?: boolean;
   /** An archive was begun, or is done. */
   archive?: "begun" | "done";
 }
@@ -36,6 +40,8 @@ export interface TourStep {
   point?: string;
   /** Without it there is a button to go on. */
   until?: Until;
+  /** Shown once `until` holds, with a button to go on: what there is to see now. */
+  then?: string;
 }
 
 export interface Tour {
@@ -51,15 +57,14 @@ export interface Facts {
   elements: number;
   connections: number;
   running: number;
-  consoles: number;
-  screens: string[];
-  selected: "element" | "connection" | null;
+  /** The open consoles: whose they are, and what they show. */
+  consoles: { element: string; screen: string }[];
+  selected: { sort: "element" | "connection"; name: string } | null;
   links: Record<string, unknown>[];
   unplugged: number;
   capturing: number;
-  /** Frames of the fullest list, null when none is open. */
-  frames: number | null;
-  filters: string[];
+  /** The open lists of frames. */
+  lists: { count: number; filter: string; isOpened: boolean }[];
   archives: { begun: boolean; done: boolean }[];
 }
 
@@ -84,22 +89,29 @@ function expression(text: string): RegExp {
   return made;
 }
 
+const showsConsole = (until: Until, { element, screen }: Facts["consoles"][number]): boolean =>
+  (until.console === undefined || element === until.console) && (until.screen === undefined || expression(until.screen).test(screen));
+
+const showsList = (until: Until, list: Facts["lists"][number]): boolean =>
+  list.count >= (until.frames ?? 0) && (until.filter === undefined || list.filter === until.filter) && (until.opened === undefined || list.isOpened === until.opened);
+
 /** Whether what a step waits for is so. */
 export function isReached(until: Until, facts: Facts): boolean {
-  const least = (["elements", "connections", "running", "consoles", "capturing"] as const).every((key) => until[key] === undefined || facts[key] >= until[key]);
+  const least = (["elements", "connections", "running", "capturing"] as const).every((key) => until[key] === undefined || facts[key] >= until[key]);
+  const { selected } = facts;
   return (
     least &&
     (until.unplugged === undefined || facts.unplugged === until.unplugged) &&
-    (until.selected === undefined || facts.selected === until.selected) &&
-    (until.screen === undefined || facts.screens.some((text) => expression(until.screen!).test(text))) &&
+    (until.consoles === undefined || facts.consoles.length >= until.consoles) &&
+    (until.selected === undefined || selected?.sort === until.selected || selected?.name === until.selected) &&
+    ((until.screen === undefined && until.console === undefined) || facts.consoles.some((item) => showsConsole(until, item))) &&
     (until.link === undefined || facts.links.some((link) => Object.entries(until.link!).every(([name, wish]) => fits(name, link[name], wish)))) &&
-    (until.frames === undefined || (facts.frames !== null && facts.frames >= until.frames)) &&
-    (until.filter === undefined || facts.filters.includes(until.filter)) &&
+    ((until.frames === undefined && until.filter === undefined && until.opened === undefined) || facts.lists.some((list) => showsList(until, list))) &&
     (until.archive === undefined || facts.archives.some((archive) => archive[until.archive!]))
   );
 }
 
-const KEYS: ReadonlySet<string> = new Set(["elements", "connections", "running", "consoles", "screen", "selected", "link", "unplugged", "capturing", "frames", "filter", "archive"]);
+const KEYS: ReadonlySet<string> = new Set(["elements", "connections", "running", "consoles", "console", "screen", "selected", "link", "unplugged", "capturing", "frames", "filter", "opened", "archive"]);
 const STEPS_MAX = 60;
 const TEXT_MAX = 1200;
 
@@ -111,6 +123,8 @@ export function tourError(it: unknown): string | null {
   for (const [index, step] of tour.steps.entries()) {
     const at = `steps[${index}]`;
     if (typeof step?.text !== "string" || step.text.length > TEXT_MAX) return `${at}.text: a text of at most ${TEXT_MAX} letters is needed`;
+    if (step.then !== undefined && (typeof step.then !== "string" || step.then.length > TEXT_MAX)) return `${at}.then: a text of at most ${TEXT_MAX} letters is needed`;
+    if (step.then !== undefined && !step.until) return `${at}.then: it follows what “until” waits for; add that, or move the words to “text”`;
     const unknown = Object.keys(step.until ?? {}).find((key) => !KEYS.has(key));
     if (unknown !== undefined) return `${at}.until.${unknown}: there is no such condition; known are ${[...KEYS].join(", ")}`;
     try {

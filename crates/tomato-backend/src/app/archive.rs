@@ -27,6 +27,7 @@ impl App {
 
     /// The archive's directory as it is now (tar.gz).
     pub async fn archive_download(&self, caller: &Caller, id: &ElementId) -> Answer<ByteStream> {
+        caller.need_use()?;
         need_container(&self.element_info(caller, id).await?)?;
         self.inner.host.download(&format!("/v1/elements/{id}/archive?dir={ARCHIVE_DIR}")).await
     }

@@ -76,7 +76,7 @@ impl Caller {
         Err(ApiError::new(ErrorCode::Denied, text))
     }
 
-    /// Refuses tokens that are made for looking only.
+    /// Refuses tokens that are made for looking only: what is in elements is not for them.
     pub(crate) fn need_use(&self) -> Answer<()> {
         if self.scope.access == TokenAccess::Read {
             let text = "the token is made for looking only: use one with a wider scope";

@@ -167,6 +167,7 @@ impl App {
         path: &str,
         from: (u64, Option<&str>),
     ) -> Answer<(HeaderMap, ByteStream)> {
+        caller.need_use()?;
         need_container(&self.element_info(caller, id).await?)?;
         let (offset, version) = from;
         let mut url = format!("/v1/elements/{id}/files?path={}&offset={offset}", escaped(path));
@@ -197,6 +198,7 @@ impl App {
 
     /// How much is held of an upload that broke off.
     pub async fn file_held(&self, caller: &Caller, id: &ElementId, part: &str) -> Answer<FileHeld> {
+        caller.need_use()?;
         need_container(&self.element_info(caller, id).await?)?;
         let url = format!("/v1/elements/{id}/files/held?part={}", escaped(part));
         self.inner.host.get(&url).await

@@ -71,7 +71,11 @@ impl App {
         if let Some(data) = original::import::recognise(text) {
             return self.original_import(caller, &data, mode).await;
         }
-        let mut file = file::parse(text).map_err(|found| refused(&found))?;
+        let owned = text.to_owned();
+        // Long files take long: nobody else's answer waits for it.
+        let parsed = tokio::task::spawn_blocking(move || file::parse(&owned)).await;
+        let parsed = parsed.map_err(|error| internal("reading a topology file", &error))?;
+        let mut file = parsed.map_err(|found| refused(&found))?;
         self.check_names(&file).await?;
         file.name = match mode.name.clone().or_else(|| file.name.take()) {
             Some(name) => Some(check_name(name)?),

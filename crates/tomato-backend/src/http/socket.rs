@@ -34,9 +34,8 @@ struct Console {
 /// Begins the WebSocket. Once it has begun, whatever is wrong is told in it: scripts of a page see no other answer.
 pub(super) async fn console(app: &App, call: Call) -> Answer<Response> {
     let (id, is_view) = (call.id()?, call.flag("view")?);
-    if !is_view {
-        call.caller.need_use()?;
-    }
+    // A console shows passwords and files just as well to those who only look.
+    call.caller.need_use()?;
     app.element_info(&call.caller, &id).await?;
     let place = app.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
         ApiError::new(ErrorCode::NoResources, "too many consoles are open: close some of them")

@@ -57,3 +57,10 @@ fn help_tells_places_and_fields() {
     assert!(help.contains("TOPOLOGY/CONNECTION, or the connection's id"), "{help}");
     assert!(help.contains("forward.delay"), "{help}");
 }
+
+#[test]
+fn comments_of_an_event_stream_are_left_out() {
+    assert_eq!(without_comments(":\n\n"), "");
+    let event = "id: 1\ndata: {\"a\": \":\"}\n\n";
+    assert_eq!(without_comments(&format!("{event}: keep alive\n\n{event}:\n\n")), event.repeat(2));
+}

@@ -97,3 +97,21 @@ fn a_device_that_lists_its_interfaces_has_no_others() {
     assert_eq!(found[0].message, "b has no interface eth9; it has eth0");
     parse(&text.replace("eth9", "eth0")).unwrap();
 }
+
+#[test]
+fn faults_of_several_elements_are_told_together_and_where_they_stand() {
+    let text = "tomato: 1
+elements:
+  a: {kind: container, template: t, interfaces: {eth0: {}, eth1: {}}, files: {etc/x: hi}}
+  b: {kind: container, template: t, interfaces: {eth0: {mtu: 20}}}
+  h: {kind: hub, stp: on}
+";
+    let found = parse(text).unwrap_err();
+    let mut paths: Vec<&str> = found.iter().map(|found| found.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        ["elements.a.files", "elements.b.interfaces.eth0.mtu", "elements.h.stp"],
+        "{found:?}"
+    );
+}

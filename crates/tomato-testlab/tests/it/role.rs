@@ -267,6 +267,35 @@ async fn every_operation_asks_for_its_role() {
     assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What is in elements; who only looks on sees none of it.
+const CONTENTS: [&str; 4] = ["archive_download", "element_console", "file_download", "file_held"];
+
+#[tokio::test]
+async fn who_only_looks_on_sees_nothing_of_what_is_in_elements() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let there = world(&lab, "shown").await;
+    let scope = json!({"access": "read", "topologies": [there.topology]});
+    let owner = lab.client(Some("owner"));
+    let link = owner.ok("POST", "/tokens", Some(json!({"scope": scope}))).await.unwrap();
+    let link = link["secret"].as_str().unwrap();
+    let mut wrong = Vec::new();
+    for operation in OPERATIONS.iter().filter(|operation| operation.method == Method::Get) {
+        let Access::Topology(needed) = operation.access else { continue };
+        let ways: &[&str] =
+            if operation.name == "element_console" { &["", "?view=true"] } else { &[""] };
+        for way in ways {
+            let path = path(operation, &there) + way;
+            let request = lab.client(None).request("GET", &path).unwrap();
+            let status = request.bearer_auth(link).send().await.unwrap().status().as_u16();
+            let is_shown = needed == Role::User && !CONTENTS.contains(&operation.name);
+            if (verdict(status) == Verdict::Denied) == is_shown || status == 404 {
+                wrong.push(format!("{path}: {status}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 #[tokio::test]
 async fn invisible_malformed_and_unknown_are_told_alike() {
     let lab = Lab::start(Duration::ZERO).await.unwrap();
