@@ -185,7 +185,7 @@ pub(crate) async fn write(
 /// unpacked.
 ///
 /// # Errors
-/// As [`write`]; `conflict` if fewer bytes are held.
+/// As [`write()`]; `conflict` if fewer bytes are held.
 pub(crate) async fn write_part(
     host: &Arc<Host>,
     id: &ElementId,
