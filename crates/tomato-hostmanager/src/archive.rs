@@ -24,7 +24,7 @@ use tomato_virt::container::{ContainerError, SpawnRequest};
 
 use crate::error::{chain, of_container, of_host};
 use crate::host::{Host, Topology, lock};
-use crate::ledger::replace_file;
+use crate::ledger::{or_missing, replace_file};
 use crate::limits::{
     ARCHIVE_ALIVE_S, ARCHIVE_BYTES, ARCHIVE_CUSTOM_BYTES, ARCHIVE_MARK_BYTES, ARCHIVE_TAIL_BYTES,
 };
@@ -214,11 +214,9 @@ pub(crate) async fn forget(host: &Host, id: &ElementId) -> Result<(), ApiError> 
     forgotten.await.map_err(|e| of_host("remove an archive", &e))?.map_err(failed)
 }
 
-fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+/// Removes a file; one that is gone already is fine.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(or_missing)
 }
 
 /// Removes archives of elements that nobody knows, such as one whose upload ended after its element was destroyed.
@@ -246,11 +244,16 @@ pub(crate) async fn kept_bytes(host: &Host, id: &ElementId) -> u64 {
     bytes.await.unwrap_or(0)
 }
 
+/// Bytes that the disk of an element of this topology may take; 0 if it has none.
+pub(crate) fn disk_limit(topology: &Topology, id: &ElementId) -> u64 {
+    let wanted = topology.wanted();
+    let element = wanted.elements.iter().find(|element| element.id == *id);
+    element.and_then(|element| element.container.as_ref()).map_or(0, |c| c.disk_bytes)
+}
+
 /// Bytes that an element's files may still take.
 async fn room(host: &Host, id: &ElementId) -> Result<u64, ApiError> {
-    let wanted = host.topology_of(id).await?.wanted();
-    let wanted = wanted.elements.iter().find(|element| element.id == *id);
-    let limit = wanted.and_then(|e| e.container.as_ref()).map_or(0, |c| c.disk_bytes);
+    let limit = disk_limit(&*host.topology_of(id).await?, id);
     let used = host.parts.containers.disk(id).await.map_err(|e| of_container(&e))?;
     Ok(if used.is_whole { limit.saturating_sub(used.bytes) } else { 0 })
 }

@@ -27,7 +27,7 @@ use tomato_model::lifecycle::State;
 use tomato_virt::container::ContainerError;
 use tomato_virt::resume::{FILES_HEAD_BYTES, FilesHead};
 
-use crate::archive::spool;
+use crate::archive::{disk_limit, spool};
 use crate::error::{of_container, of_host};
 use crate::host::Host;
 use crate::limits::{
@@ -197,10 +197,7 @@ pub(crate) async fn write_part(
     let claim = part::claim(host, id, name).await?;
     let topology = host.topology_of(id).await?;
     let _place = topology.places.archive().await;
-    let record = topology.record();
-    let wanted = record.wanted.elements.iter().find(|element| element.id == *id);
-    let disk = wanted.and_then(|element| element.container.as_ref()).map_or(0, |c| c.disk_bytes);
-    drop(record);
+    let disk = disk_limit(&topology, id);
     let taken = claim.taken.clone();
     let received = tokio::select! {
         () = taken.cancelled() => {

@@ -263,7 +263,7 @@ fn element_path(dir: &Path, id: &ElementId) -> PathBuf {
 }
 
 /// What is not there need not be removed.
-fn or_missing(error: io::Error) -> io::Result<()> {
+pub(crate) fn or_missing(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 

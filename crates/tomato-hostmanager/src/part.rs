@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::id::ElementId;
 
+use crate::archive::remove_file;
 use crate::error::of_host;
 use crate::host::{Host, lock};
 use crate::limits::{PART_END_WAIT, PART_KEPT, PART_NAME_BYTES, PARTS_PER_ELEMENT};
@@ -134,7 +135,7 @@ fn make_room(
     }
     others.retain(|(_, other)| !holders.contains_key(other));
     match others.into_iter().min() {
-        Some((_, oldest)) => remove(&oldest).map_err(failed),
+        Some((_, oldest)) => remove_file(&oldest).map_err(failed),
         None => {
             let message = format!(
                 "{PARTS_PER_ELEMENT} uploads to element {id} are under way, which is the most; wait for one to end"
@@ -163,13 +164,6 @@ fn owner(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.split('.').next()
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 impl Claim {
     /// The part with its first `offset` bytes, to be written on from there.
     ///
@@ -196,7 +190,7 @@ impl Claim {
 
     /// The upload has ended.
     pub(crate) fn remove(&self) -> Result<(), ApiError> {
-        remove(&self.path).map_err(failed)
+        remove_file(&self.path).map_err(failed)
     }
 }
 
@@ -206,7 +200,7 @@ pub(crate) fn forget(host: &Host, id: &ElementId) -> Result<(), ApiError> {
     let of = id.to_string();
     holders.iter().filter(|(path, _)| owner(path) == Some(&of)).for_each(|(_, h)| h.taken.cancel());
     of_element(&dir(host), id)
-        .and_then(|all| all.iter().try_for_each(|p| remove(p)))
+        .and_then(|all| all.iter().try_for_each(|p| remove_file(p)))
         .map_err(failed)
 }
 
@@ -227,7 +221,7 @@ pub(crate) fn remove_old(
         let age = changed.map_or(Duration::ZERO, |at| now.duration_since(at).unwrap_or_default());
         let is_used = lock(&host.uploads.0).contains_key(&path);
         if !is_known || (age > PART_KEPT && !is_used) {
-            remove(&path)?;
+            remove_file(&path)?;
         }
     }
     Ok(())

@@ -170,42 +170,26 @@ impl Open {
 
     fn write(&mut self, record: &pcapng::Record) {
         let shared = &self.shared;
-        let ring = match &mut self.output {
-            Output::Ring(ring) => ring,
-            Output::Past(past) => {
-                let bytes = past.write(record, shared.dropped.load(Ordering::Relaxed));
-                shared.records.fetch_add(1, Ordering::Relaxed);
-                shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-                return;
-            }
-            Output::Live(live) => {
-                let dropped = shared.dropped.load(Ordering::Relaxed);
-                match live.write(record, dropped) {
-                    Ok(Some(bytes)) => {
-                        shared.records.fetch_add(1, Ordering::Relaxed);
-                        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-                    }
-                    Ok(None) => {
-                        shared.dropped.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "the reader of a live capture is gone");
-                        shared.is_over.store(true, Ordering::Relaxed);
-                    }
-                }
-                return;
-            }
-        };
         let dropped = shared.dropped.load(Ordering::Relaxed);
-        match ring.write(record, dropped) {
-            Ok(bytes) => {
-                shared.records.fetch_add(1, Ordering::Relaxed);
-                shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let written = match &mut self.output {
+            Output::Ring(ring) => {
+                ring.write(record, dropped).map_err(|error| shared.fail(&error)).ok()
             }
-            Err(error) => {
-                shared.dropped.fetch_add(1, Ordering::Relaxed);
-                shared.fail(&error);
-            }
+            Output::Past(past) => Some(past.write(record, dropped)),
+            Output::Live(live) => match live.write(record, dropped) {
+                Ok(written) => written,
+                Err(error) => {
+                    tracing::debug!(%error, "the reader of a live capture is gone");
+                    shared.is_over.store(true, Ordering::Relaxed);
+                    return;
+                }
+            },
+        };
+        if let Some(bytes) = written {
+            shared.records.fetch_add(1, Ordering::Relaxed);
+            shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        } else {
+            shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

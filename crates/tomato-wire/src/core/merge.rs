@@ -112,7 +112,8 @@ impl Run {
 
     /// The payloads of all datagrams but the first.
     pub fn rests(&self) -> impl Iterator<Item = &[u8]> {
-        let at = self.trains.first().and_then(|first| packet::parse(first.frame.bytes()));
+        let first = self.trains.first().filter(|_| self.trains.len() > 1);
+        let at = first.and_then(|first| packet::parse(first.frame.bytes()));
         let at = at.map_or(0, |layout| layout.payload_at);
         self.trains.iter().skip(1).map(move |train| &train.frame.bytes()[at..])
     }
