@@ -45,7 +45,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tomato_api::account::Organization;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
-use tomato_api::request::{Event, Presence, Profile};
+use tomato_api::request::{Presence, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
@@ -80,7 +80,7 @@ pub(crate) struct Inner {
     pub(crate) slots: RwLock<Slots>,
     pub(crate) profiles: RwLock<Arc<BTreeMap<String, Profile>>>,
     pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
-    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) events: broadcast::Sender<Arc<commit::EventRow>>,
     /// Who has what selected; told to those who watch now and kept nowhere.
     pub(crate) presence: broadcast::Sender<Presence>,
     /// Woken after each commit that a host must hear of.
@@ -98,7 +98,7 @@ pub(crate) struct Inner {
     pub(crate) mails: mail::Mails,
     pub(crate) settings: RwLock<setting::Stored>,
     pub(crate) fault: FaultPoints,
-    pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
+    pub(crate) audit: mpsc::Sender<audit::Note>,
     pub(crate) passwords: Mutex<PasswordCache>,
     /// Told whenever what proves who calls may have ended.
     pub(crate) proofs: watch::Sender<()>,
@@ -169,6 +169,12 @@ impl App {
         let inner = Arc::new(inner);
         tokio::spawn(audit::write(Arc::downgrade(&inner), entries));
         Ok(App { inner })
+    }
+
+    /// Ends in order: what is noted for the audit log is written, then the state file is closed.
+    pub(crate) async fn close(&self) {
+        self.audit_written().await;
+        self.inner.store.close().await;
     }
 
     /// How long calls took.

@@ -47,6 +47,7 @@ pub fn router(app: App) -> Router {
     }
     router
         .route(&format!("{PREFIX}/{{*rest}}"), axum::routing::any(unknown))
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable())
         .with_state(app)
 }
@@ -56,6 +57,20 @@ async fn unknown() -> Response {
         ErrorCode::EntityDoesNotExist,
         format!("there is no such operation: see {PREFIX}/openapi.json"),
     ))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let error = ApiError::new(
+        ErrorCode::UnsupportedAction,
+        format!(
+            "{} cannot be asked for with {}: see {PREFIX}/openapi.json for what can",
+            request.uri().path(),
+            request.method()
+        ),
+    );
+    let mut response = problem(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }
 
 fn filter(method: Method) -> MethodFilter {

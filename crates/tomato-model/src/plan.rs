@@ -4,6 +4,7 @@
 //! differs, its revision. A new kind makes another element of the same name; a new template gives an element another disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -571,13 +572,13 @@ impl<'a> Planner<'a> {
             // what had no address before and was joined before keeps none
             !plain.contains(id) && current.and_then(|graph| graph.connection_of(id)).is_none()
         });
-        for element in &mut self.graph.elements {
+        for element in self.graph.elements.iter_mut() {
             let known =
                 current.and_then(|graph| graph.element(&element.id)).map(|old| old.revision);
             if known == Some(element.revision)
                 && element.interfaces.iter().any(|i| filled.contains(&i.id))
             {
-                element.revision += 1;
+                Arc::make_mut(element).revision += 1;
             }
         }
     }
