@@ -224,6 +224,18 @@ pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("{doing} failed: see the log of the backend"))
 }
 
+/// What serde says of an unknown field, with the one that was probably meant in place of all there are.
+fn nearer(text: String) -> String {
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let [unknown, known @ ..] = &quoted[..] else { return text };
+    match tomato_model::file::suggestion(unknown, known) {
+        Some(word) if text.starts_with("unknown field") => {
+            format!("unknown field `{unknown}`; did you mean {word}?")
+        }
+        _ => text,
+    }
+}
+
 /// Reads a typed value out of JSON, naming the wrong field.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -233,6 +245,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> 
         } else {
             ErrorCode::InvalidValue
         };
+        let text = nearer(text);
         if path == "." {
             return ApiError::new(code, text);
         }

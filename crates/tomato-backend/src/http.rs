@@ -16,7 +16,6 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use base64::Engine;
 use futures_util::StreamExt as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
@@ -196,15 +195,8 @@ pub async fn authenticate(app: &App, headers: &HeaderMap) -> Answer<Option<Calle
     if scheme.eq_ignore_ascii_case("bearer") {
         return app.login_token(rest.trim()).await.map(Some);
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(unreadable());
-    }
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(rest.trim())
-        .map_err(|_bad| unreadable())?;
-    let text = String::from_utf8(decoded).map_err(|_bad| unreadable())?;
-    let (name, password) = text.split_once(':').ok_or_else(unreadable)?;
-    app.login(name, password).await.map(Some)
+    let (name, password) = crate::xmlrpc::basic(value).ok_or_else(unreadable)?;
+    app.login(&name, &password).await.map(Some)
 }
 
 /// The status of an error.

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use tomato_virt::doctor::{Options, Status, probe, worst};
 
 use crate::args::{Doctor, Global, Output};
+use crate::lab::Lab;
 use crate::output;
 
 /// Probes the host and says what was found; fails if no lab can run here.
 pub(crate) fn doctor(global: &Global, doctor: &Doctor) -> ExitCode {
-    let template_dir = doctor.template_dir.clone();
+    // a lab that is there keeps its templates where it was told to
+    let lab = || Lab::load(&global.data_dir).ok().flatten().map(|lab| lab.template_dir);
+    let template_dir = doctor.template_dir.clone().or_else(lab);
     let options = Options {
         data_dir: global.data_dir.clone(),
         template_dir: template_dir.unwrap_or_else(|| global.data_dir.join("templates")),

@@ -20,6 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
+use tomato_api::address::escaped;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_virt::template::{Blob, BlobDigest, ImageSource};
 
@@ -177,7 +178,6 @@ impl Registry {
             Some(rest.split_once('"')?.0)
         };
         let realm = field("realm").ok_or_else(private)?;
-        let escaped = |text: &str| text.bytes().map(escape).collect::<String>();
         let service = field("service").map(|s| format!("service={}&", escaped(s)));
         let scope = escaped(&format!("repository:{}:pull", self.image.repository));
         let uri = format!("{realm}?{}scope={scope}", service.unwrap_or_default());
@@ -227,14 +227,6 @@ async fn refused(response: Response<Incoming>) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, format!("the registry answers {status} {}", text.trim()))
-}
-
-fn escape(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
 }
 
 impl ImageSource for Registry {

@@ -22,7 +22,7 @@ mod sense;
 mod tree;
 mod write;
 
-pub(crate) use read::suggestion;
+pub use read::suggestion;
 pub use write::export;
 
 /// Version of the format.
@@ -235,20 +235,29 @@ pub enum WriteError {
 /// # Errors
 /// Everything that is wrong with it, at most [`DIAGNOSTICS_MAX`] entries, in the order of lines.
 pub fn parse(text: &str) -> Result<TopologyFile, Vec<Diagnostic>> {
-    let mut result =
-        tree::read(text).map_err(|diagnostic| vec![diagnostic]).and_then(|node| read::file(&node));
-    if let Ok(file) = &result {
-        let planned = crate::plan::plan(None, file, "owner", &mut CountingIds::default());
-        let wrong = planned.map_or_else(|wrong| wrong, |plan| sense::wrong(file, &plan.graph));
-        if !wrong.is_empty() {
-            result = Err(wrong);
-        }
+    let read = tree::read(text).map(|node| read::file(&node)).map_err(|wrong| vec![wrong])?;
+    let file = &read.file;
+    // What could be read is looked at even if something could not.
+    let planned = crate::plan::plan(None, file, "owner", &mut CountingIds::default());
+    let further = planned.map_or_else(|wrong| wrong, |plan| sense::wrong(file, &plan.graph));
+    let further: Vec<Diagnostic> =
+        further.into_iter().filter(|one| !read.explains(&one.path)).collect();
+    let read::Read { file, diagnostics: mut found, .. } = read;
+    found.extend(further);
+    if found.is_empty() {
+        return Ok(file);
     }
-    result.map_err(|mut diagnostics| {
-        diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-        diagnostics.truncate(DIAGNOSTICS_MAX);
-        diagnostics
-    })
+    found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    found.truncate(DIAGNOSTICS_MAX);
+    Err(found)
+}
+
+/// Reads one value as files have it, YAML or JSON: `{steps: [{at: 1s, delay: 5ms}]}`.
+///
+/// # Errors
+/// What is wrong with its form.
+pub fn value(text: &str) -> Result<JsonValue, Diagnostic> {
+    tree::read(text).map(|node| node.json())
 }
 
 impl TopologyFile {

@@ -82,12 +82,12 @@ pub fn plan(
         let text = format!("create topology {:?}", planner.graph.topology.name);
         planner.step("topology", Change::Create, text);
     }
-    let ends = planner.ends();
-    planner.topology();
     planner.check_names();
     if !planner.errors.is_empty() {
         return Err(planner.errors);
     }
+    let ends = planner.ends();
+    planner.topology();
     planner.remove_elements();
     planner.remove_connections(&ends);
     planner.elements();
@@ -164,12 +164,13 @@ impl<'a> Planner<'a> {
         self.file.elements.iter().find(|(known, _)| same(known, name))
     }
 
-    /// The ends of each connection; elements that are not in the file are reported.
+    /// The ends of each connection; those that cannot be are reported, and left out.
     fn ends(&mut self) -> BTreeMap<&'a str, [FileEnd<'a>; 2]> {
         let mut all = BTreeMap::new();
         let mut used: BTreeMap<(String, &str), &str> = BTreeMap::new();
         for (name, connection) in &self.file.connections {
             let path = format!("connections.{name}.between");
+            let known = self.errors.len();
             let ends = connection.between.each_ref().map(|end| match end.split_once(':') {
                 Some((element, interface)) => (element, Some(interface)),
                 None => (end.as_str(), None),
@@ -198,7 +199,9 @@ impl<'a> Planner<'a> {
                     );
                 }
             }
-            all.insert(name.as_str(), ends);
+            if self.errors.len() == known {
+                all.insert(name.as_str(), ends);
+            }
         }
         all
     }
