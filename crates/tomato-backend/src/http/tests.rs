@@ -338,3 +338,34 @@ async fn a_topology_that_nobody_renews_is_warned_of_stopped_destroyed_and_remove
     let (step, _) = life(&world, old["id"].as_str().unwrap()).await;
     assert_eq!(step, Some(TimeoutStep::Renewed), "topologies from before get the full time");
 }
+
+#[tokio::test]
+async fn a_wrong_method_is_told_as_a_problem() {
+    let world = world().await;
+    let url = format!("{}/api/v1/topologies", world.url);
+    let answer = reqwest::Client::new().delete(url).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers()["allow"], "GET,HEAD,POST");
+    let problem: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(problem["status"], 405, "{problem}");
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_answered_with_the_one_that_was_meant() {
+    let world = world().await;
+    let body = Payload::Json(json!({"name": "t", "sead": 1}));
+    let refused = world.admin.call::<Value>("topology_create", &[], &[], body).await.unwrap_err();
+    assert!(refused.message.contains("did you mean seed?"), "{refused}");
+}
+
+#[tokio::test]
+async fn who_ends_in_order_loses_nothing_of_the_audit_log() {
+    let world = world().await;
+    world.post("topology_create", &[], json!({"name": "t"})).await;
+    world.app.close().await;
+    let state = world._dir.path().join("state");
+    let store = tomato_store::SqliteStore::open(&state).await.unwrap();
+    let query = tomato_store::AuditQuery { limit: 10, ..tomato_store::AuditQuery::default() };
+    let entries = tomato_store::Store::audit_list(&store, &query).await.unwrap();
+    assert!(entries.iter().any(|entry| entry.operation == "topology_create"), "{entries:?}");
+}

@@ -89,7 +89,7 @@ impl Log {
     }
 
     /// Moves the log into the file. One that has grown large all the same is moved while no change is made, so that it begins anew.
-    async fn shorten(&self, writer: &SqlitePool) -> Result<(), StoreError> {
+    pub(super) async fn shorten(&self, writer: &SqlitePool) -> Result<(), StoreError> {
         let mut mover = self.mover.lock().await;
         let Some(mover) = mover.as_mut() else { return Ok(()) };
         if move_into_file(mover).await? <= LOG_PAGES_MAX {
@@ -101,7 +101,15 @@ impl Log {
     }
 }
 
-/// How many pages the log has.
+#[cfg(test)]
+impl Log {
+    /// How many changes were made, and how many of them are on disk.
+    pub(super) async fn counts(&self) -> (u64, u64) {
+        (self.written.load(Ordering::SeqCst), *self.synced.lock().await)
+    }
+}
+
+/// Moves what can be moved; answers how many pages the log has.
 async fn move_into_file(mover: &mut SqliteConnection) -> Result<i64, StoreError> {
     let failed = |e| StoreError::statement("move changes from the log", e);
     let row = sqlx::query(CHECKPOINT).fetch_one(mover).await.map_err(failed)?;
