@@ -268,6 +268,9 @@ impl App {
         }
         state.graph = Arc::new(graph);
         state.generation = generation;
+        if extra.job.is_some() {
+            state.job_generation = generation;
+        }
         self.publish(events);
         if !extra.is_observation {
             self.inner.push.notify_one();

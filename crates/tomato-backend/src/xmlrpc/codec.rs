@@ -74,13 +74,13 @@ impl Reply {
 }
 
 impl Written {
-    /// The members of a struct and further ones that are lists, of whose items there is one at a time.
+    /// The members of an object and further ones that are lists, of whose items there is one at a time.
     pub(crate) fn with_lists<'a>(
-        members: &Map<String, Json>,
+        object: &Json,
         lists: impl IntoIterator<Item = (&'a str, Box<dyn Iterator<Item = Json> + 'a>)>,
     ) -> Self {
         let mut out = String::from("<value><struct>");
-        for (name, value) in members {
+        for (name, value) in object.as_object().into_iter().flatten() {
             member(name, &mut out, |out| put(value, out));
         }
         for (name, items) in lists {

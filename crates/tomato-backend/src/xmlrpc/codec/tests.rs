@@ -142,7 +142,7 @@ fn what_is_written_item_by_item_is_the_same_as_one_value() {
         let items: Box<dyn Iterator<Item = Json>> = Box::new(items.expect("a list").into_iter());
         (name, items)
     });
-    let written = Reply::Written(Written::with_lists(&members, lists));
+    let written = Reply::Written(Written::with_lists(&Json::Object(members), lists));
     let read = |reply: Reply| {
         let body = write(&Ok(reply));
         let start = body.find("<methodResponse>").expect("present");

@@ -78,7 +78,7 @@ impl Session<'_> {
             ("elements", Box::new(view::elements(&graph).map(&placed))),
             ("connections", Box::new(view::connections(&graph).map(&placed))),
         ];
-        Ok(Reply::Written(Written::with_lists(frame.as_object().unwrap_or(&Map::new()), lists)))
+        Ok(Reply::Written(Written::with_lists(&frame, lists)))
     }
 
     async fn topology_list(&self, args: &Args) -> Result<Json, ApiError> {
