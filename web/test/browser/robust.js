@@ -96,11 +96,12 @@ async function keys(page) {
   const container = page.locator(".palette-item").filter({ hasText: "Container" }).first();
   await container.focus();
   await page.keyboard.press("Enter");
-  await tile(page, "pc1").waitFor();
+  /** The keys go on at what was added. */
+  const isReached = (name) => until(`the keys to be at ${name}`, () => page.evaluate((text) => document.activeElement?.querySelector(".tile-name")?.textContent === text, name));
+  await isReached("pc1");
   await container.focus();
   await page.keyboard.press("Space");
-  await tile(page, "pc2").waitFor();
-  await tile(page, "pc2").focus();
+  await isReached("pc2");
   await page.keyboard.press("c");
   await page.getByRole("combobox", { name: "Name, kind or address" }).waitFor();
   await page.keyboard.type("pc1");
