@@ -2,7 +2,7 @@
 import { type Edge, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
 
-import { type Line, pathOf, pointAt } from "../model/geometry";
+import { type Line, pathOf, pointAt, textSide } from "../model/geometry";
 import { labelLines } from "../model/link";
 import { useView } from "../store/view";
 import type { Watcher } from "./element-node";
@@ -23,6 +23,10 @@ const SIDE = 84;
 const STEEP = 120;
 /** Pixels from the middle of an element to the name of its interface. */
 const PORT_AT = 54;
+
+/** Pixels between a slanted cable and its label. */
+const BESIDE = 7;
+const ANCHORS = { [-1]: "end", 0: "middle", 1: "start" } as const;
 
 /** Letters that a label has room for between two elements. */
 function roomOf({ a, b }: Line): number {
@@ -46,6 +50,7 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
   const color = cable.broken ? "var(--bad)" : cable.color;
   const dash = cable.unplugged ? "2 7" : cable.dashed ? "9 5" : undefined;
   const watcher = data!.watchers[0];
+  const side = textSide(line);
   const lines = labelLines(cable.label, roomOf(line));
   const [portA, portB] = cable.ports.split(" ");
   const length = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y);
@@ -55,8 +60,8 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
       <path d={path} fill="none" stroke={color} strokeWidth={cable.width} strokeDasharray={dash} strokeOpacity={cable.unplugged ? 0.6 : 1} />
       <path d={path} fill="none" stroke="transparent" strokeWidth={20} className="cable-hit" />
       {lines.length > 0 && (
-        <text className="cable-label" textAnchor="middle" y={middle.y - (cable.capturing ? 14 : 8) - (lines.length - 1) * LINE}>
-          {lines.map((text, index) => <tspan key={index} x={middle.x} dy={index === 0 ? 0 : LINE}>{text}</tspan>)}
+        <text className="cable-label" textAnchor={ANCHORS[side]} y={middle.y - (cable.capturing ? 14 : 8) - (lines.length - 1) * LINE}>
+          {lines.map((text, index) => <tspan key={index} x={middle.x + side * BESIDE} dy={index === 0 ? 0 : LINE}>{text}</tspan>)}
         </text>
       )}
       {ports && length > 2 * PORT_AT && <><Port line={line} share={PORT_AT / length} name={portA!} /><Port line={line} share={1 - PORT_AT / length} name={portB!} /></>}

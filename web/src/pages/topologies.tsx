@@ -245,7 +245,7 @@ export function Topologies() {
           />
         </Group>
       )}
-      {list.isPending && <Loader aria-label="Loading" />}
+      {list.isPending && <Loader role="status" aria-label="Loading" />}
       {list.error && <Alert color="red" title="The topologies cannot be listed">{words(list.error)}</Alert>}
       {list.data?.length === 0 && <Welcome onCreate={() => setCreating(true)} />}
       <div className="cards">

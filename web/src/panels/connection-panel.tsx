@@ -149,9 +149,9 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
                   Symmetric
                 </Button>
               </Tooltip>
-              <Menu position="bottom-end" width={300}>
+              <Menu position="bottom-end" width={300} middlewares={{ flip: true, shift: true, size: true }}>
                 <Menu.Target><Button size="compact-xs" variant="default" disabled={!editable} rightSection={<IconChevronDown size={13} />}>Preset</Button></Menu.Target>
-                <Menu.Dropdown mah="min(640px, 76vh)" className="scroll">
+                <Menu.Dropdown className="scroll">
                   {PRESETS.map((item) => (
                     <Menu.Item key={item.name} onClick={() => preset(item)}>
                       {item.name}<Text component="span" fz="xs" c="dimmed" display="block">{item.hint}</Text>

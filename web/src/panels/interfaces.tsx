@@ -58,7 +58,7 @@ function One({ element, item, attributes, editable }: Props & { item: Interface 
     <ValueField
       key={info.name} info={info} isTerse value={(item as Record<string, unknown>)[info.name] ?? info.default} why={lockedWhy(info, element, editable)}
       label={OWNED.has(info.name) ? `${labelOf(info.name)} of ${item.name}` : undefined}
-      set={(next) => void change("interface", item.id, { [info.name]: next }, `${labelOf(info.name)} of ${item.name}`).catch(complain)}
+      set={(next) => void change("interface", item.id, { [info.name]: next }, `${info.name} at ${item.name}`).catch(complain)}
     />
   );
   return (

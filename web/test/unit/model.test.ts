@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { delayCurve } from "../../src/model/distribution";
-import { distance, lineBetween, pointAt } from "../../src/model/geometry";
+import { distance, lineBetween, pointAt, textSide } from "../../src/model/geometry";
 import { inverse, isImpaired, labelLines, labelParts, labelText, width } from "../../src/model/link";
 import { hanging } from "../../src/model/hanging";
 import { kept, ownPlace, PAGE } from "../../src/model/place";
@@ -100,6 +100,11 @@ test("lines between the same two bow apart", () => {
   expect(pointAt(first, 0.5).y).toBeCloseTo(-pointAt(turned, 0.5).y);
   expect(lineBetween(a, b, 0, 1, false).c).toBeNull();
   expect(distance(lineBetween(a, b, 0, 1, false), { x: 50, y: 7 })).toBeCloseTo(7);
+});
+
+test("a text beside a line goes where the line does not", () => {
+  const side = (x: number, y: number) => textSide(lineBetween({ x: 0, y: 0 }, { x, y }, 0, 1, false));
+  expect([side(100, 5), side(100, 60), side(100, -60), side(-100, -60), side(-100, 60), side(0, 80)]).toEqual([0, 1, -1, 1, -1, 1]);
 });
 
 test("the delay's density lies where frames can be", () => {
