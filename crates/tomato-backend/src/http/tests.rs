@@ -350,7 +350,7 @@ async fn a_wrong_method_is_told_as_a_problem() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
-    assert!(answer.contains("allow: GET,HEAD,POST\r\n"), "{answer}");
+    assert!(answer.contains("allow: POST,GET,HEAD\r\n"), "{answer}");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     let problem: Value = serde_json::from_str(body).unwrap();
     assert_eq!(problem["status"], 405, "{problem}");
