@@ -86,7 +86,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
       </div>
       <FrameHead />
       <FrameList frames={shown} chosen={chosen} follow={follow} onChoose={setChosen} onFollow={setFollow} />
-      {chosen && <FrameDetail frame={chosen} key={chosen.number} />}
+      {chosen && <FrameDetail connection={id} frame={chosen} key={chosen.number} />}
     </div>
   );
 }
