@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod helper;
 mod keeper;
 pub mod limits;
+pub mod resume;
 mod sys;
 pub mod template;
 

@@ -40,6 +40,8 @@ pub const FILES_BYTES: u64 = 64 << 30;
 pub const ARCHIVE_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of directories in one archive that is packed; each level holds a descriptor.
 pub const ARCHIVE_DEPTH_MAX: usize = 128;
+/// Bytes that headers of one entry of a tar take at most: its own, and those with a long name and a long target.
+pub const TAR_HEADER_ROOM: u64 = 16 * 1024;
 /// Address space of the helper while it reads what a guest or an uploader made, in bytes.
 pub const ARCHIVE_MEMORY_BYTES: u64 = 2 << 30;
 /// Unit in which a file takes space of a disk, in bytes.
@@ -72,8 +74,9 @@ pub const INODE_BYTES: u64 = 256;
 pub const DISK_SHORT_PERCENT: u64 = 5;
 /// Free bytes of the disk that archives leave, unless the same share of the disk is less.
 pub const DISK_RESERVE_BYTES: u64 = 1 << 30;
-/// Time for a run of the dissector; one that is not done by then is ended.
-pub const DISSECT_DEADLINE: Duration = Duration::from_secs(6);
+/// Time for a run of the dissector; one that is not done by then is ended. Long, since a busy host is slow to start it: [`DISSECT_CPU_SECONDS`]
+/// is what a hostile frame can use up.
+pub const DISSECT_DEADLINE: Duration = Duration::from_secs(20);
 /// Processor time of a run of the dissector, in seconds.
 pub const DISSECT_CPU_SECONDS: u64 = 4;
 /// Address space of the dissector, in bytes.
