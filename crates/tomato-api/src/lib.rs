@@ -5,6 +5,7 @@ pub mod account;
 pub mod address;
 pub mod client;
 pub mod console;
+pub mod dissection;
 pub mod error;
 pub mod host;
 pub mod job;

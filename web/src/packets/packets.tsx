@@ -97,7 +97,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
       </div>
       <FrameHead />
       <FrameList frames={shown} chosen={chosen} follow={follow} none={recorded ? "" : filter === "" ? "No frame has passed yet." : `No frame that fits “${filter.slice(0, 80)}” has passed since the filter was set.`} onChoose={choose} onFollow={setFollow} />
-      {chosen && <FrameDetail frame={chosen} key={chosen.number} />}
+      {chosen && <FrameDetail connection={id} frame={chosen} key={chosen.number} />}
     </div>
   );
 }

@@ -38,6 +38,8 @@ await test("capture", async (browser) => {
   // One frame: its fields, and its bytes marked where one points.
   await page.getByRole("button", { name: "Hold" }).click();
   await rows.first().click();
+  await page.locator(".frame-detail:not([data-by=asking])").waitFor();
+  must((await page.locator(".frame-detail").getAttribute("data-by")) === "tshark", "tshark took it apart");
   const field = page.locator(".frame-tree li", { hasText: "Time to live" });
   await field.hover();
   must((await field.textContent()).includes("64"), "the time to live is shown");

@@ -3,6 +3,7 @@
 use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, Method, Operation, Param, schema};
+use crate::dissection::{DissectCall, Dissection};
 use crate::host::{FileHeld, SavedCapture};
 use crate::request::CaptureFilter;
 use crate::switch::SwitchView;
@@ -195,6 +196,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::Json(schema::<CaptureFilter>),
         answer: Answer::None,
         doc: "Say whether a filter of captures can be understood, and if not, why.",
+        long: false,
+    },
+    Operation {
+        name: "capture_dissect",
+        noun: "capture",
+        verb: "dissect",
+        method: Method::Post,
+        path: "/connections/{id}/capture/dissect",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::Json(schema::<DissectCall>),
+        answer: Answer::Json(schema::<Dissection>),
+        doc: "Take frames of a connection apart by the tshark of the host, if it has one (`dissector` is null if not).",
         long: false,
     },
     Operation {

@@ -207,6 +207,10 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "capture_filter_check" => {
             app.capture_filter_check(&call.json().await?).await.map(|()| nothing())
         }
+        "capture_dissect" => {
+            let id: ConnectionId = call.id()?;
+            Ok(json(&app.capture_dissect(&caller, &id, &call.json().await?).await?))
+        }
         "capture_past" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_past(&caller, &id).await?;
