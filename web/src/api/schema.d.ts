@@ -135,7 +135,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download what was captured on a connection (pcapng). */
+        /** Download what was captured on a connection, or what of it a filter means (pcapng). */
         get: operations["capture_download"];
         put?: never;
         post?: never;
@@ -154,7 +154,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take frames of a connection apart by the tshark of the host, if it has one (`unsupported_action` if not). */
+        /** Take frames of a connection apart by the tshark of the host, if it has one (`dissector` is null if not). */
         post: operations["capture_dissect"];
         delete?: never;
         options?: never;
@@ -1645,6 +1645,8 @@ export interface components {
         };
         /** @description What the frames are. */
         Dissection: {
+            /** @description Which program took them apart, `tshark`; null where the host has none, and `frames` is empty. */
+            dissector?: string | null;
             /** @description One for each frame that was asked about, in their order. */
             frames: components["schemas"]["DissectedFrame"][];
         };
@@ -3631,7 +3633,10 @@ export interface operations {
     };
     capture_download: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description which frames, in the language of tcpdump */
+                filter?: string;
+            };
             header?: never;
             path: {
                 id: string;

@@ -11,15 +11,15 @@ import { changes, rates } from "../store/traffic";
 const REFRESH_MS = 500;
 const CAUSES: Record<string, string> = { loss: "lost by the link", queue: "queue was full", unplugged: "cable unplugged" };
 
-/** The rates of a connection now. */
+/** The rates of a connection now; all who show them show the same at the same time. */
 export function useRates(id: string) {
   const [, setCount] = useState(0);
   useEffect(() => {
-    let last = 0;
+    const period = () => Math.floor(performance.now() / REFRESH_MS);
+    let last = period();
     const listener = () => {
-      const now = performance.now();
-      if (now - last < REFRESH_MS) return;
-      last = now;
+      if (period() === last) return;
+      last = period();
       setCount(changes.count);
     };
     changes.listeners.add(listener);

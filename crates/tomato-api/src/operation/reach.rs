@@ -2,7 +2,7 @@
 
 use tomato_model::role::Role;
 
-use super::{Access, Answer, Body, Method, Operation, Param, schema};
+use super::{Access, Answer, Body, FILTER, Method, Operation, Param, schema};
 use crate::dissection::{DissectCall, Dissection};
 use crate::host::{FileHeld, SavedCapture};
 use crate::request::CaptureFilter;
@@ -175,11 +175,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::Get,
         path: "/connections/{id}/capture/live",
         access: Access::Topology(Role::User),
-        query: &[Param {
-            name: "filter",
-            required: false,
-            doc: "which frames, in the language of tcpdump",
-        }],
+        query: &[FILTER],
         body: Body::None,
         answer: Answer::Stream,
         doc: "Follow what passes a connection (pcapng); a reader that is too slow loses packets, which are counted.",

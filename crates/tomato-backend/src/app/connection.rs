@@ -75,13 +75,8 @@ impl App {
         .await
     }
 
-    /// What was captured (pcapng).
-    pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
-        self.capture_filtered(caller, id, "").await
-    }
-
-    /// What of the captured frames a filter means (pcapng).
-    pub(crate) async fn capture_filtered(
+    /// What of the captured frames a filter means (pcapng); the empty one means all.
+    pub async fn capture_download(
         &self,
         caller: &Caller,
         id: &ConnectionId,

@@ -224,7 +224,8 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
-            let body = app.capture_download(&caller, &id).await?;
+            let filter = call.query("filter").unwrap_or_default();
+            let body = app.capture_download(&caller, &id, &filter).await?;
             Ok(stream(body, "application/x-pcapng", &format!("{id}.pcapng")))
         }
         _ => Err(unimplemented(&call)),
