@@ -33,8 +33,8 @@ function grid(name, elements, connections) {
 function givePage(path, answer) {
   if (!PAGES || path.startsWith("/api/")) return false;
   const packed = `${PAGES}${path}.br`;
-  const type = path.endsWith(".css") ? "text/css" : "text/javascript";
-  if (existsSync(packed)) answer.writeHead(200, { "content-type": type, "content-encoding": "br" }).end(readFileSync(packed));
+  const type = { css: "text/css", svg: "image/svg+xml" }[path.split(".").at(-1)] ?? "text/javascript";
+  if (existsSync(packed)) answer.writeHead(200, { "content-type": type, "content-encoding": "br", "cache-control": "max-age=3600" }).end(readFileSync(packed));
   else answer.writeHead(200, { "content-type": "text/html" }).end(readFileSync(`${PAGES}/index.html`));
   return true;
 }

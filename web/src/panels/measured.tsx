@@ -13,19 +13,20 @@ const CAUSES: Record<string, string> = { loss: "lost by the link", queue: "queue
 
 /** The rates of a connection now; all who show them show the same at the same time. */
 export function useRates(id: string) {
-  const [, setCount] = useState(0);
+  const [now, setNow] = useState(() => rates.get(id));
   useEffect(() => {
+    setNow(rates.get(id));
     const period = () => Math.floor(performance.now() / REFRESH_MS);
     let last = period();
     const listener = () => {
       if (period() === last) return;
       last = period();
-      setCount(changes.count);
+      setNow(rates.get(id));
     };
     changes.listeners.add(listener);
     return () => void changes.listeners.delete(listener);
-  }, []);
-  return rates.get(id);
+  }, [id]);
+  return now;
 }
 
 export function Measured({ connection, names }: { connection: Connection; names: [string, string] }) {
