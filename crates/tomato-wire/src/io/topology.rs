@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use rustix::event::epoll;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::capture::{CaptureWriter, Origin, Recorder};
+use crate::capture::{Captures, Origin, Recorder};
 use crate::config::{CaptureConfig, End, LinkConfig, PastConfig};
 use crate::control::{Answer, ErrorCode, Refusal};
 use crate::core::direction::DropCause;
@@ -79,7 +79,7 @@ impl Topology {
         has_gone
     }
 
-    pub(super) fn sync_captures(&mut self, captures: &mut CaptureWriter) {
+    pub(super) fn sync_captures(&mut self, captures: &Captures) {
         let Topology { network, recorders, pasts, .. } = self;
         let mut fresh = BTreeSet::new();
         for (_, id, link) in network.links() {
@@ -308,6 +308,11 @@ fn direction_names(link: &LinkConfig) -> [String; 2] {
 /// The clock of the data path.
 pub(super) fn monotonic_ns() -> u64 {
     clock_ns(ClockId::Monotonic)
+}
+
+/// What the calling thread has taken of a processor.
+pub(super) fn thread_cpu_ns() -> u64 {
+    clock_ns(ClockId::ThreadCPUTime)
 }
 
 fn clock_ns(clock: ClockId) -> u64 {
