@@ -177,8 +177,6 @@ pub const BUSY_WINDOW_NS: u64 = 1_000_000_000;
 
 /// Frames read from one port per wake-up.
 pub const READ_BATCH: usize = 64;
-/// Frames moved per look at the clock.
-pub const ADVANCE_BATCH: usize = 64;
 /// Most datagrams that leave as one; a kernel before Linux 6.10 takes no more (`UDP_MAX_SEGMENTS`).
 pub const MAX_MERGED: usize = 64;
 /// Longest payload of an UDP datagram over IPv4 without options, in bytes.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::*;
+use crate::capture::live::Passed;
 use crate::client::{ClientError, WireClient};
 use crate::config::{
     BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, LossModel, PastConfig,
@@ -422,4 +423,32 @@ fn topologies_are_spread_over_the_data_threads() {
     client.remove("three").expect("removed");
     let held = client.workers().expect("an answer");
     assert_eq!(held.iter().map(|worker| worker.links).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn packets_that_are_due_together_are_stamped_one_after_the_other() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    config.links.get_mut("l").unwrap().forward.delay_ns = 300_000_000;
+    let ends = start_topology(&mut client, &config);
+    let (ours, theirs) = socket_pair();
+    client.tap("t", "l", &theirs).expect("tapped");
+    send(&ends[0], &frame(2, 1));
+    until("the first on its way", || {
+        (status(&mut client).links["l"].forward.offered == 1).then_some(())
+    });
+    // the others wait for it
+    config.links.get_mut("l").unwrap().forward.delay_ns = 0;
+    client.apply("t", config).expect("applied");
+    for _ in 0..20 {
+        send(&ends[0], &frame(2, 1));
+    }
+    let stamps: Vec<u64> = (0..21)
+        .map(|_| {
+            let message = recv(&ours, DEADLINE).expect("all leave");
+            Passed::parse(&message).expect("it is one").at_ns
+        })
+        .collect();
+    assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
 }
