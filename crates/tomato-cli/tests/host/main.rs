@@ -12,7 +12,6 @@ mod kill;
 mod life;
 mod live;
 mod original;
-mod past;
 mod python;
 mod reach;
 mod script;
