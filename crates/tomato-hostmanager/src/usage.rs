@@ -13,11 +13,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tomato_api::host::WantedTopology;
 use tomato_api::usage::{
     ConnectionPoint, ConnectionRates, ConnectionUsage, ElementFigures, ElementPoint, ElementUsage,
-    HostFigures, rfc3339,
+    HostFigures, WorkerFigures, rfc3339,
 };
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::lifecycle::State;
 use tomato_virt::container::ContainerUsage;
+use tomato_wire::status::WorkerStatus;
 
 use crate::host::{Host, Topology, lock};
 use crate::limits::{USAGE_EARLIER_LOOKS, USAGE_PERIOD, USAGE_POINTS};
@@ -203,6 +204,11 @@ pub(crate) async fn watch(host: Arc<Host>) {
     }
 }
 
+fn worker_figures(status: WorkerStatus) -> WorkerFigures {
+    let WorkerStatus { topologies, links, cpu_ns, busy_permille } = status;
+    WorkerFigures { cpu_ns, busy_permille, topologies, connections: links }
+}
+
 /// Takes one point of everything that runs, and keeps it on disk before it is shown.
 pub(crate) async fn step(host: &Host, before: &mut Before, journal: &mut Journal) {
     let mut look = Look {
@@ -214,6 +220,8 @@ pub(crate) async fn step(host: &Host, before: &mut Before, journal: &mut Journal
         unknown: BTreeSet::new(),
     };
     look.figures.wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
+    let workers = host.parts.wire.workers().await.unwrap_or_default();
+    look.figures.workers = workers.into_iter().map(worker_figures).collect();
     for topology in host.topologies() {
         look.topology(&topology).await;
     }
