@@ -96,11 +96,12 @@ fn what_follows_from_a_fault_is_not_told_beside_it() {
         "  a: {template: x}\n  s: {kind: switch, stp: yes}\nconnections:\n  l: {between: [a, s]}\n";
     assert_eq!(of(unread), [path(3, "elements.a"), path(4, "elements.s.stp")]);
     assert_eq!(of("  a: {kind: container, tmplate: x}\n"), [path(3, "elements.a.tmplate")]);
-    let far = "  a: {kind: container, template: x, files: {etc: y}}\n  h: {kind: hub, stp: on}\nconnections:\n  \
-               l: {between: [a], both: {discipline: coddel}}\n  m: {between: [a, 'h:e0'], both: {timeline: {steps: [{at: 5s}, {at: 5s}]}}}\n  \
-               n: {between: [b, 'h:e0']}\n";
+    let far = "  a: {kind: container, template: x, files: {etc: y}}\n  h: {kind: hub, stp: on}\n  g: {kind: hub}\n  \
+               i: {kind: hub}\nconnections:\n  l: {between: [a], both: {discipline: coddel}}\n  \
+               m: {between: [i, 'g:e0'], both: {timeline: {steps: [{at: 5s}, {at: 5s}]}}}\n  \
+               n: {between: [b, 'g:e0']}\n";
     let lines: Vec<u64> = of(far).into_iter().map(|(line, _)| line).collect();
-    assert_eq!(lines, [3, 4, 6, 6, 7, 7, 8, 8]);
+    assert_eq!(lines, [3, 4, 8, 8, 9, 9, 10, 10]);
 }
 
 #[test]
