@@ -36,9 +36,10 @@ soak: build
 fuzz:
 	cd fuzz && cargo +nightly fuzz run $(or $(TARGET),frame) -- -max_total_time=$(or $(TIME),300) -max_len=4096
 
-# Runs tests of the data path's core in an interpreter that sees undefined behaviour, with nightly miri: make miri TESTS=core::split
+# Runs tests of the data path's core in an interpreter that sees undefined behaviour, with nightly miri: make miri TESTS=core::packet
 miri:
-	cargo +nightly miri test --locked -p tomato-wire --lib -- $(or $(TESTS),core::checksum core::packet core::ecn core::vlan core::flip core::timeline)
+	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p tomato-wire --lib -- \
+		$(or $(TESTS),core::checksum core::packet core::ecn core::vlan core::timeline core::flip::tests::each)
 
 demo: build
 	scripts/demo.sh
