@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Dict, List, Mapping, Optional, Type, Union
 
+from ._copy import FileName, download, upload
 from ._errors import LabError, NotFound
 from ._http import Transport, pieces
 from ._job import Job
@@ -28,7 +29,6 @@ LINK = (
 )
 
 End = Union["Element", str]
-FileName = Union[str, "os.PathLike[str]"]
 
 
 @dataclass(frozen=True)
@@ -305,6 +305,14 @@ class Element(_Acting):
             text = "%r %s: %s" % (command, how, (result.stderr or result.stdout).strip())
             raise LabError("command_failed", text, answer)
         return result
+
+    def upload(self, source: FileName, path: str) -> None:
+        """Copies a file or folder into a folder of the element, or to that name; goes on where it broke off."""
+        upload(self._transport, self._path, source, path)
+
+    def download(self, path: str, target: FileName) -> Path:
+        """Copies a file or folder of the element into a folder here, or to a new name; goes on where it broke off."""
+        return download(self._transport, self._path, path, target)
 
     def upload_archive(self, source: Union[FileName, bytes, IO[bytes]]) -> None:
         """Uploads an executable archive and runs its auto_exec.sh: a tar.gz as file, bytes or path, or a folder."""

@@ -12,8 +12,9 @@
 //! | `GET /observed?after=N&wait_ms=M` | - | [`ObservedPage`]: topologies whose observation changed after sequence N, waiting up to M ms (long poll) |
 //! | `POST /elements/{id}/exec` | [`ExecCall`] | [`ExecAnswer`] |
 //! | `POST /elements/{id}/console?view=BOOL` | stream of [`Frame`](crate::console::Frame)s | stream of frames, both for as long as they last |
-//! | `GET /elements/{id}/files?path=PATH` | - | tar stream of a file or directory under its own name |
-//! | `PUT /elements/{id}/files?path=PATH` | tar stream | 204; unpacked in the directory, or as the one thing of that name |
+//! | `GET /elements/{id}/files?path=PATH&offset=N&version=V` | - | tar stream of a file or directory under its own name, from a byte on if its version is still that one; headers `etag` (its version), [`FILE_BYTES`], [`TAR_BYTES`] |
+//! | `PUT /elements/{id}/files?path=PATH&part=NAME&offset=N` | tar stream | 204; unpacked in the directory, or as the one thing of that name; with `part` kept when it breaks off (ends without the trailer [`WHOLE`]), to be gone on with |
+//! | `GET /elements/{id}/files/held?part=NAME` | - | [`FileHeld`] |
 //! | `PUT /elements/{id}/archive?dir=PATH&run=BOOL` | tar.gz stream | 204; unpacked in `dir` after emptying it, `auto_exec.sh` started when `run` |
 //! | `GET /elements/{id}/archive?dir=PATH` | - | tar.gz stream |
 //! | `GET /elements/{id}/archive/status` | - | [`ArchiveStatus`] |
@@ -272,6 +273,21 @@ pub struct ExecAnswer {
     pub timed_out: bool,
     /// Output beyond the limit was cut.
     pub truncated: bool,
+}
+
+/// Header with the bytes of all files of a tar.
+pub const FILE_BYTES: http::HeaderName = http::HeaderName::from_static("tomato-file-bytes");
+/// Header with the bytes of a whole tar, also where it is sent from a later byte on; about, if files change meanwhile.
+pub const TAR_BYTES: http::HeaderName = http::HeaderName::from_static("tomato-tar-bytes");
+
+/// Trailer that ends an upload with a part's name which is whole; without it, it broke off.
+pub const WHOLE: http::HeaderName = http::HeaderName::from_static("tomato-whole");
+
+/// What a host holds of an upload that broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FileHeld {
+    /// Bytes from its beginning on; 0 if it is not known.
+    pub bytes: u64,
 }
 
 /// Status of an executable archive, in the original's words.

@@ -175,7 +175,11 @@ const CORE: &[Operation] = &[
                 required: false,
                 doc: "true: change the topology of that name",
             },
-            Param { name: "name", required: false, doc: "Name for a file that gives none" },
+            Param {
+                name: "name",
+                required: false,
+                doc: "Name of the topology, in place of the file's own",
+            },
         ],
         body: Body::Text,
         answer: Answer::Json(schema::<request::ImportAnswer>),

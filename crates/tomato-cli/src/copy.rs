@@ -1,22 +1,20 @@
-//! `tomato copy`: files and folders into and out of elements, as tar.
+//! `tomato copy`: files and folders into and out of elements, as tar; a copy that broke off goes on where it was.
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+mod download;
+mod plan;
+mod upload;
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
-use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Method;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::id::ElementId;
 
 use crate::args::Copy;
 use crate::client::Client;
-use crate::generated::with_query;
 use crate::{limits, resolve};
 
 /// Between two looks of the progress.
@@ -48,11 +46,11 @@ pub(crate) async fn copy(client: &Client, options: &Copy) -> anyhow::Result<()> 
     match (Place::parse(&options.from), Place::parse(&options.to)) {
         (Place::Here(from), Place::Inside(element, to)) => {
             let id = one(client, element).await?;
-            upload(client, from, &id, to).await
+            upload::upload(client, from, &id, to).await
         }
         (Place::Inside(element, from), Place::Here(to)) => {
             let id = one(client, element).await?;
-            download(client, &id, from, to).await
+            download::download(client, &id, from, to).await
         }
         (Place::Here(_), Place::Here(_)) => {
             bail!("neither is in an element; write one as TOPOLOGY/ELEMENT:/PATH")
@@ -74,123 +72,101 @@ fn progress() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{bytes} {bytes_per_sec} {elapsed}") {
+    let bar = ProgressBar::new(0);
+    let form = "{bytes} of {total_bytes} {bytes_per_sec} {wide_bar} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(form) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(TICK);
     bar
 }
 
-fn path_of(id: &ElementId, path: &str) -> anyhow::Result<String> {
-    with_query(&format!("/elements/{id}/files"), &[("path", path.to_owned())])
+/// What was copied.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Copied {
+    files: u64,
+    /// Of the files.
+    bytes: u64,
 }
 
-/// Hands what is written to the network.
-struct ChunkWriter {
-    to: mpsc::Sender<io::Result<Bytes>>,
-    bar: ProgressBar,
-}
-
-impl Write for ChunkWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = bytes.len().min(limits::COPY_CHUNK_BYTES);
-        let chunk = Ok(Bytes::copy_from_slice(&bytes[..count]));
-        self.to.blocking_send(chunk).map_err(|_gone| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        self.bar.inc(u64::try_from(count).unwrap_or(0));
-        Ok(count)
+impl Copied {
+    fn tell(self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        let files = if self.files == 1 { "file" } else { "files" };
+        eprintln!("{} {files} copied, {} bytes", self.files, self.bytes);
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
+/// How often a copy is tried again that broke off.
+#[derive(Debug, Default)]
+struct Patience {
+    tries: u32,
+    /// Bytes that were there at the last try.
+    bytes: u64,
+}
+
+impl Patience {
+    /// Waits before the next try, if there is one: what is no broken connection is an answer.
+    ///
+    /// # Errors
+    /// That of the last try.
+    async fn after(&mut self, error: anyhow::Error, bytes: u64) -> anyhow::Result<()> {
+        if bytes > self.bytes {
+            (self.tries, self.bytes) = (0, bytes);
+        }
+        if !is_broken(&error) {
+            return Err(error);
+        }
+        if self.tries == limits::COPY_TRIES {
+            return Err(error.context("the copy broke off; copy again to go on where it was"));
+        }
+        let pause = limits::COPY_PAUSE_FIRST * 2_u32.pow(self.tries);
+        self.tries += 1;
+        tokio::time::sleep(pause.min(limits::COPY_PAUSE_LONGEST)).await;
         Ok(())
     }
 }
 
-async fn upload(client: &Client, from: &Path, id: &ElementId, to: &str) -> anyhow::Result<()> {
-    let meta =
-        std::fs::metadata(from).with_context(|| format!("cannot read {}", from.display()))?;
-    let whole = std::fs::canonicalize(from)?;
-    let name = PathBuf::from(whole.file_name().context("from: name a file or folder")?);
-    let (send, chunks) = mpsc::channel(limits::COPY_CHUNKS);
-    let bar = progress();
-    let writer = ChunkWriter { to: send.clone(), bar: bar.clone() };
-    let packed = tokio::task::spawn_blocking(move || {
-        let out = io::BufWriter::with_capacity(limits::COPY_CHUNK_BYTES, writer);
-        let mut tar = tar::Builder::new(out);
-        tar.follow_symlinks(false);
-        let added = if meta.is_dir() {
-            tar.append_dir_all(&name, &whole)
-        } else {
-            tar.append_path_with_name(&whole, &name)
-        };
-        let done = added.and_then(|()| tar.into_inner()).and_then(|mut out| out.flush());
-        // What is not whole must not look so.
-        if let Err(error) = &done {
-            send.blocking_send(Err(io::Error::new(error.kind(), error.to_string()))).ok();
-        }
-        done
-    });
-    let body = reqwest::Body::wrap_stream(ReceiverStream::new(chunks));
-    let request = client.request(Method::PUT, &path_of(id, to)?).body(body);
-    let sent = client.send(request).await;
-    let packed = packed.await.context("packing broke off")?;
-    // Why the lab gave up says more than that it did not take the rest.
-    match (sent, packed) {
-        (Err(error), Ok(())) => Err(error),
-        (Err(error), Err(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => Err(error),
-        (_, Err(cause)) => Err(cause).with_context(|| format!("cannot pack {}", from.display())),
-        (Ok(_), Ok(())) => {
-            bar.finish_and_clear();
-            eprintln!("{} bytes copied", bar.position());
-            Ok(())
-        }
+/// Whether it is worth another try.
+fn is_broken(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<ApiError>() {
+        Some(answer) => answer.code == ErrorCode::HostError,
+        None => error.chain().any(|cause| cause.is::<reqwest::Error>()),
     }
 }
 
-async fn download(client: &Client, id: &ElementId, from: &str, to: &Path) -> anyhow::Result<()> {
-    let request = client.request(Method::GET, &path_of(id, from)?);
-    let bar = progress();
-    let counter = bar.clone();
-    let chunks = client.send(request).await?.bytes_stream().map(move |chunk| {
-        let chunk = chunk.map_err(io::Error::other)?;
-        counter.inc(u64::try_from(chunk.len()).unwrap_or(0));
-        Ok::<Bytes, io::Error>(chunk)
-    });
-    let reader = SyncIoBridge::new(StreamReader::new(Box::pin(chunks)));
-    let target = to.to_owned();
-    let unpacked = tokio::task::spawn_blocking(move || place(reader, &target)).await;
-    unpacked.context("unpacking broke off")??;
-    bar.finish_and_clear();
-    eprintln!("{} bytes copied", bar.position());
-    Ok(())
-}
-
 /// Unpacks into a folder, or as the one thing of a new name.
-fn place(archive: impl Read, to: &Path) -> anyhow::Result<()> {
+fn place(archive: impl Read, to: &Path) -> anyhow::Result<Copied> {
     let cannot = || format!("cannot write {}", to.display());
     if to.is_dir() {
         return unpack(archive, to);
     }
     let name = to.file_name().context("to: name a folder or a new name")?;
-    let parent = match to.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent(to);
     let mut new = std::ffi::OsString::from(".");
     new.push(name);
     new.push(format!(".{}", std::process::id()));
     let new = parent.join(new);
     std::fs::create_dir(&new).with_context(cannot)?;
-    let placed = unpack(archive, &new).and_then(|()| {
+    let placed = unpack(archive, &new).and_then(|copied| {
         let only = std::fs::read_dir(&new)?.next().context("nothing came")??;
-        std::fs::rename(only.path(), to).with_context(cannot)
+        std::fs::rename(only.path(), to).with_context(cannot).map(|()| copied)
     });
     std::fs::remove_dir_all(&new).with_context(cannot)?;
     placed
 }
 
+/// The folder that something is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// What comes from an element is not trusted: nothing is written outside of `dir`, no owner and no special bits are taken over.
-fn unpack(archive: impl Read, dir: &Path) -> anyhow::Result<()> {
+fn unpack(archive: impl Read, dir: &Path) -> anyhow::Result<Copied> {
+    let mut copied = Copied::default();
     let mut archive = tar::Archive::new(archive);
     archive.set_preserve_ownerships(false);
     for entry in archive.entries().context("cannot read the archive")? {
@@ -201,8 +177,12 @@ fn unpack(archive: impl Read, dir: &Path) -> anyhow::Result<()> {
         if !is_inside {
             bail!("{} leads out of {}; nothing more is copied", path.display(), dir.display());
         }
+        if entry.header().entry_type().is_file() {
+            copied.files += 1;
+            copied.bytes += entry.size();
+        }
     }
-    Ok(())
+    Ok(copied)
 }
 
 #[cfg(test)]

@@ -52,6 +52,12 @@ pub(crate) const CONSOLE_KEYS: usize = 64;
 pub(crate) const COPY_CHUNKS: usize = 16;
 /// Bytes of one such piece.
 pub(crate) const COPY_CHUNK_BYTES: usize = 64 << 10;
+/// Tries to go on with a copy that broke off, each without a byte more than the one before.
+pub(crate) const COPY_TRIES: u32 = 6;
+/// First pause before such a try; doubles each time.
+pub(crate) const COPY_PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// Longest such pause.
+pub(crate) const COPY_PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// Points of time that `tomato usage` shows.
 pub(crate) const USAGE_ROWS: usize = 24;
 /// Calls made at once.

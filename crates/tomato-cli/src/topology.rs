@@ -95,15 +95,18 @@ fn stem(file: &Path) -> String {
         .map_or_else(|| "topology".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Says on standard error what of a file is hardly meant, and how it is named if it does not say.
-fn remark(file: &Path, text: &str) {
-    let Ok(parsed) = tomato_model::file::parse(text) else { return };
+/// Says on standard error what of a file is hardly meant, and how it is named if it does not say: that name.
+fn remark(file: &Path, text: &str) -> Option<String> {
+    let parsed = tomato_model::file::parse(text).ok()?;
     for warning in parsed.warnings() {
         eprintln!("{}", told(file, "warning: ", &warning));
     }
-    if parsed.name.is_none() {
-        eprintln!("{} gives no name: the topology is {:?}", file.display(), stem(file));
+    if parsed.name.is_some() {
+        return None;
     }
+    let name = stem(file);
+    eprintln!("{} gives no name: the topology is {name:?}", file.display());
+    Some(name)
 }
 
 /// Says what of one of the original's files is not taken over as it stands.
@@ -143,11 +146,11 @@ pub(crate) async fn import(
     form: Output,
 ) -> anyhow::Result<Option<TopologyId>> {
     let text = crate::lab::read_bounded(file, limits::TOPOLOGY_FILE_BYTES)?;
-    remark(file, &text);
+    let name = remark(file, &text);
     let request = client
         .request(Method::POST, "/topologies/import")
         .query(&[("dry_run", how.dry_run), ("update", how.update)])
-        .query(&[("name", stem(file))])
+        .query(&name.map(|name| ("name", name)).as_slice())
         .header(CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(text);
     let answer: ImportAnswer =

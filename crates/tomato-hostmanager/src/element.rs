@@ -27,6 +27,7 @@ use crate::error::{of_container, of_host};
 use crate::host::{Host, LiveElement, NetworkAim, Retry, Topology, lock};
 use crate::ledger::{ElementRecord, Failure, Limits, PinnedTemplate};
 use crate::limits::{NETWORK_RETRY_FIRST, NETWORK_RETRY_MAX, STOP_GRACE};
+use crate::part;
 use crate::translate;
 
 /// Why an element was not brought to what is wanted.
@@ -115,6 +116,7 @@ impl Look {
                 self.host.parts.templates.unpin(&template.digest, &self.id).await?;
             }
             archive::forget(&self.host, &self.id).await?;
+            part::forget(&self.host, &self.id)?;
             self.host.forget_console(&self.id);
             let forgotten = self.topology.forget(&self.host.ledger, &self.id).await;
             forgotten.map_err(|e| of_host("write the ledger", &e))

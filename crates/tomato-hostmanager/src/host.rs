@@ -64,6 +64,7 @@ pub struct Host {
     pub(crate) pasts: Pasts,
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
+    pub(crate) uploads: crate::part::Parts,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
     /// Held while a topology is added, so that it is added once.
     adding: tokio::sync::Mutex<()>,
@@ -286,7 +287,7 @@ impl Host {
     /// If the ledger cannot be read. Must be called inside a tokio runtime.
     pub fn open(parts: Parts) -> Result<Arc<Self>, LedgerError> {
         let records_dir = parts.state_dir.join("host");
-        for dir in ["", "archives", "spool"] {
+        for dir in ["", "archives", "parts", "spool"] {
             let dir = records_dir.join(dir);
             make_private_dir(&dir).map_err(|source| LedgerError::File {
                 action: "make",
@@ -307,6 +308,7 @@ impl Host {
             usage: Usage::default(),
             pasts: Pasts::default(),
             unpacking: Mutex::default(),
+            uploads: crate::part::Parts::default(),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
             board: Mutex::default(),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::StreamExt;
@@ -19,8 +19,9 @@ use tomato_api::console::{Asked, Frame, Frames};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
     ArchiveStatus, CaptureCounters, Counters, DegradedInterval, DirectionCounters, ExecAnswer,
-    ExecCall, HOST_PROTOCOL, HostHello, InterfaceCounters, ObservedPage, ObservedTopology,
-    RuleCounters, SavedCapture, TemplateInfo, TemplateProgress, WantedTopology,
+    ExecCall, FILE_BYTES, FileHeld, HOST_PROTOCOL, HostHello, InterfaceCounters, ObservedPage,
+    ObservedTopology, RuleCounters, SavedCapture, TAR_BYTES, TemplateInfo, TemplateProgress,
+    WantedTopology,
 };
 use tomato_api::request::CaptureFilter;
 use tomato_api::switch::SwitchView;
@@ -41,6 +42,7 @@ use crate::limits::{
     BODY_BYTES, EXEC_DEFAULT, EXEC_MAX, EXEC_OUTPUT_BYTES, POLL_MAX, PROGRESS_LINES,
     STREAM_CHUNK_BYTES, STREAM_CHUNKS, STREAM_SILENCE, TRAFFIC_DEFAULT,
 };
+use crate::part;
 use crate::registry::Reference;
 use crate::templates::{Format, OnProgress};
 
@@ -92,6 +94,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/elements/{id}/exec", post(exec))
         .route("/elements/{id}/console", post(console))
         .route("/elements/{id}/files", get(read_files).put(write_files))
+        .route("/elements/{id}/files/held", get(held_files))
         .route("/elements/{id}/archive", put(upload).get(download))
         .route("/elements/{id}/archive/status", get(archive_status))
         .route("/connections/{id}/capture", get(capture))
@@ -293,6 +296,10 @@ async fn download(
 #[derive(Debug, Deserialize)]
 struct FilesQuery {
     path: String,
+    #[serde(default)]
+    offset: u64,
+    version: Option<String>,
+    part: Option<String>,
 }
 
 async fn read_files(
@@ -300,8 +307,15 @@ async fn read_files(
     Path(path): Path<String>,
     Query(query): Query<FilesQuery>,
 ) -> Answer<Response> {
-    let body = files::read(&host, &id(&path)?, query.path).await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
+    let from = files::Begin { offset: query.offset, version: query.version };
+    let (head, body) = files::read(&host, &id(&path)?, query.path, from).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-tar".to_owned()),
+        (header::ETAG, format!("\"{}\"", head.version_text())),
+        (FILE_BYTES, head.bytes.to_string()),
+        (TAR_BYTES, head.tar_bytes.to_string()),
+    ];
+    Ok((AppendHeaders(headers), body).into_response())
 }
 
 async fn write_files(
@@ -310,8 +324,33 @@ async fn write_files(
     Query(query): Query<FilesQuery>,
     body: Body,
 ) -> Answer<StatusCode> {
-    files::write(&host, &id(&path)?, &query.path, body).await?;
+    let id = id(&path)?;
+    let Some(part) = query.part else {
+        files::write(&host, &id, &query.path, body).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    };
+    // Not in the middle of a write when the caller is gone.
+    let work = async move {
+        files::write_part(&host, &id, &query.path, (&part, query.offset), body).await
+    };
+    let done = tokio::spawn(work).await;
+    done.map_err(|error| of_host("receive the files", &error))??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+struct HeldQuery {
+    part: String,
+}
+
+async fn held_files(
+    State(host): App,
+    Path(path): Path<String>,
+    Query(query): Query<HeldQuery>,
+) -> Answer<Json<FileHeld>> {
+    let id = id(&path)?;
+    host.topology_of(&id).await?;
+    Ok(Json(FileHeld { bytes: part::held(&host, &id, &query.part).await? }))
 }
 
 async fn archive_status(

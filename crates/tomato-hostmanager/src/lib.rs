@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod limits;
 mod live;
 mod outage;
+mod part;
 mod past;
 mod places;
 mod reconcile;

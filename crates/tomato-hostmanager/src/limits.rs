@@ -50,6 +50,14 @@ pub const ARCHIVES_PER_TOPOLOGY: usize = 4;
 pub const BODY_BYTES: usize = 32 << 20;
 /// Longest archive, in bytes.
 pub const ARCHIVE_BYTES: u64 = 4 << 30;
+/// Uploads of one element of which what came is kept when they break off.
+pub const PARTS_PER_ELEMENT: usize = 2;
+/// How long that is kept after the last byte of it came.
+pub const PART_KEPT: Duration = Duration::from_secs(3600);
+/// How long an upload whose connection broke is given to keep what came, before it is said how much that is.
+pub const PART_END_WAIT: Duration = Duration::from_secs(10);
+/// Characters of the name of such an upload.
+pub const PART_NAME_BYTES: usize = 64;
 /// Bytes of an archive that are received before the host's disk is looked at again; a chunk of a request is shorter.
 pub const SPOOL_LOOK_BYTES: u64 = 64 << 20;
 /// Bytes of an archive's output that its status shows.

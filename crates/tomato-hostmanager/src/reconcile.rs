@@ -22,6 +22,7 @@ use crate::host::{Host, Topology, lock};
 use crate::ledger::Record;
 use crate::limits::{LONG_TURN, ORPHAN_SEARCH, RECHECK};
 use crate::outage::{self, Alive};
+use crate::part;
 use crate::past;
 use crate::translate;
 use crate::wire::WireFault;
@@ -467,6 +468,9 @@ async fn orphan_containers(host: &Host) -> Result<(), tomato_virt::container::Co
     }
     if let Err(error) = archive::remove_orphans(host, &known) {
         tracing::warn!(%error, "cannot search for archives that nobody wants");
+    }
+    if let Err(error) = part::remove_old(host, &known, std::time::SystemTime::now()) {
+        tracing::warn!(%error, "cannot remove parts of uploads that nobody goes on with");
     }
     Ok(())
 }

@@ -298,12 +298,13 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     /// Removes what is in a directory of the prepared or started container; none is fine.
     async fn empty(&self, id: &ElementId, dir: &str) -> Result<(), ContainerError>;
 
-    /// Writes a file or directory of the prepared or started container under its own name as tar, uncompressed. Special files and other
-    /// file systems are left out.
+    /// Writes a [`FilesHead`](crate::resume::FilesHead), then a file or directory of the prepared or started container under its own name as
+    /// tar, uncompressed, without the tar's first `offset` bytes. Special files and other file systems are left out.
     async fn read_files(
         &self,
         id: &ElementId,
         path: &str,
+        offset: u64,
         to: Box<dyn Write + Send>,
     ) -> Result<(), ContainerError>;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain;
 
-pub(crate) use archive::{PackRequest, Place, TailsRequest};
+pub(crate) use archive::{PackRequest, Place, ReadRequest, TailsRequest};
 pub(crate) use create::{CreateRequest, RuntimeChoice};
 pub use mounts::IdMapping;
 
@@ -90,8 +90,8 @@ pub(crate) enum Request {
     Unpack(PackRequest),
     /// Remove what is in a directory.
     Empty(PackRequest),
-    /// Write a file or directory under its own name to stdout as tar.
-    Read(PackRequest),
+    /// Write a file or directory under its own name to stdout as tar, after what it will be.
+    Read(ReadRequest),
     /// Unpack stdin into a directory, or as the one thing of that name.
     Write(PackRequest),
 }

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod helper;
 mod keeper;
 pub mod limits;
+pub mod resume;
 mod sys;
 pub mod template;
 

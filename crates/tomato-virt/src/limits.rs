@@ -40,6 +40,8 @@ pub const FILES_BYTES: u64 = 64 << 30;
 pub const ARCHIVE_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of directories in one archive that is packed; each level holds a descriptor.
 pub const ARCHIVE_DEPTH_MAX: usize = 128;
+/// Bytes that headers of one entry of a tar take at most: its own, and those with a long name and a long target.
+pub const TAR_HEADER_ROOM: u64 = 16 * 1024;
 /// Address space of the helper while it reads what a guest or an uploader made, in bytes.
 pub const ARCHIVE_MEMORY_BYTES: u64 = 2 << 30;
 /// Unit in which a file takes space of a disk, in bytes.

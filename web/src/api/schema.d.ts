@@ -359,10 +359,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a file or folder of a prepared or started element (tar, under its own name). */
+        /** Read a file or folder of a prepared or started element (tar, under its own name); goes on where it broke off. */
         get: operations["file_download"];
         /** Write files (tar, plain or compressed) into a prepared or started element. */
         put: operations["file_upload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/elements/{id}/files/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how much is held of an upload that broke off. */
+        get: operations["file_held"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1778,6 +1795,14 @@ export interface components {
              * @default null
              */
             timeout_ms?: number | null;
+        };
+        /** @description What a host holds of an upload that broke off. */
+        FileHeld: {
+            /**
+             * Format: uint64
+             * @description Bytes from its beginning on; 0 if it is not known.
+             */
+            bytes: number;
         };
         /** @description A flag. */
         Flag: "global_admin" | "global_topl_owner" | "global_topl_manager" | "global_topl_user" | "global_admin_contact" | "orga_admin" | "orga_topl_owner" | "orga_topl_manager" | "orga_topl_user" | "orga_admin_contact" | "global_host_manager" | "global_host_contact" | "orga_host_manager" | "orga_host_contact" | "debug" | "error_notify" | "no_topology_create" | "over_quota" | "restricted_profiles" | "restricted_templates" | "restricted_networks" | "new_account" | "nomails" | "disabled";
@@ -4073,6 +4098,10 @@ export interface operations {
             query: {
                 /** @description of a file or folder in the element */
                 path: string;
+                /** @description bytes of the tar that are there already and left out */
+                offset?: string;
+                /** @description the etag of the answer that those are of; conflict if the files have changed since */
+                version?: string;
             };
             header?: never;
             path: {
@@ -4107,6 +4136,10 @@ export interface operations {
             query: {
                 /** @description of a folder in the element, or a new name for the one thing in the archive */
                 path: string;
+                /** @description a name of your choice (lower-case letters and digits) under which what came is kept for an hour if it breaks off */
+                part?: string;
+                /** @description bytes of that part that are held already; the body is what follows */
+                offset?: string;
             };
             header?: never;
             path: {
@@ -4126,6 +4159,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    file_held: {
+        parameters: {
+            query: {
+                /** @description the name that the upload was given */
+                part: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileHeld"];
+                };
             };
             /** @description A problem. */
             default: {
@@ -5509,7 +5576,7 @@ export interface operations {
                 dry_run?: string;
                 /** @description true: change the topology of that name */
                 update?: string;
-                /** @description Name for a file that gives none */
+                /** @description Name of the topology, in place of the file's own */
                 name?: string;
             };
             header?: never;

@@ -3,7 +3,7 @@
 use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, Method, Operation, Param, schema};
-use crate::host::SavedCapture;
+use crate::host::{FileHeld, SavedCapture};
 use crate::request::CaptureFilter;
 use crate::switch::SwitchView;
 use crate::usage::{ConnectionUsage, ElementUsage};
@@ -29,10 +29,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::Get,
         path: "/elements/{id}/files",
         access: Access::Topology(Role::User),
-        query: &[Param { name: "path", required: true, doc: "of a file or folder in the element" }],
+        query: &[
+            Param { name: "path", required: true, doc: "of a file or folder in the element" },
+            Param {
+                name: "offset",
+                required: false,
+                doc: "bytes of the tar that are there already and left out",
+            },
+            Param {
+                name: "version",
+                required: false,
+                doc: "the etag of the answer that those are of; conflict if the files have changed since",
+            },
+        ],
         body: Body::None,
         answer: Answer::Stream,
-        doc: "Read a file or folder of a prepared or started element (tar, under its own name).",
+        doc: "Read a file or folder of a prepared or started element (tar, under its own name); goes on where it broke off.",
         long: false,
     },
     Operation {
@@ -42,14 +54,39 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::Put,
         path: "/elements/{id}/files",
         access: Access::Topology(Role::User),
-        query: &[Param {
-            name: "path",
-            required: true,
-            doc: "of a folder in the element, or a new name for the one thing in the archive",
-        }],
+        query: &[
+            Param {
+                name: "path",
+                required: true,
+                doc: "of a folder in the element, or a new name for the one thing in the archive",
+            },
+            Param {
+                name: "part",
+                required: false,
+                doc: "a name of your choice (lower-case letters and digits) under which what came is kept for an hour if it breaks off",
+            },
+            Param {
+                name: "offset",
+                required: false,
+                doc: "bytes of that part that are held already; the body is what follows",
+            },
+        ],
         body: Body::Stream,
         answer: Answer::None,
         doc: "Write files (tar, plain or compressed) into a prepared or started element.",
+        long: false,
+    },
+    Operation {
+        name: "file_held",
+        noun: "file",
+        verb: "held",
+        method: Method::Get,
+        path: "/elements/{id}/files/held",
+        access: Access::Topology(Role::User),
+        query: &[Param { name: "part", required: true, doc: "the name that the upload was given" }],
+        body: Body::None,
+        answer: Answer::Json(schema::<FileHeld>),
+        doc: "Show how much is held of an upload that broke off.",
         long: false,
     },
     Operation {

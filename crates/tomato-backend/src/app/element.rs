@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Value, json};
+use tomato_api::address::escaped;
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::host::{ExecAnswer, ExecCall};
+use tomato_api::host::{ExecAnswer, ExecCall, FileHeld};
 use tomato_api::job::Job;
 use tomato_api::request::ElementCreate;
 use tomato_api::switch::SwitchView;
@@ -157,34 +159,47 @@ impl App {
         self.inner.host.call("POST", &path, body, own + EXEC_GRACE).await
     }
 
-    /// A file or folder as tar.
+    /// A file or folder as tar, with the host's headers; `from` are the bytes that are there already and the version they are of.
     pub async fn file_download(
         &self,
         caller: &Caller,
         id: &ElementId,
         path: &str,
-    ) -> Answer<ByteStream> {
+        from: (u64, Option<&str>),
+    ) -> Answer<(HeaderMap, ByteStream)> {
         need_container(&self.element_info(caller, id).await?)?;
-        let path = tomato_api::address::escaped(path);
-        self.inner.host.download(&format!("/v1/elements/{id}/files?path={path}")).await
+        let (offset, version) = from;
+        let mut url = format!("/v1/elements/{id}/files?path={}&offset={offset}", escaped(path));
+        if let Some(version) = version {
+            url += &format!("&version={}", escaped(version));
+        }
+        self.inner.host.download_with(&url).await
     }
 
-    /// Unpacks a tar.
+    /// Unpacks a tar; one that goes on has a name and what is held of it.
     pub async fn file_upload(
         &self,
         caller: &Caller,
         id: &ElementId,
         path: &str,
+        part: Option<(&str, u64)>,
         body: ByteStream,
     ) -> Answer<()> {
         caller.need_without(Flag::OverQuota, "it may not upload anything")?;
         need_container(&self.element_info(caller, id).await?)?;
-        let path = tomato_api::address::escaped(path);
-        self.inner
-            .host
-            .upload("PUT", &format!("/v1/elements/{id}/files?path={path}"), body)
-            .await?;
-        Ok(())
+        let mut url = format!("/v1/elements/{id}/files?path={}", escaped(path));
+        if let Some((name, offset)) = part {
+            url += &format!("&part={}&offset={offset}", escaped(name));
+            return self.inner.host.upload_part(&url, body).await.map(drop);
+        }
+        self.inner.host.upload("PUT", &url, body).await.map(drop)
+    }
+
+    /// How much is held of an upload that broke off.
+    pub async fn file_held(&self, caller: &Caller, id: &ElementId, part: &str) -> Answer<FileHeld> {
+        need_container(&self.element_info(caller, id).await?)?;
+        let url = format!("/v1/elements/{id}/files/held?part={}", escaped(part));
+        self.inner.host.get(&url).await
     }
 
     /// What an element used in the last hour.

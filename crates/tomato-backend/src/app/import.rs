@@ -39,7 +39,7 @@ pub struct ImportMode {
     pub dry_run: bool,
     /// Change the topology of that name instead of creating one.
     pub update: bool,
-    /// Name of the topology of a file that gives none.
+    /// Name of the topology, in place of the one that the file gives.
     pub name: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl App {
         }
         let mut file = file::parse(text).map_err(|found| refused(&found))?;
         self.check_names(&file).await?;
-        file.name = match file.name.take().or_else(|| mode.name.clone()) {
+        file.name = match mode.name.clone().or_else(|| file.name.take()) {
             Some(name) => Some(check_name(name)?),
             None => {
                 let text = "name: is missing; add a line like `name: campus` to the file";
@@ -100,8 +100,11 @@ impl App {
             templates: templates.map(|list| list.into_iter().map(|info| info.name).collect()),
             profiles: Some(self.profiles().keys().cloned().collect()),
         };
-        let made = original::import::import(data, &caller.account, &known, &mut SystemIds)
+        let mut made = original::import::import(data, &caller.account, &known, &mut SystemIds)
             .map_err(original_error)?;
+        if let Some(name) = mode.name.clone() {
+            made.graph.topology.name = check_name(name)?;
+        }
         let creating = self.inner.imports.lock().await;
         let existing = match mode.update {
             true => self.by_name(caller, &made.graph.topology.name).await?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, BodyStream, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
 use tomato_api::error::{ApiError, ErrorCode};
-use tomato_api::host::{HOST_PROTOCOL, HostHello};
+use tomato_api::host::{HOST_PROTOCOL, HostHello, WHOLE};
 
 use crate::app::Answer;
 use crate::hostlink::{ByteStream, HostConnection, HostLink, OutBody};
@@ -144,9 +144,33 @@ impl HostLink {
         collect(send(&mut sender, request(method, path, body)?).await?).await
     }
 
+    /// A call that sends a stream which the host goes on with if it breaks off: all that has come gets there, and whether that is all.
+    pub(crate) async fn upload_part(&self, path: &str, mut body: ByteStream) -> Answer<Bytes> {
+        let mut sender = self.sender().await?;
+        let frames = async_stream::stream! {
+            while let Some(chunk) = body.next().await {
+                // An error here would throw away what is still on its way.
+                let Ok(chunk) = chunk else { return };
+                yield Ok(Frame::data(chunk));
+            }
+            let whole = HeaderMap::from_iter([(WHOLE, HeaderValue::from_static("true"))]);
+            yield Ok(Frame::trailers(whole));
+        };
+        let body = StreamBody::new(frames).boxed_unsync();
+        collect(send(&mut sender, request("PUT", path, body)?).await?).await
+    }
+
     /// A read of any length.
     pub(crate) async fn download(&self, path: &str) -> Answer<ByteStream> {
         self.stream("GET", path).await
+    }
+
+    /// A read of any length with what the host says of it.
+    pub(crate) async fn download_with(&self, path: &str) -> Answer<(HeaderMap, ByteStream)> {
+        let mut sender = self.sender().await?;
+        let answer = send_whole(&mut sender, request("GET", path, empty())?).await?;
+        let (head, body) = answer.into_parts();
+        Ok((head.headers, chunks(body)))
     }
 
     /// A call that answers a stream.
@@ -192,8 +216,15 @@ fn request(method: &str, path: &str, body: OutBody) -> Answer<Request<OutBody>> 
         .map_err(|error| crate::app::internal("making a request to the host", &error))
 }
 
-/// Sends; a refusal becomes the error that the host named.
 async fn send(sender: &mut SendRequest<OutBody>, request: Request<OutBody>) -> Answer<Incoming> {
+    Ok(send_whole(sender, request).await?.into_body())
+}
+
+/// Sends; a refusal becomes the error that the host named.
+async fn send_whole(
+    sender: &mut SendRequest<OutBody>,
+    request: Request<OutBody>,
+) -> Answer<Response<Incoming>> {
     let gone = |error: hyper::Error| {
         ApiError::new(
             ErrorCode::HostError,
@@ -204,7 +235,7 @@ async fn send(sender: &mut SendRequest<OutBody>, request: Request<OutBody>) -> A
     let response = sender.send_request(request).await.map_err(gone)?;
     let status = response.status();
     if status.is_success() {
-        return Ok(response.into_body());
+        return Ok(response);
     }
     let body = collect(response.into_body()).await?;
     Err(refusal(status, &body))

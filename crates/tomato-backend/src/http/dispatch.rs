@@ -2,10 +2,11 @@
 
 use axum::response::Response;
 use http::HeaderValue;
-use http::header::SET_COOKIE;
+use http::header::{ETAG, SET_COOKIE};
 use serde_json::json;
 use tomato_api::account::NotificationPatch;
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::host::{FILE_BYTES, TAR_BYTES};
 use tomato_api::operation::Method;
 use tomato_api::request::{CaptureFilter, PermissionSet};
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, NotificationId};
@@ -246,11 +247,31 @@ async fn file(app: &App, call: Call) -> Answer<Response> {
     let path = call.query("path").unwrap_or_default();
     match call.operation.verb {
         "download" => {
-            let body = app.file_download(&caller, &id, &path).await?;
+            let (offset, version) = (call.number("offset")?.unwrap_or(0), call.query("version"));
+            let version = version.as_deref().map(|version| version.trim_matches('"'));
+            let (told, body) = app.file_download(&caller, &id, &path, (offset, version)).await?;
             let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("root");
-            Ok(stream(body, "application/x-tar", &format!("{name}.tar")))
+            let mut answer = stream(body, "application/x-tar", &format!("{name}.tar"));
+            for name in [ETAG, FILE_BYTES, TAR_BYTES] {
+                if let Some(value) = told.get(&name) {
+                    answer.headers_mut().insert(name, value.clone());
+                }
+            }
+            Ok(answer)
         }
-        "upload" => app.file_upload(&caller, &id, &path, call.stream()).await.map(|()| nothing()),
+        "upload" => {
+            let (part, offset) = (call.query("part"), call.number("offset")?);
+            if part.is_none() && offset.is_some() {
+                let text = "offset: only goes with the part that is gone on with: name that too";
+                return Err(ApiError::new(ErrorCode::InvalidValue, text));
+            }
+            let part = part.as_deref().map(|part| (part, offset.unwrap_or(0)));
+            app.file_upload(&caller, &id, &path, part, call.stream()).await.map(|()| nothing())
+        }
+        "held" => {
+            let part = call.query("part").unwrap_or_default();
+            Ok(json(&app.file_held(&caller, &id, &part).await?))
+        }
         _ => Err(unimplemented(&call)),
     }
 }

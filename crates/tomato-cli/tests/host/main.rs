@@ -5,6 +5,7 @@
 #[cfg(feature = "browser-tests")]
 mod browser;
 mod console;
+mod cut;
 mod fault;
 mod image;
 mod kill;

@@ -115,4 +115,16 @@ async fn a_file_needs_a_name_and_makes_one_topology() {
     let again = import(&owner, "?name=given", &nameless).await;
     assert_eq!((again.status, &again.body["code"]), (409, &json!("already_exists")), "{again:?}");
     assert!(again.body.to_string().contains("update=true"), "the remedy: {again:?}");
+    for name in ["asked", "asked 2"] {
+        let made = import(&owner, &format!("?name={}", name.replace(' ', "%20")), FILE).await;
+        assert_eq!(made.status, 200, "{made:?}");
+    }
+    let list = owner.ok("GET", "/topologies", None).await.unwrap();
+    let mut names: Vec<_> = list.as_array().unwrap().iter().map(|t| t["name"].clone()).collect();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(
+        names,
+        ["asked", "asked 2", "given"],
+        "the name that is asked for goes before the file's"
+    );
 }

@@ -168,7 +168,11 @@ fn path(operation: &Operation, world: &World) -> String {
         .replace("{account}", "guest")
         .replace("{organization}", "others")
         .replace("{name}", "debian-12")
-        + if operation.noun == "file" { "?path=/tmp" } else { "" }
+        + match operation.name {
+            "file_held" => "?part=name",
+            "file_download" | "file_upload" => "?path=/tmp",
+            _ => "",
+        }
 }
 
 fn body(operation: &Operation, world: &World, who: Who) -> Value {

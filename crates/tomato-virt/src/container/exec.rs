@@ -20,7 +20,7 @@ use super::{
     Terminal, bundle, cgroup,
 };
 use crate::cmd::{Cmd, CmdError, Streams};
-use crate::helper::{MISSING, PackRequest, Place, REFUSED, Request, TailsRequest};
+use crate::helper::{MISSING, PackRequest, Place, REFUSED, ReadRequest, Request, TailsRequest};
 use crate::keeper::{Ended, Keeper, KeeperError, Start};
 use crate::limits::{
     ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, FILES_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
@@ -190,12 +190,13 @@ impl Inner {
     pub(super) fn read_files(
         &self,
         id: &ElementId,
-        path: &str,
+        (path, offset): (&str, u64),
         to: &mut dyn Write,
         gone: OwnedFd,
     ) -> Result<(), ContainerError> {
         // Nothing of it is kept on the host; but a sparse file may be far longer than the element's disk.
-        let request = Request::Read(self.place(id, path, FILES_BYTES)?);
+        let place = self.place(id, path, FILES_BYTES)?;
+        let request = Request::Read(ReadRequest { place, offset });
         self.take_out(&request, to, FILES_BYTES, gone)
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sha2::{Digest, Sha256};
 use tomato_model::id::ElementId;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     ExitReason, InterfaceSpec, NetworkSpec, Observed, ProcessId, ProcessState, SpawnRequest,
     Terminal,
 };
+use crate::resume::{FilesHead, Rest};
 
 /// A held call looks this often whether it may go on.
 const HOLD_STEP: Duration = Duration::from_millis(5);
@@ -501,6 +503,7 @@ impl Containers for FakeContainers {
         &self,
         id: &ElementId,
         path: &str,
+        offset: u64,
         to: Box<dyn Write + Send>,
     ) -> Result<(), ContainerError> {
         let archive = {
@@ -511,9 +514,16 @@ impl Containers for FakeContainers {
             action: "packing",
             message: format!("open {path}: No such file or directory (os error 2)"),
         })?;
+        let bytes = archive.len() as u64;
+        let head = FilesHead { version: Sha256::digest(&archive).into(), bytes, tar_bytes: bytes };
         let mut to = to;
-        let written = tokio::task::spawn_blocking(move || to.write_all(&archive)).await;
+        let written = tokio::task::spawn_blocking(move || {
+            to.write_all(&head.to_bytes())?;
+            let mut rest = Rest::new(to, offset);
+            rest.write_all(&archive)
+        });
         written
+            .await
             .map_err(std::io::Error::other)
             .and_then(|done| done)
             .map_err(ContainerError::CopyArchive)

@@ -296,10 +296,11 @@ impl super::Containers for LinuxContainers {
         &self,
         id: &ElementId,
         path: &str,
+        offset: u64,
         mut to: Box<dyn io::Write + Send>,
     ) -> Result<(), ContainerError> {
         let (id, path) = (id.clone(), path.to_owned());
-        let work = move |inner: &Inner, gone| inner.read_files(&id, &path, &mut to, gone);
+        let work = move |inner: &Inner, gone| inner.read_files(&id, (&path, offset), &mut to, gone);
         self.run_long(&self.inner.archives, work).await
     }
 

@@ -19,6 +19,7 @@ use crate::limits::{
     ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_MEMORY_BYTES, DISK_BLOCK_BYTES, INODE_BYTES,
     LOCK_DEADLINE,
 };
+use crate::resume::{Rest, Survey, content};
 
 /// Where the container's files are reached.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +49,14 @@ pub(crate) struct PackRequest {
     pub(crate) limit_bytes: u64,
 }
 
+/// What to read, and from where on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReadRequest {
+    pub(crate) place: PackRequest,
+    /// Bytes at the tar's beginning that are left out.
+    pub(crate) offset: u64,
+}
+
 /// Whose ends to read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TailsRequest {
@@ -66,37 +75,35 @@ pub(crate) fn pack(request: &PackRequest) -> Result<(), HelperError> {
     }
     let gzip = flate2::write::GzEncoder::new(io::stdout().lock(), flate2::Compression::fast());
     let mut packer =
-        Packer { tar: tar::Builder::new(gzip), device: root.dev(), limit: Limit::new(request) };
-    packer.dir(&request.dir, Path::new("."), 0)?;
+        Packer { tar: tar::Builder::new(Rest::new(gzip, 0)), limit: Limit::new(request) };
+    Walk { device: root.dev(), visit: &mut |found| packer.add(&found) }.dir(
+        &request.dir,
+        Path::new("."),
+        0,
+    )?;
     packer
         .tar
         .into_inner()
-        .and_then(flate2::write::GzEncoder::finish)
+        .and_then(|out| out.into_inner().finish())
         .and_then(|mut out| out.flush())
         .at("finish the archive")
 }
 
-/// Writes the file or directory under its own name as tar to stdout.
-pub(crate) fn read(request: &PackRequest) -> Result<(), HelperError> {
-    let _entered = enter(request)?;
-    let path = &request.dir;
-    let meta = fs::metadata(path).at(format!("open {}", path.display()))?;
-    let name = path.file_name().map_or_else(|| Path::new("."), Path::new);
-    let tar = tar::Builder::new(io::BufWriter::new(io::stdout().lock()));
-    let mut packer = Packer { tar, device: meta.dev(), limit: Limit::new(request) };
-    if meta.is_dir() {
-        packer.tar.append_dir(name, path).at(format!("pack {}", path.display()))?;
-        packer.dir(path, name, 0)?;
-    } else if meta.is_file() {
-        // Its name may be a link; what is meant is the file.
-        let path = fs::canonicalize(path).at(format!("open {}", path.display()))?;
-        packer.file(&path, name)?;
-    } else {
-        return Err(HelperError::Refused(format!(
-            "{} is no file and no directory",
-            path.display()
-        )));
-    }
+/// Writes the file or directory under its own name as tar to stdout, from a place on; before it, what it will be.
+pub(crate) fn read(request: &ReadRequest) -> Result<(), HelperError> {
+    let ReadRequest { place, offset } = request;
+    let _entered = enter(place)?;
+    let (mut survey, mut limit) = (Survey::default(), Limit::new(place));
+    walk(&place.dir, &mut |found| {
+        limit.take("the directory", found.bytes())?;
+        survey.add(&found.name, &found.meta, found.target());
+        Ok(())
+    })?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    out.write_all(&survey.finish().to_bytes()).at("begin the archive")?;
+    let tar = tar::Builder::new(Rest::new(out, *offset));
+    let mut packer = Packer { tar, limit: Limit::new(place) };
+    walk(&place.dir, &mut |found| packer.add(&found))?;
     packer.tar.into_inner().and_then(|mut out| out.flush()).at("finish the archive")
 }
 
@@ -131,16 +138,65 @@ impl Limit {
     }
 }
 
-struct Packer<W: Write> {
-    tar: tar::Builder<W>,
-    device: u64,
-    limit: Limit,
+/// Something that goes into a tar.
+struct Found {
+    path: PathBuf,
+    /// Under which it is packed.
+    name: PathBuf,
+    meta: fs::Metadata,
+    what: What,
 }
 
-impl<W: Write> Packer<W> {
-    /// Packs what is in a directory, in the order the file system gives it: nothing grows with the number of files.
+enum What {
+    Dir,
+    File,
+    Link(PathBuf),
+}
+
+impl Found {
+    fn bytes(&self) -> u64 {
+        if matches!(self.what, What::File) { self.meta.len() } else { 0 }
+    }
+
+    fn target(&self) -> Option<&Path> {
+        match &self.what {
+            What::Link(target) => Some(target),
+            What::Dir | What::File => None,
+        }
+    }
+}
+
+/// Looks at a file, or at a directory with all that is in it, under its own name.
+fn walk(
+    path: &Path,
+    visit: &mut dyn FnMut(Found) -> Result<(), HelperError>,
+) -> Result<(), HelperError> {
+    let action = || format!("open {}", path.display());
+    let meta = fs::metadata(path).at(action())?;
+    let name = path.file_name().map_or_else(|| Path::new("."), Path::new).to_owned();
+    if meta.is_file() {
+        // Its name may be a link; what is meant is the file.
+        let path = fs::canonicalize(path).at(action())?;
+        return visit(Found { path, name, meta, what: What::File });
+    }
+    if !meta.is_dir() {
+        let text = format!("{} is no file and no directory", path.display());
+        return Err(HelperError::Refused(text));
+    }
+    let device = meta.dev();
+    visit(Found { path: path.to_owned(), name: name.clone(), meta, what: What::Dir })?;
+    Walk { device, visit }.dir(path, &name, 0)
+}
+
+/// A walk that stays on one file system.
+struct Walk<'a> {
+    device: u64,
+    visit: &'a mut dyn FnMut(Found) -> Result<(), HelperError>,
+}
+
+impl Walk<'_> {
+    /// Looks at what is in a directory, in the order the file system gives it: nothing grows with the number of files.
     fn dir(&mut self, dir: &Path, name: &Path, depth: usize) -> Result<(), HelperError> {
-        let failed = |path: &Path| format!("pack {}", path.display());
         if depth > ARCHIVE_DEPTH_MAX {
             return Err(HelperError::Refused(format!(
                 "the directory is deeper than {ARCHIVE_DEPTH_MAX} levels: use a smaller one"
@@ -150,26 +206,49 @@ impl<W: Write> Packer<W> {
             Ok(entries) => entries,
             // Removed while we pack.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).at(failed(dir)),
+            Err(error) => return Err(error).at(format!("pack {}", dir.display())),
         };
         for entry in entries.flatten() {
             let (path, name) = (entry.path(), name.join(entry.file_name()));
             let Ok(meta) = fs::symlink_metadata(&path) else { continue };
             if meta.is_symlink() {
                 let Ok(target) = fs::read_link(&path) else { continue };
-                self.limit.take("the directory", 0)?;
-                let mut header = tar::Header::new_gnu();
-                header.set_metadata(&meta);
-                self.tar.append_link(&mut header, &name, target).at(failed(&path))?;
+                (self.visit)(Found { path, name, meta, what: What::Link(target) })?;
             } else if meta.is_dir() && meta.dev() == self.device {
-                self.limit.take("the directory", 0)?;
-                self.tar.append_dir(&name, &path).at(failed(&path))?;
+                let found = Found { path: path.clone(), name: name.clone(), meta, what: What::Dir };
+                (self.visit)(found)?;
                 self.dir(&path, &name, depth + 1)?;
             } else if meta.is_file() {
-                self.file(&path, &name)?;
+                (self.visit)(Found { path, name, meta, what: What::File })?;
             }
         }
         Ok(())
+    }
+}
+
+struct Packer<W: Write> {
+    tar: tar::Builder<Rest<W>>,
+    limit: Limit,
+}
+
+impl<W: Write> Packer<W> {
+    fn add(&mut self, found: &Found) -> Result<(), HelperError> {
+        let Found { path, name, meta, what } = found;
+        let action = || format!("pack {}", path.display());
+        let added = match what {
+            What::File => return self.file(path, name),
+            What::Dir => {
+                self.limit.take("the directory", 0)?;
+                self.tar.append_dir(name, path)
+            }
+            What::Link(target) => {
+                self.limit.take("the directory", 0)?;
+                let mut header = tar::Header::new_gnu();
+                header.set_metadata(meta);
+                self.tar.append_link(&mut header, name, target)
+            }
+        };
+        added.at(action())
     }
 
     fn file(&mut self, path: &Path, name: &Path) -> Result<(), HelperError> {
@@ -193,7 +272,7 @@ fn open_file(path: &Path) -> io::Result<Option<fs::File>> {
 
 /// Packs a file with the length it had when it was opened, filled with zeros if it becomes shorter meanwhile.
 fn append<W: Write>(
-    tar: &mut tar::Builder<W>,
+    tar: &mut tar::Builder<Rest<W>>,
     file: fs::File,
     meta: &fs::Metadata,
     bytes: u64,
@@ -202,7 +281,8 @@ fn append<W: Write>(
     let mut header = tar::Header::new_gnu();
     header.set_metadata(meta);
     header.set_size(bytes);
-    tar.append_data(&mut header, name, file.chain(io::repeat(0)).take(bytes))
+    let content = content(file, bytes, tar.get_ref().left_out())?;
+    tar.append_data(&mut header, name, content)
 }
 
 /// Writes the ends of files as tar to stdout; those that are not there, or no files, are left out.
@@ -212,7 +292,7 @@ pub(crate) fn tails(request: &TailsRequest) -> Result<(), HelperError> {
     if !dir.is_dir() {
         return Err(HelperError::Refused(format!("{} is no directory", dir.display())));
     }
-    let mut tar = tar::Builder::new(io::stdout().lock());
+    let mut tar = tar::Builder::new(Rest::new(io::stdout().lock(), 0));
     for (name, bytes) in &request.files {
         let path = dir.join(name);
         let action = || format!("read {}", path.display());
