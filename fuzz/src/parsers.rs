@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use tomato_api::console::{Frame as ConsoleFrame, FrameError, Frames};
+use tomato_api::host::WantedTopology;
 use tomato_filter::Filter;
 use tomato_model::file;
 use tomato_model::graph::CountingIds;
@@ -22,7 +24,7 @@ use tomato_wire::{limits, verify};
 pub(super) type Parser = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(super) const ALL: [Parser; 8] = [
+pub(super) const ALL: [Parser; 10] = [
     ("frame", frame),
     ("filter", filter),
     ("capture", capture),
@@ -31,6 +33,8 @@ pub(super) const ALL: [Parser; 8] = [
     ("topology_file", topology_file),
     ("link_params", link_params),
     ("original_file", original_file),
+    ("console_stream", console_stream),
+    ("host_message", host_message),
 ];
 
 /// Packets of a super-frame that are compared; the others are alike.
@@ -162,4 +166,39 @@ pub(super) fn original_file(data: &[u8]) {
         let known = Known { templates: None, profiles: Some(BTreeSet::new()) };
         let _made = import::import(&json, "owner", &known, &mut CountingIds::default());
     }
+}
+
+/// The length of the pieces in which a stream of a console comes, and the stream: what comes out does not depend on the
+/// pieces, and written again it is what was read.
+pub(super) fn console_stream(data: &[u8]) {
+    let Some((step, stream)) = data.split_first() else { return };
+    let (frames, error) = console_frames(stream.chunks(usize::from(*step).max(1)));
+    assert_eq!(console_frames(std::iter::once(stream)), (frames.clone(), error));
+    let written: Vec<u8> = frames.iter().flat_map(ConsoleFrame::encode).collect();
+    assert!(stream.starts_with(&written));
+}
+
+fn console_frames<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<ConsoleFrame>, Option<FrameError>) {
+    let (mut frames, mut found) = (Frames::default(), Vec::new());
+    for piece in pieces {
+        frames.push(piece);
+        loop {
+            match frames.take() {
+                Ok(Some(frame)) => found.push(frame),
+                Ok(None) => break,
+                Err(error) => return (found, Some(error)),
+            }
+        }
+    }
+    (found, None)
+}
+
+/// What a host is told to run: one that is understood is so again after it was written.
+pub(super) fn host_message(data: &[u8]) {
+    let Ok(wanted) = serde_json::from_slice::<WantedTopology>(data) else { return };
+    let text = serde_json::to_string(&wanted).expect("it can be written");
+    let again: WantedTopology = serde_json::from_str(&text).expect("it can be read back");
+    assert_eq!(again, wanted);
 }
