@@ -1,6 +1,7 @@
 //! What can be typed. Commands of the form `tomato NOUN VERB` that are not here come from the operation table (`generated.rs`).
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -145,6 +146,9 @@ pub(crate) struct Up {
     /// Serve files for clients of the original here, without encryption [default: with TLS 127.0.0.1 and a free port, else with --listen]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) grant_listen: Option<SocketAddr>,
+    /// Threads that move frames, from the next start of the data path on [default: all processors but one]
+    #[arg(long, env = "TOMATO_WIRE_WORKERS", value_name = "N")]
+    pub(crate) wire_workers: Option<NonZeroUsize>,
     /// Return once the lab answers and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -500,16 +504,7 @@ pub(crate) struct ArchiveRun {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TemplateCommand {
     /// Make a template from an OCI image
-    Create {
-        /// Name of the template
-        name: String,
-        /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
-        #[arg(long, value_name = "PATH|REF")]
-        oci: String,
-        /// A title
-        #[arg(long)]
-        label: Option<String>,
-    },
+    Create(TemplateCreate),
     /// Import a root file system (tar, tar.gz, tar.zst)
     Upload {
         /// Name of the template
@@ -520,6 +515,27 @@ pub(crate) enum TemplateCommand {
         #[arg(long)]
         label: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TemplateCreate {
+    /// Name of the template
+    pub(crate) name: String,
+    /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
+    #[arg(long, value_name = "PATH|REF")]
+    pub(crate) oci: String,
+    /// A title
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// Account at the registry
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// File with its password or access token; asked for, or read from standard input, by default
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// File with the certificate (PEM) of the registry's authority, if the host does not know it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -587,6 +603,9 @@ pub(crate) struct WireRole {
     /// Where controllers connect
     #[arg(long)]
     pub(crate) socket: PathBuf,
+    /// Threads that move frames [default: all processors but one]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
 }
 
 #[cfg(test)]

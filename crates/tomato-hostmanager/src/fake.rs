@@ -10,15 +10,15 @@ use async_trait::async_trait;
 use rustix::net::SendFlags;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
+use tomato_api::request::TemplatePull;
 use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::control::{self, Refusal};
-use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus};
+use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus, WorkerStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
-use crate::registry::Reference;
 use crate::templates::{Format, OnProgress, Templates};
 use crate::wire::{Applied, WireControl, WireFault};
 
@@ -233,6 +233,13 @@ impl WireControl for FakeWire {
         self.with(|state| state.instance)
     }
 
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, WireFault> {
+        self.with(|state| {
+            let topologies = u64::try_from(state.topologies.len()).unwrap_or(u64::MAX);
+            vec![WorkerStatus { topologies, ..WorkerStatus::default() }]
+        })
+    }
+
     async fn ended(&self) {
         std::future::pending::<()>().await;
     }
@@ -320,12 +327,11 @@ impl Templates for FakeTemplates {
     async fn pull(
         &self,
         name: &str,
-        label: &str,
-        image: &Reference,
+        pull: &TemplatePull,
         progress: OnProgress,
     ) -> Result<TemplateInfo, ApiError> {
-        progress(format!("get {image}"), None);
-        Ok(info(name, label))
+        progress(format!("get {}", pull.reference), None);
+        Ok(info(name, pull.label.as_deref().unwrap_or_default()))
     }
 }
 
