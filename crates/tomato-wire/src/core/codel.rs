@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::config::Discipline;
 use crate::core::journal::Tag;
+use crate::core::order::Lane;
 use crate::core::packet::{self, Transport};
 use crate::core::random::mix;
 use crate::core::split::Train;
@@ -19,14 +20,14 @@ pub struct Held {
     pub train: Train,
     /// Which it is.
     pub tag: Tag,
-    /// Its bytes without framing.
+    /// Its bytes without framing, at least those of the shortest frame.
     pub bytes: u64,
     /// When it came.
     pub arrived_ns: u64,
     /// Its propagation delay.
     pub delay_ns: u64,
-    /// It may leave before earlier ones.
-    pub may_pass: bool,
+    /// Which packets it waits for then.
+    pub lane: Lane,
     /// It can be marked instead of dropped.
     pub may_mark: bool,
 }

@@ -8,8 +8,8 @@
 //!
 //! Everything is decided per wire packet, also of a super-frame, whose packets stay in one buffer.
 //!
-//! Invariants: packets leave in the order they came (a copy follows its original) unless reordering is asked for; a
-//! due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
+//! Invariants: packets leave in the order they came (a copy follows its original), as far as [`Order`] says, unless
+//! reordering is asked for; a due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
 //! and on which packets came in which order only, never on time or on how packets were bundled.
 
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ use crate::core::lateness::Lateness;
 use crate::core::line::{Admission, Line};
 use crate::core::merge::Run;
 use crate::core::model::{Identity, Model, params_of};
+use crate::core::order::{Lane, Order};
 use crate::core::random::{Stage, Streams, mix};
 use crate::core::split::Train;
 use crate::core::{ecn, packet};
@@ -45,7 +46,7 @@ pub struct Direction {
     /// Packets in `queue`.
     queued_packets: u64,
     in_flight_bytes: u64,
-    last_due_ns: u64,
+    order: Order,
     line: Line,
     counters: Counters,
     lateness: Lateness,
@@ -145,8 +146,10 @@ impl Direction {
     #[must_use]
     pub fn new(now_ns: u64, streams: Streams, params: Option<LinkParams>) -> Self {
         let mut line = Line::default();
+        let mut order = Order::default();
         if let Some(params) = &params {
             line.change(params);
+            order.change(&[], &params.rules);
         }
         Self {
             streams,
@@ -159,7 +162,7 @@ impl Direction {
             queue: VecDeque::new(),
             queued_packets: 0,
             in_flight_bytes: 0,
-            last_due_ns: 0,
+            order,
             line,
             counters: Counters::default(),
             lateness: Lateness::default(),
@@ -184,6 +187,8 @@ impl Direction {
         let is_reseeded = self.streams != streams;
         self.streams = streams;
         let old = self.model.take();
+        let before = old.as_ref().map_or(&[][..], |model| &model.params.rules);
+        self.order.change(before, params.as_ref().map_or(&[][..], |params| &params.rules));
         if let Some(params) = params {
             self.line.change(&params);
             let mut model = Model::new(now_ns, streams, params);
@@ -339,7 +344,7 @@ impl Direction {
         self.queue.clear();
         self.queued_packets = 0;
         self.in_flight_bytes = 0;
-        self.last_due_ns = 0;
+        self.order.cut(0);
         self.line.cut();
     }
 
@@ -406,7 +411,7 @@ impl Direction {
             self.tell_plain(now_ns, train, tag, Fate::Lost(DropCause::Overload));
             return;
         }
-        let due_ns = self.push(now_ns, now_ns, train.clone(), false, tag);
+        let due_ns = self.push(now_ns, now_ns, train.clone(), Lane::default(), tag);
         self.tell_plain(now_ns, train, tag, Fate::Due(due_ns));
     }
 
@@ -488,14 +493,17 @@ impl Direction {
         let train = packet.train.part(packet.index, 1);
         let train = if is_corrupted { self.flipped(&train, &flips) } else { Some(train) };
         let Some(train) = train else { return (self.lose(DropCause::Overload), tag) };
+        let lane = Lane { rule: packet.who.rule, may_pass: overtakes || params.jitter_reorders };
+        // as the queue sees it, with flipped bits
+        let may_mark = params.ecn && ecn::takes_marks(train.frame.bytes());
         let held = Held {
             train,
             tag,
-            bytes: packet.bytes,
+            bytes: packet.bytes.max(limits::PADDED_FRAME_BYTES),
             arrived_ns: now_ns,
             delay_ns,
-            may_pass: overtakes || params.jitter_reorders,
-            may_mark: params.ecn && ecn::takes_marks(packet.train.frame.bytes()),
+            lane,
+            may_mark,
         };
         (self.queue_up(now_ns, held, packet, model, stages), tag)
     }
@@ -522,14 +530,14 @@ impl Direction {
         }
         let draws = !matches!(params.discipline, Discipline::DropTail);
         let draw = if draws { self.streams.draw(stages.queue, from.who.number) } else { 0 };
-        let Held { train, tag, bytes, delay_ns, may_pass, may_mark, .. } = packet;
+        let Held { train, tag, bytes, delay_ns, lane, may_mark, .. } = packet;
         match self.line.offer(now_ns, bytes, params, course.as_ref(), (draw, may_mark)) {
             Admission::Departs(at_ns) => {
                 let due_ns = at_ns.saturating_add(delay_ns);
-                Fate::Due(self.push(now_ns, due_ns, train, may_pass, tag))
+                Fate::Due(self.push(now_ns, due_ns, train, lane, tag))
             }
             Admission::Marked(at_ns) => {
-                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, may_pass, tag)
+                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, lane, tag)
             }
             Admission::Full => self.lose(DropCause::Queue),
             Admission::Early => self.lose(DropCause::Early),
@@ -554,7 +562,7 @@ impl Direction {
         now_ns: u64,
         due_ns: u64,
         train: &Train,
-        may_pass: bool,
+        lane: Lane,
         tag: Tag,
     ) -> Fate {
         let base = tag.base.wrapping_add(train.first.into());
@@ -564,7 +572,7 @@ impl Direction {
             Some(frame) => {
                 self.counters.marked += 1;
                 let tag = Tag { base, is_marked: true, ..tag };
-                Fate::Due(self.push(now_ns, due_ns, frame.into(), may_pass, tag))
+                Fate::Due(self.push(now_ns, due_ns, frame.into(), lane, tag))
             }
             None => self.lose(DropCause::Overload),
         }
@@ -601,7 +609,7 @@ impl Direction {
             self.queued_packets -= packets;
             self.in_flight_bytes -= entry.train.bytes();
         }
-        self.last_due_ns = self.last_due_ns.min(at_ns);
+        self.order.cut(at_ns);
         self.line.cut();
     }
 
@@ -618,10 +626,10 @@ impl Direction {
             let Some((packet, is_marked)) = gone.sent else { continue };
             let departs_ns = self.line.send(at_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            let Held { train, tag, may_pass, .. } = packet;
+            let Held { train, tag, lane, .. } = packet;
             if !is_marked {
-                self.push(at_ns, due_ns, train, may_pass, tag);
-            } else if self.push_marked(at_ns, due_ns, &train, may_pass, tag)
+                self.push(at_ns, due_ns, train, lane, tag);
+            } else if self.push_marked(at_ns, due_ns, &train, lane, tag)
                 == Fate::Lost(DropCause::Overload)
             {
                 self.tell_gone(at_ns, &train, tag, DropCause::Overload);
@@ -637,27 +645,26 @@ impl Direction {
         for packet in held.iter_mut().flat_map(FlowQueues::drain) {
             let departs_ns = self.line.send(now_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            self.push(now_ns, due_ns, packet.train, packet.may_pass, packet.tag);
+            self.push(now_ns, due_ns, packet.train, packet.lane, packet.tag);
         }
         self.model = Some(model);
     }
 
     /// Puts packets on their way; returns when they are due. What has left already bounds those behind it all the
     /// same, so that due times do not depend on when packets really leave.
-    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, may_pass: bool, tag: Tag) -> u64 {
+    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, lane: Lane, tag: Tag) -> u64 {
         self.in_flight_bytes += train.bytes();
         self.queued_packets += u64::from(train.count);
-        if may_pass && due_ns < self.last_due_ns {
+        let until_ns = self.order.until_ns();
+        let due_ns = self.order.join(lane, due_ns.max(now_ns));
+        if due_ns < until_ns {
             let at = self.queue.partition_point(|entry| entry.due_ns <= due_ns);
             if at < self.queue.len() {
                 self.counters.reordered += u64::from(train.count);
             }
-            let due_ns = due_ns.max(now_ns);
             self.queue.insert(at, Entry { train, tag, due_ns });
             return due_ns;
         }
-        let due_ns = due_ns.max(self.last_due_ns).max(now_ns);
-        self.last_due_ns = due_ns;
         match self.queue.back_mut() {
             Some(last)
                 if last.due_ns == due_ns && last.tag == tag && last.train.extends_to(&train) =>

@@ -10,6 +10,7 @@ use crate::core::direction::DropCause;
 use crate::core::jitter::JitterState;
 use crate::core::line::Line;
 use crate::core::loss::LossState;
+use crate::core::order::Order;
 use crate::core::split::Train;
 use crate::limits;
 
@@ -106,8 +107,8 @@ pub struct Memory {
     pub ordinal: u64,
     /// Digest of the verdicts so far.
     pub verdict_hash: u64,
-    /// The latest due time given.
-    pub last_due_ns: u64,
+    /// The latest due times given.
+    pub order: Order,
     /// Up to when queues that decide late have decided.
     pub settled_ns: u64,
     /// States of the loss models, of the direction and then of each rule; none if draws depend on the content of

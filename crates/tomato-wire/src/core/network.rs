@@ -492,7 +492,8 @@ impl Network {
         });
         self.sequence += 1;
         let directions = [0, 1].map(|side| {
-            Direction::new(now_ns, Streams::new(self.seed, key, side), behaviour(wanted, side))
+            let streams = Streams::new(self.seed, wanted.draws_by(key), side);
+            Direction::new(now_ns, streams, behaviour(wanted, side))
         });
         let link = Link {
             serial: self.sequence,
@@ -535,11 +536,13 @@ impl Network {
         if link.config == *wanted && !is_reseeded {
             return;
         }
+        let is_reseeded = is_reseeded || link.config.draw_key != wanted.draw_key;
         let is_cut = link.config.connected && !wanted.connected;
         for side in [0, 1] {
             let new = behaviour(wanted, side);
             if new != behaviour(&link.config, side) || is_reseeded {
-                link.directions[side].change(now_ns, Streams::new(seed, key, side), new);
+                let streams = Streams::new(seed, wanted.draws_by(key), side);
+                link.directions[side].change(now_ns, streams, new);
             }
             if is_cut {
                 link.directions[side].cut();

@@ -228,11 +228,13 @@ impl Settings {
         };
         let has_memory = params.loss_model.is_some() || params.loss_correlation != Ratio::NEVER;
         let is_lost = trail.fate == Fate::Lost(DropCause::Loss);
+        // it was lost before anything was drawn
+        let is_too_long = trail.fate == Fate::Lost(DropCause::Mtu);
         let reorder = if trail.is_copy { Stage::CopyReorder } else { Stage::Reorder };
         let corrupt = if trail.is_copy { Stage::CopyCorrupt } else { Stage::Corrupt };
         let left = trail.spot == Spot::Left;
         let wrong = [
-            (!has_memory && is_lost != hits(params.loss, Stage::Loss), "its loss"),
+            (!has_memory && !is_too_long && is_lost != hits(params.loss, Stage::Loss), "its loss"),
             (trail.is_copy && !hits(params.duplicate, Stage::Duplicate), "its being a copy"),
             (left && trail.overtakes != hits(params.reorder, reorder), "its overtaking"),
             (

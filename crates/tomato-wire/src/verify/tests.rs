@@ -67,6 +67,7 @@ fn scene(forward: LinkParams, points: &[Point], lost: bool) -> Scene {
         ends: [End::Port("a".into()), End::Port("b".into())],
         forward,
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: Some(capture.clone()),

@@ -65,7 +65,7 @@ impl Direction {
         Memory {
             ordinal: self.ordinal,
             verdict_hash: self.counters.verdict_hash,
-            last_due_ns: self.last_due_ns,
+            order: self.order.clone(),
             settled_ns: self.settled_ns,
             losses: model.map_or_else(|| Some(Vec::new()), Model::losses),
             jitter: model.map(|model| model.jitter),
@@ -87,7 +87,7 @@ impl Direction {
         direction.epoch = epoch;
         direction.ordinal = memory.ordinal;
         direction.counters.verdict_hash = memory.verdict_hash;
-        direction.last_due_ns = memory.last_due_ns;
+        direction.order = memory.order;
         direction.settled_ns = memory.settled_ns;
         if let Some(line) = memory.line {
             direction.line = line;

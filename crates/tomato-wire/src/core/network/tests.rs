@@ -58,6 +58,7 @@ fn link(ends: [End; 2]) -> LinkConfig {
         ends,
         forward: LinkParams::default(),
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: None,
@@ -115,6 +116,33 @@ fn chain() -> TopologyConfig {
     }
     config.links.insert("out".into(), delayed(link([seat(SWITCHES - 1, 1), port("b")]), MS));
     config
+}
+
+/// The same name makes the same draws whatever the key is, and another name others, from a live change on.
+#[test]
+fn fates_follow_the_draw_key() {
+    let hashes = |key: &str, first: Option<&str>, second: &str| {
+        let mut config = two_ports(0);
+        let mut link = config.links.remove("l").unwrap();
+        link.forward.loss = Ratio(u64::MAX / 2);
+        link.draw_key = first.map(Into::into);
+        config.links.insert(key.into(), link);
+        let mut network = network(&config);
+        let from = network.port("a").unwrap();
+        let run = |network: &mut Network| {
+            (0..200).for_each(|n| ingress(network, n, from, &frame(1, 2)));
+            network.status(200).links[key].forward.verdict_hash
+        };
+        let before = run(&mut network);
+        config.links.get_mut(key).unwrap().draw_key = Some(second.into());
+        network.apply(200, &config).unwrap();
+        [before, run(&mut network)]
+    };
+    let same = hashes("l", Some("x"), "x");
+    assert_eq!(same, hashes("k", Some("x"), "x"));
+    assert_eq!(same, hashes("x", None, "x"), "the key itself by default");
+    assert_ne!(same[0], hashes("l", Some("y"), "x")[0]);
+    assert_ne!(same[1], hashes("l", Some("x"), "y")[1]);
 }
 
 #[test]
