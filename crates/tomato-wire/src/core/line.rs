@@ -242,7 +242,8 @@ impl Line {
 /// RED's bounds as iproute2 completes them (`tc/q_red.c`): a maximum of three minimums or a quarter of the limit, a
 /// minimum of a third of the maximum.
 fn red_bounds(min_bytes: Option<u64>, max_bytes: Option<u64>, limit_bytes: u64) -> (u64, u64) {
-    let max = max_bytes.or(min_bytes.map(|min| min * 3)).unwrap_or(limit_bytes / 4).max(1);
+    let max = max_bytes.or_else(|| min_bytes.map(|min| min * 3));
+    let max = max.unwrap_or(limit_bytes / 4).max(1);
     (min_bytes.unwrap_or(max / 3), max)
 }
 
