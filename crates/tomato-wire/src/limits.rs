@@ -121,6 +121,8 @@ pub const MEMORY_PACKETS: u64 = 16_384;
 pub const MEMORY_NS: u64 = 1_000_000_000;
 /// Most packets in a queue that are told with it; with more, the queue cannot be recomputed from there.
 pub const MAX_MEMORY_PACKETS: usize = 3_000;
+/// Most flows of a queue whose state is told with it; with more, the queue cannot be recomputed from there.
+pub const MAX_MEMORY_FLOWS: usize = 500;
 
 /// Smallest file of a capture ring: holds at least one longest record.
 pub const MIN_CAPTURE_FILE_BYTES: u64 = 128 << 10;

@@ -285,6 +285,21 @@ impl LinkParams {
         bytes.max(limits::PADDED_FRAME_BYTES) + u64::from(self.framing_bytes)
     }
 
+    /// Whether the queue in front of the rate is the same as with `other`: discipline, limits, what a frame takes, and
+    /// which packets keep order among themselves.
+    #[must_use]
+    pub fn queues_as(&self, other: &LinkParams) -> bool {
+        let filters = |params: &LinkParams| {
+            params.rules.iter().map(|rule| rule.filter.clone()).collect::<Vec<_>>()
+        };
+        self.discipline == other.discipline
+            && self.framing_bytes == other.framing_bytes
+            && self.queue_bytes == other.queue_bytes
+            && self.queue_packets == other.queue_packets
+            && self.queue_ns == other.queue_ns
+            && filters(self) == filters(other)
+    }
+
     fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
         self.timeline.iter().flat_map(|timeline| &timeline.steps)
     }

@@ -37,6 +37,8 @@ mod trace;
 #[derive(Debug)]
 pub struct Direction {
     streams: Streams,
+    /// When its timeline began, or one would have.
+    start_ns: u64,
     /// None: emulation is off.
     model: Option<Box<Model>>,
     ordinal: u64,
@@ -129,9 +131,15 @@ const COPY: CopyStages = CopyStages {
 };
 
 impl Direction {
-    /// A direction with nothing on it. `params` none: emulation is off.
+    /// A direction with nothing on it, whose timeline begins now. `params` none: emulation is off.
     #[must_use]
     pub fn new(now_ns: u64, streams: Streams, params: Option<LinkParams>) -> Self {
+        Self::since(now_ns, now_ns, streams, params)
+    }
+
+    /// The same of one whose timeline began at `start_ns`.
+    #[must_use]
+    pub fn since(start_ns: u64, now_ns: u64, streams: Streams, params: Option<LinkParams>) -> Self {
         let mut line = Line::default();
         let mut order = Order::default();
         if let Some(params) = &params {
@@ -140,8 +148,9 @@ impl Direction {
         }
         Self {
             streams,
+            start_ns,
             model: params.map(|params| {
-                let mut model = Model::new(now_ns, streams, params);
+                let mut model = Model::new(start_ns, streams, params);
                 model.follow_course(now_ns);
                 model
             }),
@@ -162,21 +171,31 @@ impl Direction {
         }
     }
 
-    /// Changes the behaviour for packets to come; those on the link keep their due times. Packets in the queue of a
-    /// discipline that decides late are given their times by the old rate before; a timeline that is not changed
-    /// goes on, and so do loss models. A line that goes down loses what is on it.
+    /// Changes the behaviour for packets to come; those on the link keep their due times. Queues of an unchanged
+    /// discipline, loss models and an unchanged timeline go on; when the discipline changes, the packets that wait in
+    /// one that decides late are given their times by the old rate. A line that goes down loses what is on it.
     pub fn change(&mut self, now_ns: u64, streams: Streams, params: Option<LinkParams>) {
         let was_up = self.is_up();
-        self.release(now_ns);
-        self.epoch += 1;
+        self.catch_up(now_ns);
         let is_reseeded = self.streams != streams;
+        let pair = self.model.as_ref().zip(params.as_ref());
+        let queues_on =
+            !is_reseeded && pair.is_some_and(|(model, new)| model.params.queues_as(new));
+        if pair.is_some_and(|(model, new)| model.params.timeline != new.timeline) {
+            self.start_ns = now_ns;
+        }
+        if !queues_on {
+            self.release(now_ns);
+            self.line.forget_discipline();
+        }
+        self.epoch += 1;
         self.streams = streams;
         let old = self.model.take();
         let before = old.as_ref().map_or(&[][..], |model| &model.params.rules);
         self.order.change(before, params.as_ref().map_or(&[][..], |params| &params.rules));
         if let Some(params) = params {
             self.line.change(&params);
-            let mut model = Model::new(now_ns, streams, params);
+            let mut model = Model::new(self.start_ns, streams, params);
             if let Some(old) = old
                 && !is_reseeded
             {
@@ -186,7 +205,7 @@ impl Direction {
             self.model = Some(model);
         }
         if was_up && !self.is_up() {
-            self.cut();
+            self.cut(now_ns);
         }
         self.tell_settings(now_ns);
     }
@@ -323,15 +342,12 @@ impl Direction {
         }
     }
 
-    /// Drops everything on the link: the cable is cut.
-    pub fn cut(&mut self) {
-        let held = self.model.as_mut().and_then(|model| model.held.as_mut());
-        let held = held.map(FlowQueues::drain).unwrap_or_default();
-        self.counters.drops.disconnected += self.transit.packets() + count(held.len());
-        self.tell_cut(&held);
-        self.transit = Transit::default();
-        self.order.cut(0);
-        self.line.cut();
+    /// Drops everything on the link that is not due at `now_ns`: the cable is cut.
+    pub fn cut(&mut self, now_ns: u64) {
+        self.catch_up(now_ns);
+        let drained = self.model.as_mut().map(|model| model.drain()).unwrap_or_default();
+        self.cut_behind(now_ns, &drained);
+        self.tell_cut(now_ns);
     }
 
     /// The counters at `now_ns`.
@@ -505,7 +521,8 @@ impl Direction {
             let dropped = held.push(packet, *salt, limit, packets);
             self.counters.drops.queue += count(dropped.len());
             let told = Some((from.ordinal, stages.is_copy));
-            let is_gone = self.tell_dropped(now_ns, &dropped, DropCause::Queue, told);
+            let loss = self.loss(now_ns, DropCause::Queue, held.bytes());
+            let is_gone = self.tell_dropped(loss, &dropped, told);
             return if is_gone { Fate::Lost(DropCause::Queue) } else { Fate::Waits };
         }
         let draws = !matches!(params.discipline, Discipline::DropTail);
@@ -569,20 +586,20 @@ impl Direction {
             model.follow_course(turn_ns);
             self.has_turned |= was_down != model.params.down;
             if model.params.down && !was_down {
-                self.cut_behind(turn_ns, &mut model);
+                self.cut_behind(turn_ns, &model.drain());
             }
         }
         self.settle(now_ns, &mut model);
         self.model = Some(model);
     }
 
-    /// Drops what has not arrived at this time.
-    fn cut_behind(&mut self, at_ns: u64, model: &mut Model) {
-        let held = model.held.as_mut().map(FlowQueues::drain).unwrap_or_default();
+    /// Drops what has not arrived at this time, and what was drained from queues, of so many bytes.
+    fn cut_behind(&mut self, at_ns: u64, (held, held_bytes): &(Vec<Held>, u64)) {
         self.counters.drops.disconnected += count(held.len());
-        self.tell_dropped(at_ns, &held, DropCause::Disconnected, None);
+        let loss = self.loss(at_ns, DropCause::Disconnected, *held_bytes);
+        self.tell_dropped(loss, held, None);
         for entry in self.transit.split_off(at_ns) {
-            self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
+            self.tell_gone(loss, &entry.train, entry.tag);
             self.counters.drops.disconnected += u64::from(entry.train.count);
         }
         self.order.cut(at_ns);
@@ -598,7 +615,9 @@ impl Direction {
             let at_ns = self.line.busy_until_ns().max(came_ns);
             let gone = held.pop(at_ns);
             self.counters.drops.early += count(gone.dropped.len());
-            self.tell_dropped(at_ns, &gone.dropped, DropCause::Early, None);
+            let held_bytes = held.bytes();
+            let loss = self.loss(at_ns, DropCause::Early, held_bytes);
+            self.tell_dropped(loss, &gone.dropped, None);
             let Some((packet, is_marked)) = gone.sent else { continue };
             let departs_ns = self.line.send(at_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
@@ -608,7 +627,8 @@ impl Direction {
             } else if self.push_marked(at_ns, due_ns, &train, lane, tag)
                 == Fate::Lost(DropCause::Overload)
             {
-                self.tell_gone(at_ns, &train, tag, DropCause::Overload);
+                let loss = self.loss(at_ns, DropCause::Overload, held_bytes);
+                self.tell_gone(loss, &train, tag);
             }
         }
     }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::LinkParams;
+use crate::core::codel::FlowMemory;
 use crate::core::direction::DropCause;
 use crate::core::jitter::JitterState;
 use crate::core::line::Line;
@@ -116,11 +117,13 @@ pub struct Memory {
     pub losses: Option<Vec<LossState>>,
     /// State of the jitter.
     pub jitter: Option<JitterState>,
-    /// When the timeline began.
-    pub course_start_ns: Option<u64>,
-    /// The rate and its queue; none if packets wait in it that are not told here, so that what depends on the queue
-    /// cannot be recomputed from here on.
+    /// When the timeline began, or one would have.
+    pub start_ns: u64,
+    /// The rate and its queue; none if packets wait in it that are not told here, or its flows remember too much, so
+    /// that what depends on the queue cannot be recomputed from here on.
     pub line: Option<Line>,
+    /// What the flows of a discipline that decides late remember.
+    pub flows: FlowMemory,
 }
 
 /// What a direction tells.

@@ -72,10 +72,13 @@ const PIE_MARK_MAX: f64 = 0.1;
 const PIE_UPDATES_MAX: u64 = 1000;
 
 impl Line {
-    /// Takes the queue limit and forgets the state of disciplines; what waits keeps its promise.
+    /// Takes the queue limit; what waits keeps its promise.
     pub fn change(&mut self, params: &LinkParams) {
         self.limit_bytes = params.effective_queue_bytes();
-        self.busy_rest = 0;
+    }
+
+    /// Forgets what disciplines remember: another one begins.
+    pub fn forget_discipline(&mut self) {
         self.red = Red::default();
         self.pie = Pie::default();
     }
@@ -277,10 +280,10 @@ impl Red {
         draw: u64,
     ) -> bool {
         if backlog == 0 {
-            let packets = i32::try_from(idle).unwrap_or(i32::MAX);
-            self.average *= (1.0 - RED_WEIGHT).powi(packets);
+            self.average *= libm::pow(1.0 - RED_WEIGHT, float(idle));
+        } else {
+            self.average += RED_WEIGHT * (float(backlog) - self.average);
         }
-        self.average += RED_WEIGHT * (float(backlog) - self.average);
         let (min, max) = (float(min), float(max));
         let share = if self.average < min {
             self.since_drop = 0;

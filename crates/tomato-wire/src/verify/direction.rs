@@ -88,11 +88,9 @@ impl Direction {
                 }
                 None => self.memory = Some((at_ns, *memory)),
             },
-            Told::Cut { .. } => {
-                if let Some(mut model) = self.model.take() {
-                    model.direction.cut();
-                    model.finish(self.records, report, true);
-                    self.model = Some(model);
+            Told::Cut { at_ns, .. } => {
+                if let Some(model) = &mut self.model {
+                    model.cut(at_ns, self.records, report);
                 }
             }
         }
@@ -131,7 +129,7 @@ impl Direction {
         self.memory = None;
         if let Some(mut model) = self.model.take() {
             model.computed.clear();
-            model.finish(Wants::default(), report, false);
+            model.finish(Wants::default(), report);
             report.unjudged(0, why);
         }
     }
@@ -210,7 +208,7 @@ impl Direction {
     /// The capture, or a part of it, ends.
     pub(super) fn end(&mut self, report: &mut DirectionReport) {
         if let Some(mut model) = self.model.take() {
-            model.finish(self.records, report, false);
+            model.finish(self.records, report);
         }
     }
 }
@@ -378,8 +376,17 @@ impl Model {
         });
     }
 
-    /// Judges what is left over; after a cut, everything must have been told.
-    fn finish(&mut self, records: Wants, report: &mut DirectionReport, is_cut: bool) {
+    /// The cable was cut; of what was under way only what is due by then is still to come.
+    fn cut(&mut self, at_ns: u64, records: Wants, report: &mut DirectionReport) {
+        self.advance(at_ns, records);
+        self.direction.cut(at_ns);
+        self.collect(records);
+        self.match_losses(report);
+        self.computed.retain(|_, end| matches!(end.fate, Fate::Due(due_ns) if due_ns <= at_ns));
+    }
+
+    /// Judges what is left over.
+    fn finish(&mut self, records: Wants, report: &mut DirectionReport) {
         self.collect(records);
         self.match_losses(report);
         for (id, cause) in std::mem::take(&mut self.recorded) {
@@ -393,7 +400,7 @@ impl Model {
                 Fate::Lost(cause) => is_models(cause),
                 Fate::Waits => false,
             };
-            if is_complete && is_overdue && !is_cut {
+            if is_complete && is_overdue {
                 report.disagree(format!("{} should have left or been lost; no record", what(id)));
             }
         }

@@ -3,6 +3,8 @@ use crate::core::frame::FramePool;
 use crate::core::packet::Family;
 use crate::core::split::tests::{Burst, frame_of};
 
+mod reference;
+
 const MS: u64 = 1_000_000;
 
 fn held(pool: &FramePool, flow: u8, at_ns: u64, may_mark: bool) -> Held {

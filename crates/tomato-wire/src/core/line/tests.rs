@@ -1,6 +1,8 @@
 use super::*;
 use crate::core::random::{Stage, Streams};
 
+mod reference;
+
 const MS: u64 = 1_000_000;
 
 /// Offers packets of 1000 bytes each `step_ns` at 10 Mbit/s; the share dropped early, the share of full, and the
