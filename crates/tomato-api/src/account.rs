@@ -269,6 +269,33 @@ pub struct Notification {
     pub at: u64,
     /// Whether it was read.
     pub read: bool,
+    /// What became of it as a mail, since the backend was started; none if it was not to be mailed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mailing>,
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Mailing {
+    /// How far it is.
+    pub state: MailState,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Why the last try failed; for administrators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How far a mail is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MailState {
+    /// It is tried, or tried again later.
+    Waiting,
+    /// The server took it.
+    Taken,
+    /// It will not be tried again.
+    GivenUp,
 }
 
 /// A message to be sent. Names one account, or an organization, or neither: then it goes to everybody.

@@ -51,7 +51,7 @@ use tomato_model::switching::{PortVlan, SpanningTree};
 use tomato_model::topology::{Outage, Route};
 
 /// Version of this protocol; both sides refuse another one in words.
-pub const HOST_PROTOCOL: u32 = 1;
+pub const HOST_PROTOCOL: u32 = 2;
 
 /// First answer of a hostmanager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod address;
+pub mod certificate;
 pub mod client;
 pub mod console;
 pub mod error;

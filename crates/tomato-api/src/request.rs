@@ -327,7 +327,7 @@ pub enum EventChange {
 }
 
 /// An image to import as a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TemplatePull {
     /// `HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]`.
@@ -335,6 +335,23 @@ pub struct TemplatePull {
     /// A title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Account at the registry, with `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Its password or access token; used for this import and kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Certificates (PEM) to trust besides those of the host; a registry on the host itself is then asked by HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+impl std::fmt::Debug for TemplatePull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("TemplatePull");
+        shown.field("reference", &self.reference).field("label", &self.label);
+        shown.field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// Something changed.

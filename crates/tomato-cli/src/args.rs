@@ -500,16 +500,7 @@ pub(crate) struct ArchiveRun {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TemplateCommand {
     /// Make a template from an OCI image
-    Create {
-        /// Name of the template
-        name: String,
-        /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
-        #[arg(long, value_name = "PATH|REF")]
-        oci: String,
-        /// A title
-        #[arg(long)]
-        label: Option<String>,
-    },
+    Create(TemplateCreate),
     /// Import a root file system (tar, tar.gz, tar.zst)
     Upload {
         /// Name of the template
@@ -520,6 +511,27 @@ pub(crate) enum TemplateCommand {
         #[arg(long)]
         label: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TemplateCreate {
+    /// Name of the template
+    pub(crate) name: String,
+    /// A directory or tar archive with an image layout, or HOST/REPOSITORY:TAG in a registry
+    #[arg(long, value_name = "PATH|REF")]
+    pub(crate) oci: String,
+    /// A title
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// Account at the registry
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// File with its password or access token; asked for, or read from standard input, by default
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// File with the certificate (PEM) of the registry's authority, if the host does not know it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

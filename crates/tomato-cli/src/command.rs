@@ -120,8 +120,8 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
             capture::download(client, &connection, file.as_deref()).await?;
         }
         Command::Archive(command) => on_archive(client, command, global).await?,
-        Command::Template(TemplateCommand::Create { name, oci, label }) => {
-            image::create(client, &name, &oci, label, form).await?;
+        Command::Template(TemplateCommand::Create(create)) => {
+            image::create(client, create, form).await?;
         }
         Command::Template(TemplateCommand::Upload { name, file, label }) => {
             let open = std::fs::File::open(&file)

@@ -9,26 +9,29 @@ use reqwest::Method;
 use tomato_api::job::Job;
 use tomato_api::request::TemplatePull;
 
-use crate::args::Output;
+use crate::args::{Output, TemplateCreate};
 use crate::client::Client;
-use crate::{archive, job};
+use crate::limits::TLS_FILE_BYTES;
+use crate::{archive, job, lab, login};
 
 /// What exists as a file or directory is uploaded, anything else is the name of an image in a registry.
 pub(crate) async fn create(
     client: &Client,
-    name: &str,
-    image: &str,
-    label: Option<String>,
+    create: TemplateCreate,
     form: Output,
 ) -> anyhow::Result<()> {
-    let path = Path::new(image);
+    let TemplateCreate { name, oci: image, label, user, password_file, registry_ca } = create;
+    let path = Path::new(&image);
     if path.exists() {
         let mut query = vec![("format", "oci")];
         query.extend(label.iter().map(|label| ("label", label.as_str())));
         archive::stream(client, &format!("/templates/{name}"), &query, open(path)?).await?;
         return Ok(());
     }
-    let pull = TemplatePull { reference: image.to_owned(), label };
+    let password =
+        user.as_ref().map(|user| login::password(user, password_file.as_deref())).transpose()?;
+    let ca = registry_ca.map(|file| lab::read_bounded(&file, TLS_FILE_BYTES)).transpose()?;
+    let pull = TemplatePull { reference: image.clone(), label, user, password, ca };
     let request = client.request(Method::POST, &format!("/templates/{name}/pull")).json(&pull);
     let begun: Job = client.json(request).await?;
     job::follow(client, begun, form)

@@ -1,6 +1,7 @@
 //! `tomato login`: makes an access token and keeps it for later calls.
 
 use std::io::{IsTerminal, Read};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use reqwest::Method;
@@ -15,7 +16,8 @@ use crate::{config, lab, output};
 pub(crate) async fn login(global: &Global, login: &Login) -> anyhow::Result<()> {
     let url = config::url(global);
     let account = login.account.clone();
-    let credentials = Credentials::Password { account, password: password(login)? };
+    let password = password(&account, login.password_file.as_deref())?;
+    let credentials = Credentials::Password { account, password };
     let client = Client::new(&url, credentials, &config::trusted(global, &url))?;
     let body = json!({ "label": "tomato login" });
     let token: TokenCreated = client.call(Method::POST, "/tokens", &body).await?;
@@ -34,10 +36,11 @@ pub(crate) async fn login(global: &Global, login: &Login) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn password(login: &Login) -> anyhow::Result<String> {
-    let text = match &login.password_file {
+/// The password of an account: from a file, asked for at a terminal, else read from standard input.
+pub(crate) fn password(account: &str, file: Option<&Path>) -> anyhow::Result<String> {
+    let text = match file {
         Some(file) => lab::read_bounded(file, 4096)?,
-        None if std::io::stdin().is_terminal() => hidden(&login.account)?,
+        None if std::io::stdin().is_terminal() => hidden(account)?,
         None => {
             let mut text = String::new();
             std::io::stdin()

@@ -2,7 +2,7 @@
 //!
 //! In the archive's directory, `exec_status/` holds `running` (seconds of the epoch, rewritten each minute), `done` (its content is the exit
 //! code), `custom` (text of `archive_setstatus`), `out`, and `upload`, which names the kept archive it came from. A script is not run when
-//! `exec_status` exists already; without `auto_exec.sh` the archive is done at once with exit code 127 and `out` says why.
+//! `exec_status` exists already; one whose archive was replaced says nothing of its end; without `auto_exec.sh` the archive is done at once with exit code 127 and `out` says why.
 //! An archive uploaded to a prepared element is kept on the host and unpacked anew and run after its next start.
 //!
 //! Invariants: an archive is kept only after it was unpacked as a whole, and one that was kept before is forgotten only then. A kept archive is forgotten only after its script was begun. Whoever finds one whose `upload` is in the element already
@@ -54,7 +54,9 @@ PATH="$PATH:$dir/exec_status/.bin"
 export PATH
 date +%s > exec_status/running
 me=$$
-(while sleep 60 && kill -0 $me 2>/dev/null; do date +%s > "$dir/exec_status/running"; done) > /dev/null 2>&1 &
+echo $me > exec_status/.pid
+is_mine() { [ "$(cat "$dir/exec_status/.pid" 2>/dev/null)" = $me ]; }
+(while sleep 60 && kill -0 $me 2>/dev/null && is_mine; do date +%s > "$dir/exec_status/running"; done) > /dev/null 2>&1 &
 monitor=$!
 if command -v bash > /dev/null; then
   bash -c 'archive_setstatus() { printf "%s\n" "$*" > "$archive_dir/exec_status/custom"; }
@@ -65,7 +67,7 @@ else
 fi
 code=$?
 kill $monitor 2>/dev/null
-echo $code > "$dir/exec_status/done.new" && mv "$dir/exec_status/done.new" "$dir/exec_status/done"
+is_mine && echo $code > "$dir/exec_status/done.new" && mv "$dir/exec_status/done.new" "$dir/exec_status/done"
 "#;
 
 /// An archive that waits for the next start.

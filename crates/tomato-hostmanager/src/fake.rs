@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use rustix::net::SendFlags;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
+use tomato_api::request::TemplatePull;
 use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
@@ -18,7 +19,6 @@ use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
-use crate::registry::Reference;
 use crate::templates::{Format, OnProgress, Templates};
 use crate::wire::{Applied, WireControl, WireFault};
 
@@ -320,12 +320,11 @@ impl Templates for FakeTemplates {
     async fn pull(
         &self,
         name: &str,
-        label: &str,
-        image: &Reference,
+        pull: &TemplatePull,
         progress: OnProgress,
     ) -> Result<TemplateInfo, ApiError> {
-        progress(format!("get {image}"), None);
-        Ok(info(name, label))
+        progress(format!("get {}", pull.reference), None);
+        Ok(info(name, pull.label.as_deref().unwrap_or_default()))
     }
 }
 

@@ -23,7 +23,7 @@ use tomato_api::host::{
     ObservedTopology, RuleCounters, SavedCapture, TAR_BYTES, TemplateInfo, TemplateProgress,
     WantedTopology,
 };
-use tomato_api::request::CaptureFilter;
+use tomato_api::request::{CaptureFilter, TemplatePull};
 use tomato_api::switch::SwitchView;
 use tomato_api::usage::{ConnectionUsage, ElementUsage, HostFigures};
 use tomato_filter::Filter;
@@ -43,7 +43,6 @@ use crate::limits::{
     STREAM_CHUNK_BYTES, STREAM_CHUNKS, STREAM_SILENCE, TRAFFIC_DEFAULT,
 };
 use crate::part;
-use crate::registry::Reference;
 use crate::templates::{Format, OnProgress};
 
 /// An error as an answer.
@@ -559,22 +558,12 @@ async fn ensure(State(host): App, Path(name): Path<String>) -> Response {
     told(move |tell| async move { host.parts.templates.ensure(&name, None, tell).await.map(drop) })
 }
 
-#[derive(Debug, Deserialize)]
-struct Pull {
-    reference: String,
-    #[serde(default)]
-    label: String,
-}
-
 async fn pull(
     State(host): App,
     Path(name): Path<String>,
-    Query(pull): Query<Pull>,
-) -> Answer<Response> {
-    let image: Reference = pull.reference.parse()?;
-    Ok(told(move |tell| async move {
-        host.parts.templates.pull(&name, &pull.label, &image, tell).await.map(drop)
-    }))
+    Json(pull): Json<TemplatePull>,
+) -> Response {
+    told(move |tell| async move { host.parts.templates.pull(&name, &pull, tell).await.map(drop) })
 }
 
 /// Lines of progress of work on a template, the last of them its end.

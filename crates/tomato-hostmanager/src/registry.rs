@@ -1,7 +1,7 @@
-//! Images from a registry, by the OCI distribution specification 1.1: manifests and blobs by GET, with an anonymous token where one is asked for.
+//! Images from a registry, by the OCI distribution specification 1.1: manifests and blobs by GET, with a token or password where one is asked for.
 //!
 //! Nothing a registry says is trusted: `tomato_virt::template` checks every part against its digest and bounds it. Plain HTTP is spoken with
-//! this machine only.
+//! this machine only. Logins and certificates: [`access`].
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyDataStream, BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -21,10 +21,13 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::request::TemplatePull;
 use tomato_virt::template::{Blob, BlobDigest, ImageSource};
 
-use crate::error::{chain, of_host};
+use self::access::{Challenge, Login};
 use crate::limits::{REGISTRY_CALL, REGISTRY_REDIRECTS, REGISTRY_SILENCE, REGISTRY_TEXT_BYTES};
+
+mod access;
 
 /// Kinds of documents that are understood.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
@@ -90,22 +93,35 @@ fn is_local(host: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Registry {
     image: Reference,
+    /// Where its parts are, up to their names.
+    base: String,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     runtime: Handle,
-    token: Option<String>,
+    login: Option<Login>,
+    /// Sent to the registry itself, once it has asked for it.
+    proof: Option<HeaderValue>,
 }
 
 impl Registry {
     /// Must be called inside a tokio runtime; its answers are read outside of it.
-    pub(crate) fn new(image: Reference) -> Result<Self, ApiError> {
+    pub(crate) fn new(pull: &TemplatePull) -> Result<Self, ApiError> {
+        let image: Reference = pull.reference.parse()?;
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|e| of_host("read this machine's certificates of authorities", &e))?
+            .with_tls_config(access::trust(pull.ca.as_deref())?)
             .https_or_http()
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { image, client, runtime: Handle::current(), token: None })
+        let is_plain = is_local(&image.host) && pull.ca.is_none();
+        let scheme = if is_plain { "http" } else { "https" };
+        let base = format!("{scheme}://{}/v2/{}", image.host, image.repository);
+        let login = Login::new(pull.user.as_deref(), pull.password.as_deref());
+        Ok(Self { image, base, client, runtime: Handle::current(), login, proof: None })
+    }
+
+    /// Which image it is.
+    pub(crate) fn image(&self) -> &Reference {
+        &self.image
     }
 
     fn get(&mut self, path: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -125,18 +141,24 @@ impl Registry {
 
     /// The answer to a path of the repository, redirects followed and a token got where one is asked for.
     async fn answer(&mut self, path: &str) -> io::Result<Response<Incoming>> {
-        let scheme = if is_local(&self.image.host) { "http" } else { "https" };
-        let first = format!("{scheme}://{}/v2/{}/{path}", self.image.host, self.image.repository);
-        let mut uri: Uri = first.parse().map_err(io::Error::other)?;
+        let first: Uri = format!("{}/{path}", self.base).parse().map_err(io::Error::other)?;
+        let mut uri = first.clone();
+        let mut is_proven = false;
         for _ in 0..REGISTRY_REDIRECTS {
-            // A token is for the registry and not for where it sends us.
-            let is_registry = uri.host() == first.parse::<Uri>().map_err(io::Error::other)?.host();
-            let token = self.token.clone().filter(|_| is_registry);
-            let response = self.send(&uri, token.as_deref()).await?;
+            // What proves who asks is for the registry and not for where it sends us.
+            let is_registry =
+                uri.scheme() == first.scheme() && uri.authority() == first.authority();
+            let proof = self.proof.clone().filter(|_| is_registry);
+            let response = self.send(&uri, proof).await?;
             match response.status() {
                 StatusCode::OK => return Ok(response),
-                StatusCode::UNAUTHORIZED if is_registry && self.token.is_none() => {
-                    self.token = Some(self.token_for(response.headers()).await?);
+                // There is none yet, or it has expired: an image may take longer than a token lives.
+                StatusCode::UNAUTHORIZED if is_registry && !is_proven => {
+                    self.proof = Some(self.proof(response.headers()).await?);
+                    is_proven = true;
+                }
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_registry => {
+                    return Err(self.denied());
                 }
                 status if status.is_redirection() => uri = redirected(&uri, response.headers())?,
                 _ => return Err(refused(response).await),
@@ -145,50 +167,70 @@ impl Registry {
         Err(io::Error::other("the registry redirects for ever"))
     }
 
-    async fn send(&self, uri: &Uri, token: Option<&str>) -> io::Result<Response<Incoming>> {
+    async fn send(&self, uri: &Uri, proof: Option<HeaderValue>) -> io::Result<Response<Incoming>> {
         check(uri, is_local(&self.image.host))?;
         let mut request = Request::get(uri).header(header::ACCEPT, ACCEPT);
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(proof) = proof {
+            request = request.header(header::AUTHORIZATION, proof);
         }
         let request = request.body(Empty::new()).map_err(io::Error::other)?;
         let host = uri.authority().map_or("", http::uri::Authority::as_str);
         match tokio::time::timeout(REGISTRY_CALL, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(io::Error::other(format!("ask {host}: {}", chain(&error)))),
+            Ok(Err(error)) => Err(access::unreachable(host, &error)),
             Err(_) => {
                 Err(io::Error::new(io::ErrorKind::TimedOut, format!("{host} gives no answer")))
             }
         }
     }
 
-    /// An anonymous token, from where the registry's refusal says.
-    async fn token_for(&self, headers: &HeaderMap) -> io::Result<String> {
+    /// What proves to the registry who asks, by what its refusal says.
+    async fn proof(&self, refusal: &HeaderMap) -> io::Result<HeaderValue> {
+        let uri = match Challenge::of(refusal, &self.image.repository) {
+            Some(Challenge::Bearer(uri)) => uri,
+            Some(Challenge::Basic) => {
+                return self.login.as_ref().ok_or_else(|| self.denied()).and_then(Login::basic);
+            }
+            None => return Err(io::Error::other("the registry wants a login of an unknown kind")),
+        };
+        self.token(&uri.parse().map_err(io::Error::other)?).await
+    }
+
+    /// A token from where the registry says they are given, for the account or for anybody.
+    async fn token(&self, uri: &Uri) -> io::Result<HeaderValue> {
         #[derive(Deserialize)]
         struct Answer {
             token: Option<String>,
             access_token: Option<String>,
         }
-        let private = || io::Error::other("the registry wants a login, which is not supported");
-        let asked = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(private)?;
-        let field = |name: &str| {
-            let (_, rest) = asked.split_once(&format!("{name}=\""))?;
-            Some(rest.split_once('"')?.0)
-        };
-        let realm = field("realm").ok_or_else(private)?;
-        let escaped = |text: &str| text.bytes().map(escape).collect::<String>();
-        let service = field("service").map(|s| format!("service={}&", escaped(s)));
-        let scope = escaped(&format!("repository:{}:pull", self.image.repository));
-        let uri = format!("{realm}?{}scope={scope}", service.unwrap_or_default());
-        let response = self.send(&uri.parse().map_err(io::Error::other)?, None).await?;
-        if response.status() != StatusCode::OK {
-            return Err(private());
+        let basic = self.login.as_ref().map(Login::basic).transpose()?;
+        let response = self.send(uri, basic).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.denied()),
+            _ => return Err(refused(response).await),
         }
         let body = Limited::new(response.into_body(), REGISTRY_TEXT_BYTES).collect().await;
         let body = body.map_err(io::Error::other)?.to_bytes();
-        let answer: Answer = serde_json::from_slice(&body).map_err(io::Error::other)?;
-        answer.token.or(answer.access_token).ok_or_else(private)
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|_bad| io::Error::other("the registry's token cannot be understood"))?;
+        let token = answer.token.or(answer.access_token).ok_or_else(|| self.denied())?;
+        access::proof("Bearer", &token)
+    }
+
+    /// The refusal of who asks. What the registry says is left out: it may say the password.
+    fn denied(&self) -> io::Error {
+        let repository = &self.image.repository;
+        io::Error::other(match &self.login {
+            None => format!(
+                "the registry wants a login for {repository}, or has no such repository: \
+                 give user and password"
+            ),
+            Some(Login { user, .. }) => format!(
+                "the registry refuses the account {user:?}: check user, password and \
+                 whether it may read {repository}"
+            ),
+        })
     }
 }
 
@@ -226,7 +268,13 @@ async fn refused(response: Response<Incoming>) -> io::Error {
         StatusCode::NOT_FOUND => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, format!("the registry answers {status} {}", text.trim()))
+    let remedy = match status {
+        StatusCode::BAD_REQUEST => {
+            "; if it speaks HTTPS on this machine, give its certificate as ca"
+        }
+        _ => "",
+    };
+    io::Error::new(kind, format!("the registry answers {status} {}{remedy}", text.trim()))
 }
 
 fn escape(byte: u8) -> String {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::sync::OwnedMutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
+use tomato_api::request::TemplatePull;
 use tomato_model::id::{ElementId, LabId};
 use tomato_virt::template::{
     self, Digest, Holder, ImportOptions, Progress, TemplateError, TemplateName, TemplateState,
@@ -18,7 +19,7 @@ use tomato_virt::template::{
 use crate::error::chain;
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
-use crate::registry::{Reference, Registry};
+use crate::registry::Registry;
 
 /// Takes progress: a sentence and percent.
 pub type OnProgress = Arc<dyn Fn(String, Option<u8>) + Send + Sync>;
@@ -53,8 +54,7 @@ pub trait Templates: Send + Sync + std::fmt::Debug {
     async fn pull(
         &self,
         name: &str,
-        label: &str,
-        image: &Reference,
+        pull: &TemplatePull,
         progress: OnProgress,
     ) -> Result<TemplateInfo, ApiError>;
 }
@@ -195,14 +195,14 @@ impl Templates for StoreTemplates {
     async fn pull(
         &self,
         name: &str,
-        label: &str,
-        image: &Reference,
+        pull: &TemplatePull,
         progress: OnProgress,
     ) -> Result<TemplateInfo, ApiError> {
         let name: TemplateName = name.parse().map_err(|e| invalid(&e))?;
-        let description = format!("from {image}");
-        let options = ImportOptions { label: label.to_owned(), description, boot: None };
-        let mut registry = Registry::new(image.clone())?;
+        let mut registry = Registry::new(pull)?;
+        let label = pull.label.clone().unwrap_or_default();
+        let description = format!("from {}", registry.image());
+        let options = ImportOptions { label, description, boot: None };
         self.run(move |store| {
             let tell = |p: Progress| progress(p.message, p.percent);
             store.import_image(&name, &mut registry, options, &tell).map_err(|e| failed(&e))?;

@@ -2004,6 +2004,8 @@ export interface components {
             device: boolean;
             /** @description What it is. */
             doc: string;
+            /** @description The attributes of its interfaces. */
+            interface_attributes: components["schemas"]["AttributeInfo"][];
             /** @description The kind. */
             kind: components["schemas"]["Kind"];
         };
@@ -2205,6 +2207,20 @@ export interface components {
              */
             user?: string | null;
         };
+        /** @description How far a mail is. */
+        MailState: "waiting" | "taken" | "given_up";
+        /** @description What became of a mail. */
+        Mailing: {
+            /** @description Why the last try failed; for administrators. */
+            error?: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["MailState"];
+            /**
+             * Format: uint32
+             * @description How often it was tried.
+             */
+            tries: number;
+        };
         /** @description An attribute that was not taken over as it stands. */
         NotTaken: {
             /** @description The attribute. */
@@ -2229,6 +2245,8 @@ export interface components {
             at: number;
             /** @description Its id. */
             id: components["schemas"]["NotificationId"];
+            /** @description What became of it as a mail, since the backend was started; none if it was not to be mailed. */
+            mail?: components["schemas"]["Mailing"] | null;
             /** @description The message. */
             message: string;
             /** @description Whether it was read. */
@@ -2940,10 +2958,16 @@ export interface components {
         };
         /** @description An image to import as a template. */
         TemplatePull: {
+            /** @description Certificates (PEM) to trust besides those of the host; a registry on the host itself is then asked by HTTPS. */
+            ca?: string | null;
             /** @description A title. */
             label?: string | null;
+            /** @description Its password or access token; used for this import and kept nowhere. */
+            password?: string | null;
             /** @description `HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]`. */
             reference: string;
+            /** @description Account at the registry, with `password`. */
+            user?: string | null;
         };
         /** @description Changes over time. Give `steps`, `csv` or `mahimahi`; `csv` and `mahimahi` hold the text of such a file. */
         Timeline: {
@@ -3159,7 +3183,7 @@ export interface components {
             root: string;
         };
         /** @description The type of an attribute's value. */
-        ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map";
+        ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map" | "network_list" | "vlan" | "spanning_tree";
     };
     responses: never;
     parameters: never;

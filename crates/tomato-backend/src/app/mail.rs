@@ -4,6 +4,7 @@
 //! crash in between it may be sent twice, under the same message id. The queue is bounded, each mail is tried [`MAIL_TRIES`] times.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Notify;
-use tomato_api::account::{MailSecurity, MailSettings, Notification};
+use tomato_api::account::{MailSecurity, MailSettings, MailState, Mailing, Notification};
+use tomato_api::certificate::CertificateFault;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::flag::Flag;
 use tomato_store::{Batch, Delete, EntityKind, Put, SqliteStore, Store};
@@ -42,12 +44,17 @@ pub(crate) struct Waiting {
     tries: u32,
     /// When it is tried next, in microseconds since the Unix epoch.
     next_at: u64,
+    /// Why the last try failed.
+    #[serde(default)]
+    error: Option<String>,
 }
 
 /// All mails that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Mails {
     waiting: Mutex<BTreeMap<String, Waiting>>,
+    /// What became of the others, the newest [`MAIL_QUEUE_MAX`].
+    ended: Mutex<BTreeMap<String, Mailing>>,
     wake: Notify,
 }
 
@@ -89,6 +96,17 @@ impl MailError {
             Self::ReadFile { .. } | Self::ParseCertificate(_) | Self::PrepareTls(_) => false,
         }
     }
+
+    /// All that is known of it, and what helps.
+    fn told(&self) -> String {
+        let source = self.source().map(|source| format!(": {source}"));
+        let remedy = match self {
+            Self::Send { source, .. } => remedy(source),
+            _ => None,
+        };
+        let remedy = remedy.map(|text| format!("; {text}"));
+        format!("{self}{}{}", source.unwrap_or_default(), remedy.unwrap_or_default())
+    }
 }
 
 /// Reads what waits; all of it is tried again at once.
@@ -98,7 +116,7 @@ pub(crate) async fn load(store: &SqliteStore) -> Answer<Mails> {
         let mail: Waiting = row.decode().map_err(store_error)?;
         waiting.insert(row.id, Waiting { next_at: 0, ..mail });
     }
-    Ok(Mails { waiting: Mutex::new(waiting), wake: Notify::new() })
+    Ok(Mails { waiting: Mutex::new(waiting), ..Mails::default() })
 }
 
 /// Sends what is due, for ever.
@@ -195,6 +213,22 @@ impl App {
         self.inner.mails.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What became of the mail of a notification.
+    pub(crate) fn mailing(&self, id: &str, is_admin: bool) -> Option<Mailing> {
+        let waiting = self.mails().get(id).map(|mail| Mailing {
+            state: MailState::Waiting,
+            tries: mail.tries,
+            error: mail.error.clone(),
+        });
+        let mut mailing = waiting.or_else(|| self.mails_ended().get(id).cloned())?;
+        mailing.error = mailing.error.filter(|_| is_admin);
+        Some(mailing)
+    }
+
+    fn mails_ended(&self) -> MutexGuard<'_, BTreeMap<String, Mailing>> {
+        self.inner.mails.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Mails for notifications that are about to be kept, with what to store of them.
     pub(crate) fn mails_for(&self, new: &[Notification]) -> Answer<Vec<(Put, Waiting)>> {
         if !self.settings().mail.enabled {
@@ -213,7 +247,8 @@ impl App {
                 continue;
             }
             let (title, message) = (notification.title.clone(), notification.message.clone());
-            let mail = Waiting { account: account.name, to, title, message, tries: 0, next_at: 0 };
+            let (tries, next_at, error) = (0, 0, None);
+            let mail = Waiting { account: account.name, to, title, message, tries, next_at, error };
             let id = notification.id.as_str();
             let put = Put::create(EntityKind::Mail, id, None, 1, &mail).map_err(store_error)?;
             mails.push((put, mail));
@@ -249,10 +284,12 @@ impl App {
     async fn tried(&self, settings: &MailSettings, id: &str, mut mail: Waiting) -> Answer<()> {
         let outcome = send(settings, id, &mail).await;
         mail.tries += 1;
+        mail.error = outcome.as_ref().err().map(MailError::told);
         let mut batch = Batch::default();
         match &outcome {
             Err(error) if !error.is_final() && mail.tries < MAIL_TRIES => {
-                tracing::info!(error = chain(error), tries = mail.tries, "a mail waits");
+                let account = &mail.account;
+                tracing::warn!(account, tries = mail.tries, "a mail waits: {}", error.told());
                 mail.next_at = clock::now_us().saturating_add(pause_us(mail.tries));
                 let put = Put::create(EntityKind::Mail, id, None, 1, &mail).map_err(store_error)?;
                 batch.puts.push(Put { expected: Some(1), ..put });
@@ -268,9 +305,17 @@ impl App {
             self.mails().insert(id.to_owned(), mail);
             return Ok(());
         }
+        let state = if outcome.is_ok() { MailState::Taken } else { MailState::GivenUp };
+        {
+            let mut ended = self.mails_ended();
+            ended.insert(id.to_owned(), Mailing { state, tries: mail.tries, error: mail.error });
+            while ended.len() > MAIL_QUEUE_MAX {
+                ended.pop_first();
+            }
+        }
         self.mails().remove(id);
         let outcome = outcome.map_err(|error| {
-            let text = format!("a mail to {} is given up: {}", mail.account, chain(&error));
+            let text = format!("a mail to {} is given up: {}", mail.account, error.told());
             tracing::warn!(text);
             ApiError::new(ErrorCode::TimedOut, text)
         });
@@ -279,9 +324,30 @@ impl App {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let inner = error.source().map(|source| format!(": {source}"));
-    format!("{error}{}", inner.unwrap_or_default())
+/// What an administrator does about a mail that the server did not take.
+fn remedy(error: &lettre::transport::smtp::Error) -> Option<&'static str> {
+    // Of RFC 4954: a login is wanted, is too weak, is wrong.
+    match error.status().map(u16::from) {
+        Some(530) => return Some("set mail.user and mail.password_file"),
+        Some(534 | 535) => return Some("check mail.user and the file mail.password_file"),
+        _ => {}
+    }
+    Some(match CertificateFault::of(error) {
+        Some(CertificateFault::UnknownAuthority) => {
+            "name a file with the certificate of its authority as mail.ca_file"
+        }
+        Some(CertificateFault::OtherName) => "mail.server must be the name in its certificate",
+        Some(CertificateFault::Expired) => "the server needs a certificate that is valid today",
+        Some(CertificateFault::Unusable) => {
+            "a server's certificate has basicConstraints CA:FALSE, and is in mail.ca_file itself or \
+             signed by the one that is"
+        }
+        Some(CertificateFault::NotEncrypted) => {
+            "mail.security must be starttls for a port that begins unencrypted"
+        }
+        None if error.is_client() => "mail.security and mail.user must fit what the server offers",
+        None => return None,
+    })
 }
 
 async fn send(settings: &MailSettings, id: &str, mail: &Waiting) -> Result<(), MailError> {

@@ -53,6 +53,15 @@ impl App {
 
     /// The caller's notifications, the newest first.
     pub fn notification_list(&self, caller: &Caller, include_read: bool) -> Vec<Notification> {
+        let mut mine = self.notifications_of(caller, include_read);
+        for notification in &mut mine {
+            notification.mail = self.mailing(notification.id.as_str(), caller.admin);
+        }
+        mine
+    }
+
+    /// As they are kept.
+    fn notifications_of(&self, caller: &Caller, include_read: bool) -> Vec<Notification> {
         let all = self.notifications();
         let mine = all.values().rev().filter(|n| n.account == caller.account);
         mine.filter(|n| include_read || !n.read).cloned().collect()
@@ -74,7 +83,7 @@ impl App {
 
     /// Marks all as read.
     pub async fn notification_read(&self, caller: &Caller) -> Answer<()> {
-        let mut unread = self.notification_list(caller, false);
+        let mut unread = self.notifications_of(caller, false);
         for notification in &mut unread {
             notification.read = true;
         }
@@ -186,6 +195,7 @@ impl App {
                 sender: sender.map(str::to_owned),
                 at: clock::now_us(),
                 read: false,
+                mail: None,
             })
             .collect();
         let accounts = u64::try_from(new.len()).unwrap_or(u64::MAX);

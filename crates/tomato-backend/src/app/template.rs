@@ -1,5 +1,6 @@
 //! Templates, which live on hosts.
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::json;
 use tomato_api::address::escaped;
@@ -47,8 +48,8 @@ impl App {
     /// Begins to build or fetch a template.
     pub async fn template_ensure(&self, caller: &Caller, name: &str) -> Answer<Job> {
         check_name(name)?;
-        let path = format!("/v1/templates/{name}/ensure");
-        self.template_job(caller, "template_ensure", format!("template {name}"), path).await
+        let work = (format!("/v1/templates/{name}/ensure"), Bytes::new());
+        self.template_job(caller, "template_ensure", format!("template {name}"), work).await
     }
 
     /// Begins to import an image from a registry.
@@ -60,20 +61,22 @@ impl App {
     ) -> Answer<Job> {
         caller.need_admin()?;
         check_name(name)?;
-        let (reference, label) =
-            (escaped(&pull.reference), escaped(pull.label.as_deref().unwrap_or(name)));
-        let path = format!("/v1/templates/{name}/pull?reference={reference}&label={label}");
+        check_login(&pull)?;
+        let label = pull.label.or_else(|| Some(name.to_owned()));
         let title = format!("template {name} from {}", pull.reference);
-        self.template_job(caller, "template_pull", title, path).await
+        let body = serde_json::to_vec(&TemplatePull { label, ..pull })
+            .map_err(|error| crate::app::internal("writing a request to the host", &error))?;
+        let work = (format!("/v1/templates/{name}/pull"), body.into());
+        self.template_job(caller, "template_pull", title, work).await
     }
 
-    /// Begins a job that follows a host's progress lines.
+    /// Begins a job that follows a host's progress lines; `work` is where it is asked for them, and with what.
     async fn template_job(
         &self,
         caller: &Caller,
         action: &str,
         title: String,
-        path: String,
+        work: (String, Bytes),
     ) -> Answer<Job> {
         let job = Job {
             id: crate::clock::job_id(),
@@ -92,7 +95,7 @@ impl App {
         let app = self.clone();
         tokio::spawn(async move {
             let result = tokio::select! {
-                result = app.template_follow(&handle, &path) => result,
+                result = app.template_follow(&handle, work) => result,
                 () = handle.cancelled() => Err(ApiError::new(ErrorCode::EntityBusy, "cancelled")),
             };
             app.job_finish(&handle, result.err()).await;
@@ -101,8 +104,12 @@ impl App {
     }
 
     /// Reads a host's progress lines to the end.
-    async fn template_follow(&self, handle: &JobHandle, path: &str) -> Answer<()> {
-        let mut stream = self.inner.host.stream("POST", path).await?;
+    async fn template_follow(
+        &self,
+        handle: &JobHandle,
+        (path, body): (String, Bytes),
+    ) -> Answer<()> {
+        let mut stream = self.inner.host.stream("POST", &path, body).await?;
         let mut pending: Vec<u8> = Vec::new();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| {
@@ -136,6 +143,24 @@ impl App {
             ErrorCode::HostError,
             "the host broke off while making the template: try again",
         ))
+    }
+}
+
+/// A login is whole, and can be sent in one header.
+fn check_login(pull: &TemplatePull) -> Answer<()> {
+    let wrong = |field: &str, text: &str| {
+        let error = ApiError::new(ErrorCode::InvalidValue, format!("{field}: {text}"));
+        Err(error.with(json!({"attribute": field})))
+    };
+    match (&pull.user, &pull.password) {
+        (Some(user), _) if user.is_empty() || user.contains(':') => {
+            wrong("user", "the account at the registry has a name without ':'")
+        }
+        (Some(_), None) => wrong("password", "give the password of the account at the registry"),
+        (None, Some(_)) => {
+            wrong("user", "name the account at the registry that the password is of")
+        }
+        _ => Ok(()),
     }
 }
 

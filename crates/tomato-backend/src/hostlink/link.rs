@@ -162,7 +162,7 @@ impl HostLink {
 
     /// A read of any length.
     pub(crate) async fn download(&self, path: &str) -> Answer<ByteStream> {
-        self.stream("GET", path).await
+        self.stream("GET", path, Bytes::new()).await
     }
 
     /// A read of any length with what the host says of it.
@@ -174,9 +174,9 @@ impl HostLink {
     }
 
     /// A call that answers a stream.
-    pub(crate) async fn stream(&self, method: &str, path: &str) -> Answer<ByteStream> {
+    pub(crate) async fn stream(&self, method: &str, path: &str, body: Bytes) -> Answer<ByteStream> {
         let mut sender = self.sender().await?;
-        let body = send(&mut sender, request(method, path, empty())?).await?;
+        let body = send(&mut sender, request(method, path, full(body))?).await?;
         Ok(chunks(body))
     }
 

@@ -118,9 +118,13 @@ impl<'a> Session<'a> {
 
     /// Runs a native action and waits for its end.
     async fn act(&self, operation: &str, id: &str, action: &str) -> Result<(), ApiError> {
-        let job: Job = self.call(operation, &[id, action], json!({})).await?;
-        let job = if job.is_over() { job } else { self.app.job_wait(self.caller, &job.id).await? };
-        ended(job, action)
+        ended(self.finish(operation, &[id, action], json!({})).await?, action)
+    }
+
+    /// Calls an operation that begins a job, and waits for its end.
+    async fn finish(&self, operation: &str, path: &[&str], body: Json) -> Result<Job, ApiError> {
+        let job: Job = self.call(operation, path, body).await?;
+        if job.is_over() { Ok(job) } else { self.app.job_wait(self.caller, &job.id).await }
     }
 
     async fn graph(&self, id: &str) -> Result<Arc<Graph>, ApiError> {

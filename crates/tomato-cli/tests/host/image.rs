@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
+use tomato_virt::cmd::Cmd;
 use tomato_virt::template::BlobDigest;
 
 use crate::world::{World, wait_for};
@@ -100,7 +101,25 @@ fn write_layout(dir: &Path) {
     }
 }
 
-/// Serves the image as a registry until the test ends; answers its address.
+const PASSWORD: &str = "Correct Horse of the registry";
+/// `ada:` and [`PASSWORD`] in base64.
+const LOGIN: &str = "Basic YWRhOkNvcnJlY3QgSG9yc2Ugb2YgdGhlIHJlZ2lzdHJ5";
+
+/// Makes a template as a script of the original would, and fails with a wrong password.
+const SCRIPT: &str = r#"
+import sys, xmlrpc.client
+url, image, password = sys.argv[1:]
+lab = xmlrpc.client.ServerProxy(url, allow_none=True)
+made = lab.template_create("openvz", "old", {"image": image, "label": "Old", "user": "ada", "password": password})
+assert (made["name"], made["label"], made["ready"]["backend"]) == ("old", "Old", True), made
+for attrs in {"image": image, "user": "ada", "password": "WRONG"}, {"image": image, "user": "ada"}, {"images": image}:
+    try:
+        raise SystemExit(lab.template_create("container", "wrong", attrs))
+    except xmlrpc.client.Fault as fault:
+        print(fault.faultString)
+"#;
+
+/// Serves the image to `ada` as a registry until the test ends; answers its address.
 fn registry() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("has one").to_string();
@@ -132,7 +151,11 @@ fn answer(mut stream: std::net::TcpStream, parts: &BTreeMap<String, Vec<u8>>) {
             lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
         let name = path.rsplit('/').next().unwrap_or_default();
         let name = if path == "/v2/lib/web/manifests/1" { "index.json" } else { name };
+        let is_known = lines.iter().any(|line| line.trim_end().ends_with(LOGIN));
         let (status, body) = match parts.get(name) {
+            _ if !is_known => {
+                ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"test\"", b"who?".as_slice())
+            }
             Some(body) => ("200 OK", body.as_slice()),
             None => ("404 Not Found", b"no such part".as_slice()),
         };
@@ -170,11 +193,24 @@ fn an_image_runs_its_process_as_it_says() {
 }
 
 #[test]
-fn an_image_comes_from_a_registry_too() {
+fn an_image_comes_from_a_registry_to_an_account_of_it() {
     let world = World::up();
     let address = registry();
     let name = format!("{address}/lib/web:1");
-    world.tomato(&["template", "create", "web", "--oci", &name, "--label", "A server"]);
+    let error = world
+        .try_tomato(&["template", "create", "web", "--oci", &name])
+        .expect_err("nobody is answered");
+    assert!(error.contains("give user and password"), "{error}");
+    let file = world.file("password");
+    let create = |as_name: &str, image: &str, password: &str| {
+        fs::write(&file, password).expect("written");
+        let login = ["--user", "ada", "--password-file", &file, "--label", "A server"];
+        let args = [&["template", "create", as_name, "--oci", image][..], &login].concat();
+        world.try_tomato(&args)
+    };
+    let error = create("web", &name, "WRONG").expect_err("it is refused");
+    assert!(error.contains("refuses the account \"ada\""), "{error}");
+    create("web", &name, &format!("{PASSWORD}\n")).expect("made");
     let templates = world.json(&["template", "list"]);
     let web = templates.as_array().expect("a list").iter().find(|t| t["name"] == "web");
     let web = web.expect("there");
@@ -184,9 +220,17 @@ fn an_image_comes_from_a_registry_too() {
     wait_for("its output", || {
         world.sh("images/a", "cat /.tomato/boot.log").contains("I am 101:102")
     });
-    let missing = format!("{address}/lib/web:2");
-    let error = world
-        .try_tomato(&["template", "create", "other", "--oci", &missing])
-        .expect_err("there is none");
+    let error = create("other", &format!("{address}/lib/web:2"), PASSWORD).expect_err("none");
     assert!(error.contains("404"), "{error}");
+    let url = world.url().replace("://", &format!("://admin:{}@", world.password()));
+    let script =
+        Cmd::new("python3").args(["-c", SCRIPT, &url, &name, PASSWORD]).run().expect("it runs");
+    let said = script.stdout_text();
+    for expected in ["refuses the account", "give the password of the account", "images"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // Neither state nor log has what was only for the registry.
+    let kept = Cmd::new("grep").args(["-raq", "-e", PASSWORD, "-e", "WRONG", &world.file("data")]);
+    let kept = kept.any_status().run().expect("it looks");
+    assert_eq!(kept.status.code(), Some(1), "a password is kept");
 }

@@ -72,3 +72,20 @@ fn an_archive_without_a_script_is_done_at_once_and_says_why() {
     assert!(status.output_tail.contains("auto_exec.sh"), "{status:?}");
     assert_eq!(fs::read(dir.path().join("exec_status/upload")).unwrap(), b"u1\n");
 }
+
+#[test]
+fn a_script_whose_archive_was_replaced_does_not_end_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = || {
+        let run = tomato_virt::cmd::Cmd::new("/bin/sh").args(["-c", RUNNER]).dir(dir.path());
+        run.any_status().run().unwrap();
+        fs::read_to_string(dir.path().join("exec_status/done")).ok()
+    };
+    fs::write(dir.path().join("auto_exec.sh"), "exit 3").unwrap();
+    assert_eq!(run().as_deref(), Some("3\n"));
+    // What an upload does in the meantime.
+    let replaced = "rm -r exec_status\nmkdir exec_status\necho 1 > exec_status/.pid\n";
+    fs::write(dir.path().join("auto_exec.sh"), replaced).unwrap();
+    fs::remove_dir_all(dir.path().join("exec_status")).unwrap();
+    assert_eq!(run(), None);
+}

@@ -12,12 +12,69 @@ use super::*;
 use crate::host::lock;
 use crate::templates::{StoreTemplates, Templates};
 
-/// A registry on this machine with one image, which wants a token and redirects to its blobs.
+/// Whom the registry answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// Everybody who has a token; everybody gets one.
+    Token,
+    /// Who has a token; the account gets one, good for so many calls.
+    TokenOfAccount(usize),
+    /// The account.
+    Password,
+}
+
+const USER: &str = "ada";
+const PASSWORD: &str = "Correct Horse";
+/// `ada:Correct Horse` in base64.
+const BASIC: &str = "Basic YWRhOkNvcnJlY3QgSG9yc2U=";
+
+/// A registry on this machine with one image, which redirects to its blobs.
 #[derive(Clone)]
 struct Served {
     parts: Arc<BTreeMap<String, Vec<u8>>>,
     asked: Arc<Mutex<Vec<String>>>,
-    address: String,
+    asks: Asks,
+    /// Of the last token: its number and for how many calls it is still good.
+    token: Arc<Mutex<(usize, usize)>>,
+    base: String,
+}
+
+impl Served {
+    fn new(asks: Asks, base: String) -> Self {
+        let (asked, token) = (Arc::default(), Arc::default());
+        Self { parts: Arc::new(image().0), asked, asks, token, base }
+    }
+
+    fn router(&self) -> Router {
+        Router::new().route("/{*path}", axum::routing::get(part)).with_state(self.clone())
+    }
+
+    /// How often a path was asked for.
+    fn count(&self, path: &str) -> usize {
+        lock(&self.asked).iter().filter(|asked| *asked == path).count()
+    }
+
+    /// An answer to who asks for a token.
+    fn give(&self, proof: &str) -> axum::response::Response {
+        let good = match self.asks {
+            Asks::Token => usize::MAX,
+            Asks::TokenOfAccount(calls) if proof == BASIC => calls,
+            _ => return (StatusCode::UNAUTHORIZED, format!("not {proof}")).into_response(),
+        };
+        let mut token = lock(&self.token);
+        *token = (token.0 + 1, good);
+        axum::Json(json!({"token": format!("secret{}", token.0)})).into_response()
+    }
+
+    fn lets_in(&self, proof: &str) -> bool {
+        if self.asks == Asks::Password {
+            return proof == BASIC;
+        }
+        let mut token = lock(&self.token);
+        let is_good = token.1 > 0 && proof == format!("Bearer secret{}", token.0);
+        token.1 = token.1.saturating_sub(usize::from(is_good));
+        is_good
+    }
 }
 
 async fn part(
@@ -26,16 +83,19 @@ async fn part(
     headers: HeaderMap,
 ) -> axum::response::Response {
     lock(&served.asked).push(path.clone());
-    let realm = format!("http://{}/token", served.address);
+    let proof = headers.get("authorization").map_or("", |value| value.to_str().unwrap());
     if path == "token" {
-        return axum::Json(json!({"token": "secret"})).into_response();
+        return served.give(proof);
     }
     if let Some(digest) = path.strip_prefix("stored/") {
-        // What a token is for is the registry alone, but this is the same host.
+        // What proves who asks is for the registry alone, but this is the same host.
         return served.parts[digest].clone().into_response();
     }
-    if headers.get("authorization").is_none_or(|token| token != "Bearer secret") {
-        let ask = format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"x\"");
+    if !served.lets_in(proof) {
+        let ask = match served.asks {
+            Asks::Password => "basic realm=\"test\"".to_owned(),
+            _ => format!("Bearer realm=\"{}/token\",service=\"test\",scope=\"x\"", served.base),
+        };
         return (StatusCode::UNAUTHORIZED, [("www-authenticate", ask)]).into_response();
     }
     let Some(name) = path.strip_prefix("v2/lib/tool/") else {
@@ -49,6 +109,43 @@ async fn part(
         Some(part) => part.clone().into_response(),
         None => (StatusCode::NOT_FOUND, "manifest unknown").into_response(),
     }
+}
+
+/// A registry that is asked by HTTP until the test ends.
+async fn serve(asks: Asks) -> (Served, String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let served = Served::new(asks, format!("http://{address}"));
+    let router = served.router();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (served, address, server)
+}
+
+/// Templates in a directory of the test.
+fn templates(dir: &tempfile::TempDir) -> StoreTemplates {
+    StoreTemplates::new(TemplateStore::open(dir.path()).unwrap(), LabId::new(1, 1))
+}
+
+/// Imports the image; what is said of it never has the password.
+async fn pull(templates: &StoreTemplates, pull: TemplatePull) -> Result<(), String> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let tell = Arc::new(move |text: String, _: Option<u8>| lock(&heard).push(text));
+    let done = templates.pull("tool", &pull, tell).await;
+    let all = format!("{done:?} {said:?} {pull:?}");
+    for secret in [PASSWORD, "WRONG", "Basic ", "Q29ycmVjdCBIb3JzZQ"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+    done.map(|info| assert!(info.ready, "{info:?}")).map_err(|error| error.message)
+}
+
+fn of(reference: String) -> TemplatePull {
+    TemplatePull { reference, ..TemplatePull::default() }
+}
+
+fn with(login: (&str, &str), pull: TemplatePull) -> TemplatePull {
+    let (user, password) = (Some(login.0.to_owned()), Some(login.1.to_owned()));
+    TemplatePull { user, password, ..pull }
 }
 
 /// An image of one file, by digest and by the tag `1`.
@@ -97,34 +194,133 @@ fn image() -> (BTreeMap<String, Vec<u8>>, String) {
 
 #[tokio::test]
 async fn an_image_is_got_with_a_token_and_over_redirects() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let (parts, digest) = image();
-    let served = Served { parts: Arc::new(parts), asked: Arc::default(), address: address.clone() };
-    let router =
-        Router::new().route("/{*path}", axum::routing::get(part)).with_state(served.clone());
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let (served, address, server) = serve(Asks::Token).await;
     let dir = tempfile::tempdir().unwrap();
-    let store = TemplateStore::open(dir.path()).unwrap();
-    let templates = StoreTemplates::new(store, LabId::new(1, 1));
-    let pull = async |reference: String| {
-        templates.pull("tool", "", &reference.parse().unwrap(), Arc::new(|_, _| ())).await
-    };
-    let info = pull(format!("{address}/lib/tool:1")).await.unwrap();
-    assert!(info.ready, "{info:?}");
-    let asked = lock(&served.asked).clone();
-    assert_eq!(asked.iter().filter(|path| *path == "token").count(), 1, "one token is enough");
+    let templates = templates(&dir);
+    let get = async |name: String| pull(&templates, of(format!("{address}/lib/tool{name}"))).await;
+    get(":1".to_owned()).await.unwrap();
+    assert_eq!(served.count("token"), 1, "one token is enough");
     let found = templates.ensure("tool", None, Arc::new(|_, _| ())).await.unwrap();
     assert_eq!(std::fs::read(found.rootfs.join("file")).unwrap(), b"hello");
     assert_eq!(found.main.unwrap().argv, ["/serve"]);
-    pull(format!("{address}/lib/tool@{digest}")).await.unwrap();
-    let error = pull(format!("{address}/lib/tool:2")).await.unwrap_err();
-    assert!(error.message.contains("404") && error.message.contains("manifest unknown"), "{error}");
-    let error = pull(format!("{address}/lib/tool@{}", BlobDigest::of(b"lie"))).await.unwrap_err();
-    assert!(error.message.contains("something else"), "{error}");
+    get(format!("@{}", image().1)).await.unwrap();
+    let error = get(":2".to_owned()).await.unwrap_err();
+    assert!(error.contains("404") && error.contains("manifest unknown"), "{error}");
+    let error = get(format!("@{}", BlobDigest::of(b"lie"))).await.unwrap_err();
+    assert!(error.contains("something else"), "{error}");
     server.abort();
-    let error = pull(format!("{address}/lib/tool:1")).await.unwrap_err();
-    assert!(error.message.contains(&address), "{error}");
+    let error = get(":1".to_owned()).await.unwrap_err();
+    assert!(error.contains(&address), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_of_an_account_is_got_by_its_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let templates = templates(&dir);
+    for asks in [Asks::Password, Asks::TokenOfAccount(usize::MAX)] {
+        let (served, address, _server) = serve(asks).await;
+        let image = of(format!("{address}/lib/tool:1"));
+        let error = pull(&templates, image.clone()).await.unwrap_err();
+        assert!(error.contains("give user and password"), "{asks:?}: {error}");
+        let error = pull(&templates, with((USER, "WRONG"), image.clone())).await.unwrap_err();
+        assert!(error.contains("refuses the account \"ada\": check user, password"), "{error}");
+        let before = served.count("v2/lib/tool/manifests/1");
+        pull(&templates, with((USER, PASSWORD), image)).await.unwrap();
+        assert_eq!(served.count("v2/lib/tool/manifests/1"), before + 2, "{asks:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_is_got_anew() {
+    let (served, address, _server) = serve(Asks::TokenOfAccount(1)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let templates = templates(&dir);
+    let image = with((USER, PASSWORD), of(format!("{address}/lib/tool:1")));
+    pull(&templates, image).await.unwrap();
+    // index, manifest, configuration and layer
+    assert_eq!(served.count("token"), 4);
+    let (served, address, _server) = serve(Asks::TokenOfAccount(0)).await;
+    let image = with((USER, PASSWORD), of(format!("{address}/lib/tool:1")));
+    let error = pull(&templates, image).await.unwrap_err();
+    assert!(error.contains("refuses the account"), "{error}");
+    assert_eq!(served.count("token"), 1, "it is not tried for ever");
+}
+
+/// A registry that is asked by HTTPS, with a certificate of an own authority; answers that too.
+async fn serve_encrypted(name: &str) -> (String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let ca = authority.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let cert = params.signed_by(&key, &issuer).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key);
+    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let served = Served::new(Asks::TokenOfAccount(9), format!("https://{address}"));
+    let service = hyper_util::service::TowerToHyperService::new(served.router());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (tls, service) = (tls.clone(), service.clone());
+            tokio::spawn(async move {
+                let stream = hyper_util::rt::TokioIo::new(tls.accept(stream).await.ok()?);
+                let http = hyper::server::conn::http1::Builder::new();
+                http.serve_connection(stream, service).await.ok()
+            });
+        }
+    });
+    (address, ca)
+}
+
+#[tokio::test]
+async fn a_registry_with_an_authority_of_its_own_is_believed_if_that_is_named() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let dir = tempfile::tempdir().unwrap();
+    let templates = templates(&dir);
+    let (address, ca) = serve_encrypted("127.0.0.1").await;
+    let image = with((USER, PASSWORD), of(format!("{address}/lib/tool:1")));
+    pull(&templates, TemplatePull { ca: Some(ca.clone()), ..image.clone() }).await.unwrap();
+    let (misnamed, own) = serve_encrypted("registry.example").await;
+    let elsewhere = TemplatePull { reference: format!("{misnamed}/lib/tool:1"), ..image.clone() };
+    for (image, ca, expected) in [
+        (&image, own.clone(), "give that of its authority as ca"),
+        (&elsewhere, own, "its certificate is for another name"),
+        (&image, "no certificate".to_owned(), "ca: it holds no certificate"),
+    ] {
+        let asked = TemplatePull { ca: Some(ca), ..image.clone() };
+        let error = pull(&templates, asked).await.unwrap_err();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let (_served, plain, _server) = serve(Asks::Token).await;
+    let asked = TemplatePull { ca: Some(ca), ..of(format!("{plain}/lib/tool:1")) };
+    let error = pull(&templates, asked).await.unwrap_err();
+    assert!(error.contains("it does not speak HTTPS"), "{error}");
+}
+
+#[test]
+fn a_refusal_says_how_to_ask() {
+    let asked = |texts: &[&str]| {
+        let of = |text: &&str| (header::WWW_AUTHENTICATE, text.parse().unwrap());
+        Challenge::of(&texts.iter().map(of).collect(), "lib/tool")
+    };
+    let token = |uri: &str| Some(Challenge::Bearer(uri.to_owned()));
+    let scope = "scope=repository%3Alib%2Ftool%3Apull";
+    let bearer = "bearer realm=\"https://a.example/t\",service=\"a b\"";
+    let uri = format!("https://a.example/t?service=a%20b&{scope}");
+    assert_eq!(asked(&["Basic realm=\"x\"", bearer]), token(&uri));
+    let more = "Bearer realm=\"https://a.example/t?x=y\"";
+    assert_eq!(asked(&[more]), token(&format!("https://a.example/t?x=y&{scope}")));
+    assert_eq!(asked(&["BASIC realm=\"x\""]), Some(Challenge::Basic));
+    for unknown in [&["Bearer service=\"x\""][..], &["Digest realm=\"x\""], &["\u{e9}"], &[]] {
+        assert_eq!(asked(unknown), None, "{unknown:?}");
+    }
 }
 
 #[test]

@@ -68,9 +68,23 @@ impl Session<'_> {
                 if self.template_named(name).await.is_ok() {
                     return Err(taken("template", name));
                 }
-                Err(not_offered(
-                    "templates are uploaded by tomato template upload NAME FILE, or by REST",
-                ))
+                let given = attrs(args, "attrs")?;
+                known_only(&given, &[TEMPLATE_ATTRIBUTES, PULL_ATTRIBUTES, &["image"]].concat())?;
+                let reference = given.get("image").ok_or_else(|| {
+                    not_offered(
+                        "give image, HOST/REPOSITORY:TAG in a registry; root file systems are uploaded by \
+                         tomato template upload NAME FILE, or by REST",
+                    )
+                })?;
+                let mut pull = json!({"reference": reference});
+                let rest =
+                    given.into_iter().filter(|(key, _)| PULL_ATTRIBUTES.contains(&key.as_str()));
+                merge(&mut pull, rest.collect());
+                super::ended(
+                    self.finish("template_pull", &[name], pull).await?,
+                    "template_create",
+                )?;
+                self.template_named(name).await
             }
             _ => {
                 self.caller.need_admin()?;
@@ -170,6 +184,9 @@ const TEMPLATE_ATTRIBUTES: &[&str] = &[
     "icon",
     "urls",
 ];
+
+/// Attributes that say how the image of a new template is got, as [`tomato_api::request::TemplatePull`] has them.
+const PULL_ATTRIBUTES: &[&str] = &["label", "user", "password", "ca"];
 
 fn is_container(type_name: Option<&str>) -> bool {
     type_name.is_none_or(|name| matches!(name, "container" | "openvz"))

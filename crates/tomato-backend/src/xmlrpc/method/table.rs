@@ -85,7 +85,7 @@ pub(crate) const METHODS: &[Method] = &[
     closed("site_modify(name, attrs)", "One site is all there is; it cannot be changed."),
     closed("site_remove(name)", "One site is all there is; it cannot be removed."),
     open("statistics()", "Numbers of topologies, elements, connections, accounts and hosts."),
-    closed("template_create(type, name, attrs)", "Templates are uploaded by REST or the command line."),
+    closed("template_create(type, name, attrs)", "Makes a template of an OCI image {image, label, user, password, ca} of a registry, and waits for its end; root file systems are uploaded by REST or the command line."),
     closed("template_info(id)", "A template."),
     closed("template_list(type=None)", "The templates."),
     closed("template_modify(id, attrs)", "Templates are changed by uploading them again."),
