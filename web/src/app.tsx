@@ -18,7 +18,7 @@ const Pages = lazy(() => import("./pages/pages"));
 
 const waiting = (
   <Center h="60vh">
-    <Loader aria-label="Loading" />
+    <Loader role="status" aria-label="Loading" />
   </Center>
 );
 

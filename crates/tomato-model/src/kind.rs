@@ -67,6 +67,12 @@ pub enum ValueType {
     RouteList,
     /// Text by absolute path.
     FileMap,
+    /// A list of IP addresses with prefix length.
+    NetworkList,
+    /// The VLANs of a switch's interface, as [`PortVlan`](crate::switching::PortVlan) is written.
+    Vlan,
+    /// A part in the spanning tree, as [`SpanningTree`](crate::switching::SpanningTree) is written.
+    SpanningTree,
 }
 
 /// An attribute of a kind.
@@ -111,6 +117,8 @@ pub struct KindInfo {
     pub device: bool,
     /// Its attributes.
     pub attributes: Vec<AttributeInfo>,
+    /// The attributes of its interfaces.
+    pub interface_attributes: Vec<AttributeInfo>,
     /// What can be asked of it.
     pub actions: Vec<ActionInfo>,
     /// Types of its children.
@@ -211,9 +219,34 @@ impl Kind {
                 let max = Some(u64::from(limits::AGEING_S_MAX));
                 all.push(AttributeInfo { unit: Some("s"), min: Some(1), max, ..ageing });
                 let doc = "Its part in the spanning tree: on, on priority=4096 forward_delay=4s";
-                all.push(attribute("stp", doc, ValueType::Text, json!(null), ANY));
+                all.push(attribute("stp", doc, ValueType::SpanningTree, json!(null), ANY));
             }
             Kind::Hub | Kind::Placeholder => {}
+        }
+        all
+    }
+
+    /// The attributes of interfaces of elements of this kind, those that do something there.
+    pub fn interface_attributes(self) -> Vec<AttributeInfo> {
+        use ValueType::{Boolean, Integer, NetworkList, Text, Vlan};
+        use serde_json::json;
+        let doc = "Name inside the element: a small letter, then small letters and digits";
+        let mut all = vec![attribute("name", doc, Text, json!(null), NOT_RUNNING)];
+        if self.is_device() {
+            let doc = "Static addresses with prefix length";
+            all.push(attribute("addresses", doc, NetworkList, json!([]), ANY));
+            let doc = "Whether it asks for its address by DHCP";
+            all.push(attribute("dhcp", doc, Boolean, json!(false), ANY));
+            let doc = "Address of the card, like 02:00:00:00:00:01";
+            all.push(attribute("mac", doc, Text, json!(null), ANY));
+            let (min, max) = (Some(limits::MTU_MIN.into()), Some(limits::MTU_MAX.into()));
+            let default = json!(limits::MTU_DEFAULT);
+            let mtu = attribute("mtu", "Largest packet", Integer, default, ANY);
+            all.push(AttributeInfo { unit: Some("B"), min, max, ..mtu });
+        }
+        if self == Kind::Switch {
+            let doc = "Its VLANs: 10, trunk, trunk 10,20-30 native 1, tunnel 100";
+            all.push(attribute("vlan", doc, Vlan, json!(null), ANY));
         }
         all
     }
@@ -246,6 +279,7 @@ pub fn kind_table() -> Vec<KindInfo> {
         },
         device: kind.is_device(),
         attributes: kind.attributes(),
+        interface_attributes: kind.interface_attributes(),
         actions: actions
             .into_iter()
             .filter(|_| kind.is_offered())

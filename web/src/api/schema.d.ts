@@ -2004,6 +2004,8 @@ export interface components {
             device: boolean;
             /** @description What it is. */
             doc: string;
+            /** @description The attributes of its interfaces. */
+            interface_attributes: components["schemas"]["AttributeInfo"][];
             /** @description The kind. */
             kind: components["schemas"]["Kind"];
         };
@@ -3181,7 +3183,7 @@ export interface components {
             root: string;
         };
         /** @description The type of an attribute's value. */
-        ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map";
+        ValueType: "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map" | "network_list" | "vlan" | "spanning_tree";
     };
     responses: never;
     parameters: never;

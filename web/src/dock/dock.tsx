@@ -76,7 +76,7 @@ export function Dock() {
           <div
             key={tab.key} className="dock-pane" hidden={!tiled && tab.key !== active} role="tabpanel" id={`pane-${tab.key}`} aria-labelledby={`tab-${tab.key}`}
           >
-            <Suspense fallback={<Center h="100%"><Loader size="sm" aria-label="Loading" /></Center>}>
+            <Suspense fallback={<Center h="100%"><Loader size="sm" role="status" aria-label="Loading" /></Center>}>
               {tab.type === "console" ? <Console id={tab.element} active={tiled || tab.key === active} />
                 : tab.type === "packets" ? <Packets id={tab.connection} recorded={tab.recorded} />
                   : <Jobs />}

@@ -104,10 +104,23 @@ export function removeSelected(ids: string[]): void {
 
 /** Undo or redo, with a word about what. */
 export function step(back: boolean): void {
-  run(async () => {
+  void saving(async () => {
     const label = await (back ? undo() : redo());
     if (label) notifications.show({ message: `${back ? "Undone" : "Done again"}: ${label}`, autoClose: 1500 });
-  });
+  }).catch((error: unknown) => complain(error, back ? "Not undone" : "Not done again"));
+}
+
+/** Asks for another name of what is selected alone. */
+export function renameSelected(): void {
+  const ids = [...current().selection];
+  if (ids.length === 1 && renameWhyNot(ids[0]!) === null) setView({ dialog: { type: "rename", id: ids[0]! } });
+}
+
+/** Why something cannot be renamed now, or null. */
+function renameWhyNot(id: string): string | null {
+  const element = current().elements.get(id);
+  const states = kinds().find((kind) => kind.kind === element?.kind)?.attributes.find((item) => item.name === "name")?.writable;
+  return element && states && !(states.includes(element.state) && states.includes(element.wanted)) ? "stop it first" : null;
 }
 
 /** The menu of elements, of connections, or of both. */
@@ -139,6 +152,7 @@ export function itemsFor(ids: string[], editable: boolean): Item[] {
     items.push({ key: "plug", label: connection.connected ? "Unplug the cable" : "Plug the cable in", why: no, run: flip("connected") });
     items.push({ key: "emulation", label: connection.emulation ? "Emulation off (plain wire)" : "Emulation on", why: no, run: flip("emulation") });
   }
+  if (ids.length === 1) items.push({ key: "rename", label: "Rename…", why: no ?? renameWhyNot(ids[0]!), keys: "F2", run: () => setView({ dialog: { type: "rename", id: ids[0]! } }) });
   items.push({ key: "remove", label: "Delete", why: no, danger: true, keys: "Del", run: () => removeSelected(ids) });
   return items;
 }

@@ -1,10 +1,11 @@
 // The drawing: elements and connections, moved, joined and selected with pointer or keys.
 import {
-  Background, BackgroundVariant, ConnectionMode, type EdgeChange, type NodeChange, Position, ReactFlow, SelectionMode, useReactFlow, useStoreApi,
+  Background, BackgroundVariant, ConnectionLineType, ConnectionMode, type EdgeChange, type NodeChange, Position, ReactFlow, SelectionMode, useReactFlow, useStoreApi,
 } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { distance } from "../model/geometry";
+import { labelText } from "../model/link";
 import { bounds, type Point, SNAP, snapped, TILE } from "../model/place";
 import type { Connection } from "../model/types";
 import { move } from "../store/edits";
@@ -65,7 +66,7 @@ function edgeOf(cable: Cable, selected: boolean, watchers: readonly Watcher[], n
 /** What is said of a connection where it cannot be seen. */
 function spoken(cable: Cable, scene: Scene): string {
   const [a, b] = [cable.from, cable.to].map((id) => scene.placed.get(id)?.element.name ?? "?");
-  return `Connection ${a} to ${b}${cable.label ? `, ${cable.label}` : ""}${cable.broken ? ", broken" : ""}`;
+  return `Connection ${a} to ${b}${cable.label.length > 0 ? `, ${labelText(cable.label)}` : ""}${cable.broken ? ", broken" : ""}`;
 }
 
 interface Props {
@@ -79,7 +80,7 @@ export function Canvas({ scene, editable, arranging }: Props) {
   const flow = useReactFlow();
   const store = useStoreApi();
   const selection = useTopology((state) => state.selection);
-  const { joining, minimap } = useView();
+  const joining = useView((view) => view.joining);
   const presence = usePresence((state) => state.others);
   const [dragged, setDragged] = useState<ReadonlyMap<string, Point> | null>(null);
   const [far, setFar] = useState(false);
@@ -178,7 +179,7 @@ export function Canvas({ scene, editable, arranging }: Props) {
       <ReactFlow<ElementNode, LinkEdge>
         nodes={shownNodes} edges={shownEdges} nodeTypes={nodeTypes} edgeTypes={edgeTypes}
         nodeOrigin={[0.5, 0.5]} minZoom={0.03} maxZoom={3}
-        connectionMode={ConnectionMode.Loose} connectionRadius={42} connectOnClick={joining} nodesConnectable={editable}
+        connectionMode={ConnectionMode.Loose} connectionLineType={ConnectionLineType.Straight} connectionRadius={42} connectOnClick={joining} nodesConnectable={editable}
         selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Meta", "Control", "Shift"]} deleteKeyCode={null}
         onlyRenderVisibleElements={scene.placed.size > NEAR_MAX} elevateNodesOnSelect={false} zoomOnDoubleClick={false}
         onNodesChange={onNodesChange} onEdgesChange={onSelect} onNodeDragStop={onDragStop} onSelectionDragStop={onDragStop}
@@ -197,7 +198,7 @@ export function Canvas({ scene, editable, arranging }: Props) {
         <Decorations />
         <Arriving at={at} />
         <Overlay scene={scene} far={far} at={at} />
-        {minimap && scene.placed.size > 0 && <Minimap scene={scene} />}
+        {scene.placed.size > 0 && <Minimap scene={scene} />}
       </ReactFlow>
     </div>
   );

@@ -9,6 +9,8 @@ import { change, move } from "../store/edits";
 import { complain } from "../store/send";
 import { current, useTopology } from "../store/topology";
 import { shownPlaces } from "../store/unplaced";
+import { setView } from "../store/view";
+import type { Item } from "./actions";
 import { useEditable } from "./editable";
 
 /** Text on the drawing, or a frame with a title round elements. Pixels. */
@@ -64,6 +66,30 @@ export function addGroup(ids: string[]): Promise<void> {
   return keep([...now(), group], "group");
 }
 
+function replaceIn(id: string, patch: Partial<Decoration>, label: string): void {
+  void keep(now().map((other) => (other.id === id ? { ...other, ...patch } : other)), label).catch(complain);
+}
+
+function removeOne(id: string): void {
+  void keep(now().filter((other) => other.id !== id), "removal").catch(complain);
+}
+
+const COLOR_NAMES = ["yellow", "blue", "green", "orange", "violet", "grey"];
+
+/** The menu of a note or a group. */
+export function decorationItems(id: string, editable: boolean): Item[] {
+  const item = now().find((other) => other.id === id);
+  const why = editable ? null : "you may only look";
+  const edit = () => requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-decoration="${CSS.escape(id)}"] textarea`)?.focus());
+  return [
+    { key: "edit", label: item?.type === "group" ? "Change the title" : "Change the text", why, run: edit },
+    ...DECORATION_COLORS.map((color, index): Item => ({
+      key: color, label: `Make it ${COLOR_NAMES[index]}`, why: why ?? (item?.color === color ? "it is already" : null), run: () => replaceIn(id, { color }, "colour"),
+    })),
+    { key: "remove", label: "Delete", why, danger: true, run: () => removeOne(id) },
+  ];
+}
+
 export function Decorations() {
   const all = useDecorations();
   const editable = useEditable();
@@ -85,8 +111,7 @@ function Shape({ item, editable }: { item: Decoration; editable: boolean }) {
   const [moved, setMoved] = useState<{ dx: number; dy: number; dw: number; dh: number } | null>(null);
   const [chosen, setChosen] = useState(false);
   const from = useRef<{ x: number; y: number; resize: boolean } | null>(null);
-  const replace = (patch: Partial<Decoration>, label: string) =>
-    void keep(now().map((other) => (other.id === item.id ? { ...other, ...patch } : other)), label).catch(complain);
+  const replace = (patch: Partial<Decoration>, label: string) => replaceIn(item.id, patch, label);
   const box = {
     left: item.x + (moved?.dx ?? 0), top: item.y + (moved?.dy ?? 0),
     width: Math.max(60, item.width + (moved?.dw ?? 0)), height: Math.max(40, item.height + (moved?.dh ?? 0)),
@@ -116,8 +141,13 @@ function Shape({ item, editable }: { item: Decoration; editable: boolean }) {
   };
   return (
     <div
-      className={`decoration decoration-${item.type} nopan`} style={{ ...box, borderColor: item.color, ["--tint" as string]: item.color }}
+      data-decoration={item.id} className={`decoration decoration-${item.type} nopan`} style={{ ...box, borderColor: item.color, ["--tint" as string]: item.color }}
       onFocus={() => setChosen(true)}
+      onContextMenu={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        setView({ menu: { x: event.clientX, y: event.clientY, ids: [], decoration: item.id, place: { x: item.x, y: item.y } } });
+      }}
       onBlur={(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setChosen(false); }}
     >
       <div className="decoration-bar" onPointerDown={down(false)} onPointerMove={drag} onPointerUp={up} style={{ backgroundColor: item.color }} />
@@ -131,7 +161,7 @@ function Shape({ item, editable }: { item: Decoration; editable: boolean }) {
           {DECORATION_COLORS.map((color) => (
             <ColorSwatch key={color} component="button" size={16} color={color} aria-label={`Colour ${color}`} onClick={() => replace({ color }, "colour")} />
           ))}
-          <ActionIcon size="sm" color="red" aria-label="Delete" onClick={() => void keep(now().filter((other) => other.id !== item.id), "removal").catch(complain)}>
+          <ActionIcon size="sm" color="red" aria-label="Delete" onClick={() => removeOne(item.id)}>
             <IconTrash size={14} />
           </ActionIcon>
         </Group>

@@ -120,7 +120,7 @@ function Inner({ id }: { id: string }) {
     );
   }
   // From one topology to another: nothing of the first is shown, or opened, as if it were of the second.
-  if (topology?.id !== id) return <Center h="100%"><Loader aria-label="Loading" /></Center>;
+  if (topology?.id !== id) return <Center h="100%"><Loader role="status" aria-label="Loading" /></Center>;
   return (
     <div className="editor">
       <Toolbar />

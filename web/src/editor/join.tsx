@@ -1,17 +1,21 @@
-// Joining two elements: asks first where it would make a loop or a second cable between the same two.
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+// Joining two elements: asks first where it would make a loop or a second cable between the same two, and for the interfaces where
+// their names are shown.
+import { Button, Group, Modal, Select, Stack, Text } from "@mantine/core";
+import { useState } from "react";
 import { create } from "zustand";
 
-import { connect } from "../store/edits";
+import { addInterface, connect } from "../store/edits";
 import { complain, saving } from "../store/send";
 import { queries } from "../store/server";
 import { current, select } from "../store/topology";
+import { useView } from "../store/view";
 import type { KindInfo } from "../model/types";
 
 interface Question {
   a: string;
   b: string;
-  why: string;
+  /** A doubt, or null. */
+  why: string | null;
 }
 
 const useQuestion = create<{ asked: Question | null }>(() => ({ asked: null }));
@@ -52,10 +56,10 @@ export function doubt(a: string, b: string): string | null {
   return null;
 }
 
-/** Joins two elements, after a question where there is a doubt. */
+/** Joins two elements, after a question where there is a doubt, or where interfaces are named. */
 export async function join(a: string, b: string): Promise<void> {
   const why = doubt(a, b);
-  if (why) useQuestion.setState({ asked: { a, b, why } });
+  if (why || useView.getState().ports) useQuestion.setState({ asked: { a, b, why } });
   else await joinNow(a, b);
 }
 
@@ -68,26 +72,59 @@ async function joinNow(a: string, b: string): Promise<void> {
   }
 }
 
+/** The first free interface, or a new one. */
+const ANY = "any";
+const NEW = "new";
+
+/** Chooses the interface of an element that a cable is put into. */
+function End({ id, value, onChange }: { id: string; value: string; onChange: (value: string) => void }) {
+  const element = current().elements.get(id);
+  const free = (element?.interfaces ?? []).filter((item) => item.connection === null || item.connection === undefined);
+  const data = [
+    { value: ANY, label: free[0] ? `the next free one (${free[0].name})` : "a new one" },
+    ...free.map((item) => ({ value: item.id, label: item.name })),
+    ...(free.length > 0 ? [{ value: NEW, label: "a new one" }] : []),
+  ];
+  return <Select flex={1} label={<span className="name" dir="auto">{element?.name.slice(0, 40)}</span>} data={data} value={value} allowDeselect={false} onChange={(next) => onChange(next ?? ANY)} />;
+}
+
+/** The end that is meant: an interface, a new one, or the element for any. */
+async function endOf(element: string, value: string): Promise<string> {
+  if (value === NEW) return (await addInterface(element)).id;
+  return value === ANY ? element : value;
+}
+
 export function JoinQuestion() {
   const asked = useQuestion((state) => state.asked);
+  return asked && <Asked key={`${asked.a} ${asked.b}`} {...asked} />;
+}
+
+function Asked({ a, b, why }: Question) {
+  const ports = useView((view) => view.ports);
+  const [ends, setEnds] = useState<[string, string]>([ANY, ANY]);
   const close = () => useQuestion.setState({ asked: null });
+  const go = async () => {
+    close();
+    const [from, to] = [await endOf(a, ends[0]), await endOf(b, ends[1])];
+    await joinNow(from, to);
+  };
   return (
-    <Modal opened={asked !== null} onClose={close} title="Join these two anyway?">
-      <Stack>
-        <Text className="name">{asked?.why}</Text>
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close} data-autofocus>Leave it</Button>
-          <Button
-            color="orange.9"
-            onClick={() => {
-              close();
-              if (asked) void joinNow(asked.a, asked.b);
-            }}
-          >
-            Join anyway
-          </Button>
-        </Group>
-      </Stack>
+    <Modal opened onClose={close} title={why ? "Join these two anyway?" : "Join by which interfaces?"} transitionProps={{ duration: 0 }}>
+      <form onSubmit={(event) => { event.preventDefault(); void go().catch(complain); }}>
+        <Stack>
+          {why && <Text className="name">{why}</Text>}
+          {ports && (
+            <Group align="flex-end" wrap="nowrap">
+              <End id={a} value={ends[0]} onChange={(next) => setEnds([next, ends[1]])} />
+              <End id={b} value={ends[1]} onChange={(next) => setEnds([ends[0], next])} />
+            </Group>
+          )}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close} data-autofocus={why ? true : undefined}>Leave it</Button>
+            <Button type="submit" color={why ? "orange.9" : undefined} data-autofocus={why ? undefined : true}>{why ? "Join anyway" : "Join"}</Button>
+          </Group>
+        </Stack>
+      </form>
     </Modal>
   );
 }

@@ -1,12 +1,10 @@
 // The editor's keys. They are silent while something is typed or asked.
-import { useReactFlow } from "@xyflow/react";
 import { useEffect } from "react";
 
 import { current, select } from "../store/topology";
 import { openConsole, setView, useView } from "../store/view";
-import { consoleWhyNot, copySelection, pasteClipboard, removeSelected, run, step } from "./actions";
-import { fitTo } from "./canvas";
-import { placesNow } from "./placing";
+import { consoleWhyNot, copySelection, pasteClipboard, removeSelected, renameSelected, run, step } from "./actions";
+import { useFit } from "./fit";
 
 function isTyping(target: EventTarget | null): boolean {
   const element = target as HTMLElement | null;
@@ -38,7 +36,7 @@ function withControl(key: string, shift: boolean, editable: boolean): boolean {
 }
 
 export function useKeys(editable: boolean): void {
-  const flow = useReactFlow();
+  const { fit } = useFit();
   useEffect(() => {
     const plain = (event: KeyboardEvent): boolean => {
       const one = only();
@@ -49,14 +47,15 @@ export function useKeys(editable: boolean): void {
           return editable;
         case "Escape":
           select([]);
-          setView({ joining: false });
+          setView({ joining: false, legend: false });
           return true;
         case "f":
-        case "F": {
-          const box = document.querySelector(".react-flow")!.getBoundingClientRect();
-          void flow.setViewport(fitTo(placesNow(), box.width, box.height), { duration: 200 });
+        case "F":
+          fit();
           return true;
-        }
+        case "F2":
+          if (editable) renameSelected();
+          return editable;
         case "/":
           setView({ dialog: { type: "search" } });
           return true;
@@ -88,5 +87,5 @@ export function useKeys(editable: boolean): void {
     };
     window.addEventListener("keydown", listener);
     return () => window.removeEventListener("keydown", listener);
-  }, [editable, flow]);
+  }, [editable, fit]);
 }

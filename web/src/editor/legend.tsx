@@ -1,7 +1,7 @@
 // What the signs of the canvas mean.
 import { CloseButton, Text } from "@mantine/core";
 
-import { lookOfKind, PLACEHOLDER } from "../model/kinds";
+import { lookOfKind, PLACEHOLDER, ROUTER } from "../model/kinds";
 import { SEGMENT_COLORS } from "../model/segments";
 import { useKinds } from "../store/server";
 import { setView } from "../store/view";
@@ -20,6 +20,7 @@ export function Legend() {
           const look = lookOfKind(info.kind);
           return <div key={info.kind}><dt><span className="palette-icon legend-icon" style={{ backgroundColor: look.color }}><look.icon size={13} color="#fff" /></span></dt><dd>{look.label}: {info.doc}</dd></div>;
         })}
+        <div><dt><span className="palette-icon legend-icon" style={{ backgroundColor: ROUTER.color }}><ROUTER.icon size={13} color="#fff" /></span></dt><dd>Router: a container that forwards packets</dd></div>
         <div><dt><span className="dot dot-started" /></dt><dd>running</dd></div>
         <div><dt><span className="dot dot-prepared" /></dt><dd>prepared: its disk exists</dd></div>
         <div><dt><span className="dot dot-created" /></dt><dd>stopped, nothing on a host</dd></div>

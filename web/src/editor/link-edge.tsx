@@ -2,7 +2,9 @@
 import { type Edge, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
 
-import { pathOf, pointAt } from "../model/geometry";
+import { type Line, pathOf, pointAt, textSide } from "../model/geometry";
+import { labelLines } from "../model/link";
+import { useView } from "../store/view";
 import type { Watcher } from "./element-node";
 import { type Cable, lineOf } from "./scene";
 
@@ -11,8 +13,35 @@ export type LinkEdge = Edge<{ cable: Cable; watchers: readonly Watcher[] }, "lin
 /** Share of the way between the texts of two lines that join the same elements. */
 const APART = 0.16;
 
+/** Width of a letter of a label in pixels, roughly. */
+const LETTER = 5.8;
+/** Height of its lines. */
+const LINE = 12.5;
+/** Pixels that an element's tile and its name take from a cable that leaves it sideways. */
+const SIDE = 84;
+/** Cables that rise more than this pass the tiles' names. */
+const STEEP = 120;
+/** Pixels from the middle of an element to the name of its interface. */
+const PORT_AT = 54;
+
+/** Pixels between a slanted cable and its label. */
+const BESIDE = 7;
+const ANCHORS = { [-1]: "end", 0: "middle", 1: "start" } as const;
+
+/** Letters that a label has room for between two elements. */
+function roomOf({ a, b }: Line): number {
+  return Math.abs(a.y - b.y) > STEEP ? 40 : Math.max(0, Math.abs(a.x - b.x) - SIDE) / LETTER;
+}
+
+/** The name of an interface, near its end of the line. */
+function Port({ line, share, name }: { line: Line; share: number; name: string }) {
+  const at = pointAt(line, share);
+  return <text className="cable-port" x={at.x} y={at.y + 3} textAnchor="middle">{name}</text>;
+}
+
 export const LinkLine = memo(function LinkLine({ data, selected, sourceX, sourceY, targetX, targetY }: EdgeProps<LinkEdge>) {
   const cable = data!.cable;
+  const ports = useView((view) => view.ports);
   const line = lineOf(cable, (id) => (id === cable.from ? { x: sourceX, y: sourceY } : { x: targetX, y: targetY }));
   if (!line) return null;
   const path = pathOf(line);
@@ -21,14 +50,21 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
   const color = cable.broken ? "var(--bad)" : cable.color;
   const dash = cable.unplugged ? "2 7" : cable.dashed ? "9 5" : undefined;
   const watcher = data!.watchers[0];
+  const side = textSide(line);
+  const lines = labelLines(cable.label, roomOf(line));
+  const [portA, portB] = cable.ports.split(" ");
+  const length = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y);
   return (
     <g className={`cable${selected ? " cable-selected" : ""}`}>
       {(selected || watcher) && <path d={path} fill="none" stroke={watcher && !selected ? watcher.color : "var(--brand)"} strokeOpacity={0.4} strokeWidth={cable.width + 9} strokeLinecap="round" />}
       <path d={path} fill="none" stroke={color} strokeWidth={cable.width} strokeDasharray={dash} strokeOpacity={cable.unplugged ? 0.6 : 1} />
       <path d={path} fill="none" stroke="transparent" strokeWidth={20} className="cable-hit" />
-      {cable.label && (
-        <text className="cable-label" x={middle.x} y={middle.y - (cable.capturing ? 14 : 8)} textAnchor="middle">{cable.label}</text>
+      {lines.length > 0 && (
+        <text className="cable-label" textAnchor={ANCHORS[side]} y={middle.y - (cable.capturing ? 14 : 8) - (lines.length - 1) * LINE}>
+          {lines.map((text, index) => <tspan key={index} x={middle.x + side * BESIDE} dy={index === 0 ? 0 : LINE}>{text}</tspan>)}
+        </text>
       )}
+      {ports && length > 2 * PORT_AT && <><Port line={line} share={PORT_AT / length} name={portA!} /><Port line={line} share={1 - PORT_AT / length} name={portB!} /></>}
       {cable.capturing && (
         <g transform={`translate(${middle.x} ${middle.y})`} className="cable-lens">
           <circle r={9} />

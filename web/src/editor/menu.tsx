@@ -1,16 +1,13 @@
 // The context menu: what can be done now; what cannot is greyed, with the reason.
 import { Kbd, Menu, Text } from "@mantine/core";
-import { useReactFlow } from "@xyflow/react";
 
 import type { Point } from "../model/place";
 import { useTopology } from "../store/topology";
 import { type MenuAt, setView, useView } from "../store/view";
 import { hasClipboard, type Item, itemsFor, pasteClipboard, run } from "./actions";
-import { addNote } from "./decorations";
-import { arrange } from "./layout";
+import { addNote, decorationItems } from "./decorations";
+import { useFit } from "./fit";
 import { place, usePlaceables } from "./palette";
-import { fitTo } from "./canvas";
-import { placesNow } from "./placing";
 
 export function ContextMenu({ editable }: { editable: boolean }) {
   const menu = useView((view) => view.menu);
@@ -22,7 +19,8 @@ export function ContextMenu({ editable }: { editable: boolean }) {
         <button type="button" tabIndex={-1} aria-label="Menu" className="menu-anchor" style={{ left: menu?.x ?? 0, top: menu?.y ?? 0 }} />
       </Menu.Target>
       <Menu.Dropdown data-testid="context-menu">
-        {menu && (menu.ids.length > 0 ? <ObjectItems menu={menu} editable={editable} /> : <CanvasItems at={menu.place} editable={editable} />)}
+        {menu && (menu.decoration !== undefined ? decorationItems(menu.decoration, editable).map((item) => <Line key={item.key} item={item} />)
+          : menu.ids.length > 0 ? <ObjectItems menu={menu} editable={editable} /> : <CanvasItems at={menu.place} editable={editable} />)}
       </Menu.Dropdown>
     </Menu>
   );
@@ -55,20 +53,14 @@ function ObjectItems({ menu, editable }: { menu: MenuAt; editable: boolean }) {
 
 function CanvasItems({ at, editable }: { at: Point; editable: boolean }) {
   const placeables = usePlaceables();
-  const flow = useReactFlow();
+  const { fit, arrangeAll } = useFit();
   const no = editable ? null : "you may only look";
   const items: Item[] = [
     ...placeables.map((item): Item => ({ key: item.key, label: `Add ${item.label.toLowerCase()}`, why: no, run: () => run(() => place(item, at)) })),
     { key: "note", label: "Add note", why: no, run: () => run(() => addNote(at)) },
     { key: "paste", label: "Paste", why: no ?? (hasClipboard() ? null : "nothing was copied"), keys: "Ctrl V", run: () => run(pasteClipboard) },
-    { key: "arrange", label: "Arrange all", why: no, run: () => run(() => arrange()) },
-    {
-      key: "fit", label: "Show everything", keys: "F",
-      run: () => {
-        const box = document.querySelector(".react-flow")!.getBoundingClientRect();
-        void flow.setViewport(fitTo(placesNow(), box.width, box.height), { duration: 200 });
-      },
-    },
+    { key: "arrange", label: "Arrange all", why: no, run: () => run(arrangeAll) },
+    { key: "fit", label: "Show everything", keys: "F", run: fit },
   ];
   return <>{items.map((item) => <Line key={item.key} item={item} />)}</>;
 }

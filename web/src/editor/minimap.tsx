@@ -3,6 +3,7 @@ import { useStore, useReactFlow, type ReactFlowState } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 
 import { lookOf } from "../model/kinds";
+import { setView, useView } from "../store/view";
 import type { Scene } from "./scene";
 
 const WIDTH = 176;
@@ -13,6 +14,7 @@ const view = ({ transform: [x, y, zoom], width, height }: ReactFlowState) => `${
 export function Minimap({ scene }: { scene: Scene }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const flow = useReactFlow();
+  const wanted = useView((state) => state.minimap);
   const [x, y, zoom, width, height] = useStore(view).split(",").map(Number) as [number, number, number, number, number];
   const edges = useMemo(() => {
     const places = [...scene.placed.values()].map((item) => item.place);
@@ -38,14 +40,15 @@ export function Minimap({ scene }: { scene: Scene }) {
       context.fillStyle = lookOf(element).color;
       context.fillRect(place.x * box.scale + box.dx - size / 2, place.y * box.scale + box.dy - size / 2, size, size);
     }
-  }, [scene, box, isAllSeen]);
+  }, [scene, box, isAllSeen, wanted]);
   const jump = (event: React.PointerEvent) => {
     const rect = event.currentTarget.getBoundingClientRect();
     const px = (event.clientX - rect.left - box.dx) / box.scale;
     const py = (event.clientY - rect.top - box.dy) / box.scale;
     void flow.setViewport({ zoom, x: width / 2 - px * zoom, y: height / 2 - py * zoom });
   };
-  if (isAllSeen) return null;
+  useEffect(() => setView({ partly: !isAllSeen }), [isAllSeen]);
+  if (!(wanted ?? !isAllSeen)) return null;
   return (
     <div
       className="minimap" aria-hidden

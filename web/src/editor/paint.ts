@@ -1,5 +1,5 @@
 // Draws on a canvas what would be too much for the document: the far view of large topologies, and moving traffic.
-import { pointAt } from "../model/geometry";
+import { pointAt, textSide } from "../model/geometry";
 import { lookOf } from "../model/kinds";
 import type { Point } from "../model/place";
 import { rates } from "../store/traffic";
@@ -128,7 +128,7 @@ export function paintTraffic(context: CanvasRenderingContext2D, frame: Frame, sc
   const size = far ? Math.min(9, 2.6 / frame.zoom) : 5;
   const good = new Path2D();
   const bad = new Path2D();
-  const labels: [string, Point][] = [];
+  const labels: Label[] = [];
   for (const [id, both] of rates) {
     const cable = scene.cables.get(id);
     if (!cable || left <= 0) continue;
@@ -138,7 +138,7 @@ export function paintTraffic(context: CanvasRenderingContext2D, frame: Frame, sc
     if (!line || !isSeen(frame, line.a, line.b, 40)) continue;
     left -= paintDots(line, both, now, far, size, good, bad);
     const room = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y) - 2 * CLEAR;
-    if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push([rateLabel(cable, both), pointAt(line, 0.5)]);
+    if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push({ text: rateLabel(cable, both), at: pointAt(line, 0.5), side: textSide(line) });
   }
   // Not in the brand's red: that would look like loss.
   context.fillStyle = colors.text;
@@ -186,15 +186,24 @@ function rateLabel(cable: Cable, both: Rates): string {
   return `${arrow[0]} ${showRate(forward.bits)}  ${arrow[1]} ${showRate(backward.bits)}${lost}`;
 }
 
-function paintLabels(context: CanvasRenderingContext2D, labels: [string, Point][], colors: Colors): void {
+/** A text below a line, and which way it would go above it. */
+interface Label {
+  text: string;
+  at: Point;
+  side: -1 | 0 | 1;
+}
+
+const ALIGNS = { [-1]: "left", 0: "center", 1: "right" } as const;
+
+function paintLabels(context: CanvasRenderingContext2D, labels: Label[], colors: Colors): void {
   context.font = "500 11px system-ui, sans-serif";
-  context.textAlign = "center";
   context.lineWidth = 4;
   context.lineJoin = "round";
   context.strokeStyle = colors.halo;
   context.fillStyle = colors.text;
-  for (const [text, { x, y }] of labels.slice(0, 400)) {
-    context.strokeText(text, x, y + 17);
-    context.fillText(text, x, y + 17);
+  for (const { text, at: { x, y }, side } of labels.slice(0, 400)) {
+    context.textAlign = ALIGNS[side];
+    context.strokeText(text, x - side * 7, y + 17);
+    context.fillText(text, x - side * 7, y + 17);
   }
 }

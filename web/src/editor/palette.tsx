@@ -3,7 +3,7 @@ import { Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useReactFlow } from "@xyflow/react";
 import { useMemo, useRef, useState } from "react";
 
-import { type Placeable, placeables } from "../model/kinds";
+import { type Placeable, placeables, templateIcon } from "../model/kinds";
 import { type Point, snapped } from "../model/place";
 import { addElement } from "../store/edits";
 import { useKinds, useTemplates } from "../store/server";
@@ -20,9 +20,19 @@ export function usePlaceables(): Placeable[] {
   return useMemo(() => placeables(kinds ?? [], templates ?? []), [kinds, templates]);
 }
 
-/** Adds an element at a place. */
-export async function place(item: Placeable, at: Point): Promise<void> {
-  await addElement(item.kind, snapped(at), item.attributes);
+/** Adds an element at a place; answers its id. */
+export async function place(item: Placeable, at: Point): Promise<string> {
+  return (await addElement(item.kind, snapped(at), item.attributes)).id;
+}
+
+/** Pictures that the page is given to draw a new element. */
+const FRAMES_MAX = 30;
+
+/** The keys go on at a new element once it is drawn. */
+function focusOn(id: string, left = FRAMES_MAX): void {
+  const tile = document.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"]`);
+  if (tile) tile.focus();
+  else if (left > 0) requestAnimationFrame(() => focusOn(id, left - 1));
 }
 
 export function Palette({ editable }: { editable: boolean }) {
@@ -35,7 +45,7 @@ export function Palette({ editable }: { editable: boolean }) {
       .filter((template) => template.name !== container.attributes["template"])
       .map((template): Placeable => ({
         ...container, key: `template:${template.name}`, label: template.label || template.name, hint: template.description,
-        attributes: { name: "pc", template: template.name, ...(template.name.includes("frr") ? { forwarding: true, name: "router" } : {}) },
+        look: { ...container.look, icon: templateIcon(template.name) }, attributes: { name: "pc", template: template.name, ...(template.name.includes("frr") ? { forwarding: true, name: "router" } : {}) },
       }));
   }, [items, templates]);
   return (
@@ -85,7 +95,14 @@ function PaletteItem({ item, editable, small }: { item: Placeable; editable: boo
             if (under?.closest(".react-flow")) run(() => place(item, flow.screenToFlowPosition({ x: event.clientX, y: event.clientY })));
           }}
           onPointerCancel={() => { start.current = null; setGhost(null); }}
-          onClick={() => { if (editable && !dragged.current) run(() => place(item, atCentre())); }}
+          onClick={(event) => {
+            if (!editable || dragged.current) return;
+            const byKey = event.detail === 0;
+            run(async () => {
+              const id = await place(item, atCentre());
+              if (byKey) focusOn(id);
+            });
+          }}
         >
           <span className="palette-icon" style={{ backgroundColor: item.look.color }}><item.look.icon size={small ? 16 : 22} stroke={1.6} color="#fff" aria-hidden /></span>
           <span className="palette-label">{item.label}</span>

@@ -1,7 +1,7 @@
 // What the canvas shows, worked out from the topology: places, lines, colours. Made again only where something changed.
-import { useMemo } from "react";
+import { useMemo, useRef } from "react";
 
-import { bandwidthOf, isImpaired, label, width } from "../model/link";
+import { bandwidthOf, isImpaired, labelParts, width } from "../model/link";
 import { type Line, lineBetween } from "../model/geometry";
 import type { Point } from "../model/place";
 import { segmentColor, segments } from "../model/segments";
@@ -24,7 +24,10 @@ export interface Cable {
   broken: boolean;
   unplugged: boolean;
   capturing: boolean;
-  label: string;
+  /** What it does, in parts that belong together: all, or those of each direction. */
+  label: readonly string[][];
+  /** The names of the interfaces at both ends. */
+  ports: string;
 }
 
 /** An element as drawn. */
@@ -47,8 +50,10 @@ const cables = new WeakMap<Connection, Cable>();
 const placed = new WeakMap<Element, Placed>();
 
 function sameCable(a: Cable, b: Cable): boolean {
-  return (Object.keys(a) as (keyof Cable)[]).every((key) => a[key] === b[key]);
+  return (Object.keys(a) as (keyof Cable)[]).every((key) => key === "label" || a[key] === b[key]);
 }
+
+const portOf = (element: Element | undefined, id: string): string => element?.interfaces.find((item) => item.id === id)?.name ?? "?";
 
 function cableOf(
   connection: Connection, owners: ReadonlyMap<string, string>, elements: ReadonlyMap<string, Element>,
@@ -75,7 +80,8 @@ function cableOf(
     broken: bothRun && connection.connected && !connection.started,
     unplugged: !connection.connected,
     capturing: connection.capturing,
-    label: label(connection),
+    label: labelParts(connection),
+    ports: connection.interfaces.map((id, end) => portOf(elements.get(end === 0 ? from : to), id)).join(" "),
   };
   const old = cables.get(connection);
   if (old && sameCable(old, next)) return old;
@@ -105,12 +111,14 @@ export function useScene(isDevice: (kind: string) => boolean): Scene {
   const jobs = useTopology((state) => state.jobs);
   const found = useUnplaced((state) => state.places);
   const job = useMemo(() => runningJob(jobs), [jobs]);
+  const before = useRef<ReadonlyMap<string, number>>(new Map());
   const shownElements = useMemo(() => {
     let index = 0;
     return new Map([...elements.values()].map((element) => [element.id, placedOf(element, index++, job)]));
   }, [elements, job, found]);
   return useMemo(() => {
-    const numbers = segments(elements, connections, owners, isDevice);
+    const numbers = segments(elements, connections, owners, isDevice, before.current);
+    before.current = numbers;
     const pairs = new Map<string, number>();
     for (const { interfaces } of connections.values()) {
       const key = pairKey(owners.get(interfaces[0]!) ?? "", owners.get(interfaces[1]!) ?? "");

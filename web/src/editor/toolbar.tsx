@@ -2,9 +2,8 @@
 import { ActionIcon, Anchor, Button, Group, Menu, Progress, Text, Tooltip } from "@mantine/core";
 import {
   IconActivityHeartbeat, IconArrowBackUp, IconArrowForwardUp, IconChevronDown, IconDownload, IconFocusCentered, IconKeyboard, IconLayoutDistributeHorizontal,
-  IconLink, IconMap, IconPlayerPlayFilled, IconPlayerStopFilled, IconQuestionMark, IconSearch, IconShare, IconSitemap, IconTrash, IconWifiOff,
+  IconLink, IconPictureInPicture, IconPlayerPlayFilled, IconPlayerStopFilled, IconQuestionMark, IconSearch, IconShare, IconSitemap, IconTag, IconTrash, IconWifiOff,
 } from "@tabler/icons-react";
-import { useReactFlow } from "@xyflow/react";
 import { useEffect, useMemo, useState } from "react";
 
 import { answer, api } from "../api/client";
@@ -18,31 +17,15 @@ import { runningJob, useTopology } from "../store/topology";
 import { openTab, setView, useView } from "../store/view";
 import sign from "../tomato.svg";
 import { run, step, whyNot } from "./actions";
-import { fitTo } from "./canvas";
 import { useEditable } from "./editable";
-import { arrange } from "./layout";
-import { placesNow } from "./placing";
+import { EditableName } from "./editable-name";
+import { useFit } from "./fit";
 
 function Name({ editable }: { editable: boolean }) {
   const topology = useTopology((state) => state.topology);
-  const [value, setValue] = useState<string | null>(null);
   if (!topology) return null;
-  const done = () => {
-    const name = value?.trim();
-    setValue(null);
-    if (name && name !== topology.name) run(() => change("topology", topology.id, { name }, "new name"));
-  };
-  return (
-    <input
-      className="topology-name" aria-label="Name of the topology" dir="auto" maxLength={128} readOnly={!editable}
-      value={value ?? topology.name} title={topology.name.slice(0, 300)}
-      onChange={(event) => setValue(event.currentTarget.value)} onBlur={done}
-      onKeyDown={(event) => {
-        if (event.key === "Enter") event.currentTarget.blur();
-        if (event.key === "Escape") setValue(null);
-      }}
-    />
-  );
+  const rename = (name: string) => run(() => change("topology", topology.id, { name }, "new name"));
+  return <EditableName label="Name of the topology" value={topology.name} max={128} editable={editable} onRename={rename} />;
 }
 
 function Saving() {
@@ -143,14 +126,10 @@ function Tool({ label, icon, on, disabled, onClick }: { label: string; icon: Rea
 export function Toolbar() {
   const editable = useEditable();
   const { done, undone } = useHistory();
-  const { traffic, minimap, legend, joining } = useView();
+  const { traffic, minimap, partly, legend, joining, ports } = useView();
   const topology = useTopology((state) => state.topology);
   const isLooking = useSession((session) => session.isLooking);
-  const flow = useReactFlow();
-  const fit = () => {
-    const box = document.querySelector(".react-flow")!.getBoundingClientRect();
-    void flow.setViewport(fitTo(placesNow(), box.width, box.height), { duration: 250 });
-  };
+  const { fit, arrangeAll } = useFit();
   const download = (format: "yaml" | "json") =>
     run(async () => save(await exportText(topology!.id, format), `${fileName(topology!.name)}.${format}`));
   const size = 19;
@@ -164,12 +143,13 @@ export function Toolbar() {
         <Tool label={undone.length > 0 ? `Redo ${undone.at(-1)!.label} (Ctrl Y)` : "Nothing to redo"} icon={<IconArrowForwardUp size={size} />} disabled={undone.length === 0} onClick={() => step(false)} />
         <span className="toolbar-gap" />
         <Tool label="Connect: drag from one element to another (L)" icon={<IconLink size={size} />} on={joining} disabled={!editable} onClick={() => setView({ joining: !joining })} />
-        <Tool label="Arrange everything" icon={<IconSitemap size={size} />} disabled={!editable} onClick={() => run(async () => { await arrange(); fit(); })} />
+        <Tool label="Arrange everything" icon={<IconSitemap size={size} />} disabled={!editable} onClick={() => run(arrangeAll)} />
         <Tool label="Show everything (F)" icon={<IconFocusCentered size={size} />} onClick={fit} />
         <Tool label="Search (/)" icon={<IconSearch size={size} />} onClick={() => setView({ dialog: { type: "search" } })} />
         <span className="toolbar-gap" />
         <Tool label="Live traffic" icon={<IconActivityHeartbeat size={size} />} on={traffic} onClick={() => setView({ traffic: !traffic })} />
-        <Tool label="Minimap" icon={<IconMap size={size} />} on={minimap} onClick={() => setView({ minimap: !minimap })} />
+        <Tool label="Interface names, asked for when joining" icon={<IconTag size={size} />} on={ports} onClick={() => setView({ ports: !ports })} />
+        <Tool label="Minimap" icon={<IconPictureInPicture size={size} />} on={minimap ?? partly} onClick={() => setView({ minimap: !(minimap ?? partly) })} />
         <Tool label="Legend" icon={<IconQuestionMark size={size} />} on={legend} onClick={() => setView({ legend: !legend })} />
       </div>
       <Group gap={4} wrap="nowrap" ml="auto">

@@ -30,6 +30,16 @@ export function pointAt({ a, b, c }: Line, t: number): Point {
   };
 }
 
+/** Lines that rise less than this are level to a text beside them. */
+const LEVEL = 0.15;
+
+/** Which way a text above a line goes from it so that it does not cross it: to the left, to the right, or both; below it is the other way. */
+export function textSide({ a, b }: Line): -1 | 0 | 1 {
+  const [dx, dy] = a.x <= b.x ? [b.x - a.x, b.y - a.y] : [a.x - b.x, a.y - b.y];
+  if (Math.abs(dy) <= LEVEL * dx) return 0;
+  return dy > 0 ? 1 : -1;
+}
+
 /** The line as an SVG path. */
 export function pathOf({ a, b, c }: Line): string {
   const way = c ? `Q ${c.x} ${c.y} ${b.x} ${b.y}` : `L ${b.x} ${b.y}`;

@@ -24,7 +24,7 @@ const LOOKS: Record<string, Look> = {
   tunnel: { icon: IconPlugConnected, color: "#8f3f71", label: "Tunnel" },
 };
 
-const ROUTER: Look = { icon: IconRouter, color: "#5a4fb0", label: "Router" };
+export const ROUTER: Look = { icon: IconRouter, color: "#5a4fb0", label: "Router" };
 
 /** The look of a kind. */
 export function lookOfKind(kind: string): Look {

@@ -47,24 +47,48 @@ export function isImpaired(link: LinkParams): boolean {
   );
 }
 
-/** What one direction does, in few words. */
-export function summary(link: LinkParams): string {
+/** What one direction does, in few words each. */
+function summary(link: LinkParams): string[] {
   const it = full(link);
   const parts: string[] = [];
   if (it.bandwidth) parts.push(showRate(readBandwidth(it.bandwidth) ?? 0).replace("bit/s", "bit"));
   if ((readSpan(it.delay ?? "") ?? 0) > 0) parts.push(String(it.delay).replace(/(\d)([a-z])/, "$1 $2"));
   if ((readRatio(it.loss ?? "") ?? 0) > 0) parts.push(`${String(it.loss)} loss`);
-  return parts.join(" · ");
+  return parts;
 }
 
-/** What a connection does, in few words; empty when it is a plain wire. */
-export function label(connection: Connection): string {
-  if (!connection.connected) return "unplugged";
-  if (!connection.emulation) return "";
+/** What a connection does, in few words each: of both directions, or first forward, then backward; empty when it is a plain wire. */
+export function labelParts(connection: Connection): string[][] {
+  if (!connection.connected) return [["unplugged"]];
+  if (!connection.emulation) return [];
   const forward = summary(connection.forward);
   const backward = summary(connection.backward);
-  if (forward === backward) return forward;
-  return `→ ${forward || "plain"}   ← ${backward || "plain"}`;
+  if (forward.join() === backward.join()) return forward.length === 0 ? [] : [forward];
+  const turned = (arrow: string, [first = "plain", ...rest]: string[]) => [`${arrow} ${first}`, ...rest];
+  return [turned("→", forward), turned("←", backward)];
+}
+
+const SEPARATOR = " · ";
+/** Between what the two directions do, in one line. */
+const GAP = "   ";
+
+/** The parts of a label as one line. */
+export const labelText = (parts: readonly string[][]): string => parts.map((part) => part.join(SEPARATOR)).join(GAP);
+
+/** The parts of a label in lines of at most so many letters, as far as single parts allow it. */
+export function labelLines(parts: readonly string[][], letters: number): string[] {
+  const whole = labelText(parts);
+  if (whole === "") return [];
+  if (whole.length <= letters) return [whole];
+  return parts.flatMap((direction) => {
+    const lines: string[] = [];
+    for (const part of direction) {
+      const last = lines.at(-1);
+      if (last !== undefined && last.length + SEPARATOR.length + part.length <= letters) lines[lines.length - 1] = `${last}${SEPARATOR}${part}`;
+      else lines.push(part);
+    }
+    return lines;
+  });
 }
 
 /** Width of a line for a bandwidth in bit/s; null is unlimited. */

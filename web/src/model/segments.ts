@@ -6,12 +6,35 @@ export const SEGMENT_COLORS = [
   "#2f74c0", "#c2571a", "#2b8a57", "#8e5bc0", "#a87500", "#c23f7c", "#11899a", "#6c6f2d", "#7a5c3e", "#5664d2",
 ];
 
-/** The segment's number of each connection. */
+/** The numbers of groups of connections: those that one of its connections had before, as far as no other group has it, else the lowest free one. */
+function numbered(groups: readonly (readonly string[])[], before: ReadonlyMap<string, number>): Map<string, number> {
+  const taken = new Set<number>();
+  const kept = groups.map((group) => {
+    const old = group.map((id) => before.get(id)).find((number) => number !== undefined && !taken.has(number));
+    if (old !== undefined) taken.add(old);
+    return old;
+  });
+  const result = new Map<string, number>();
+  let free = 0;
+  groups.forEach((group, index) => {
+    let number = kept[index];
+    if (number === undefined) {
+      while (taken.has(free)) free += 1;
+      taken.add(free);
+      number = free;
+    }
+    for (const id of group) result.set(id, number);
+  });
+  return result;
+}
+
+/** The segment's number of each connection; what had a number `before` keeps it where it can. */
 export function segments(
   elements: ReadonlyMap<string, Element>,
   connections: ReadonlyMap<string, Connection>,
   owners: ReadonlyMap<string, string>,
   isDevice: (kind: string) => boolean,
+  before: ReadonlyMap<string, number> = new Map(),
 ): Map<string, number> {
   const parent = new Map<string, string>();
   const root = (key: string): string => {
@@ -33,15 +56,12 @@ export function segments(
     if (a !== b) parent.set(b, a);
     if (!parent.has(a)) parent.set(a, a);
   }
-  const numbers = new Map<string, number>();
-  const result = new Map<string, number>();
+  const groups = new Map<string, string[]>();
   for (const connection of connections.values()) {
     const key = root(end(connection.interfaces[0]!));
-    const number = numbers.get(key) ?? numbers.size;
-    numbers.set(key, number);
-    result.set(connection.id, number);
+    groups.set(key, [...(groups.get(key) ?? []), connection.id]);
   }
-  return result;
+  return numbered([...groups.values()], before);
 }
 
 /** The colour of a segment. */

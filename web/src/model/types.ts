@@ -9,6 +9,10 @@ export type Interface = Schemas["Interface"];
 export type Connection = Schemas["Connection"];
 export type LinkParams = Schemas["LinkParams"];
 export type LinkPatch = Schemas["LinkPatch"];
+export type Recording = Schemas["Recording"];
+export type RecordingPatch = Schemas["RecordingPatch"];
+export type CapturePoint = Schemas["CapturePoint"];
+export type DirectionCounters = Schemas["DirectionCounters"];
 export type Graph = Schemas["Graph"];
 export type Job = Schemas["Job"];
 export type State = Schemas["State"];
@@ -26,7 +30,7 @@ export type Notification = Schemas["Notification"];
 export type Direction = "forward" | "backward";
 export type Action = "prepare" | "start" | "stop" | "destroy";
 
-export type ValueType = "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map";
+export type ValueType = "text" | "integer" | "boolean" | "address_list" | "route_list" | "file_map" | "network_list" | "vlan" | "spanning_tree";
 
 /** An attribute in the kind table. */
 export interface AttributeInfo {
@@ -46,6 +50,8 @@ export interface KindInfo {
   doc: string;
   device: boolean;
   attributes: AttributeInfo[];
+  /** What its interfaces have. */
+  interface_attributes: AttributeInfo[];
   actions: { action: Action; states: State[] }[];
   children: string[];
 }

@@ -15,7 +15,7 @@ export function Listing({ title, query, right, children }: Props) {
   return (
     <>
       <Group justify="space-between" mb="lg"><Title order={1} fz="h2">{title}</Title>{right}</Group>
-      {query.error ? <Alert color="red">{words(query.error)}</Alert> : query.isPending ? <Loader aria-label="Loading" /> : <div className="table-wrap">{children}</div>}
+      {query.error ? <Alert color="red">{words(query.error)}</Alert> : query.isPending ? <Loader role="status" aria-label="Loading" /> : <div className="table-wrap">{children}</div>}
     </>
   );
 }

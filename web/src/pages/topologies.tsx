@@ -4,7 +4,7 @@ import {
 } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import {
-  IconCopy, IconDotsVertical, IconDownload, IconFileImport, IconMapRoute, IconPlus, IconSearch, IconTrash,
+  IconCopy, IconDotsVertical, IconDownload, IconFileImport, IconMapRoute, IconPencil, IconPlayerPlay, IconPlayerStop, IconPlus, IconSearch, IconTrash,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
@@ -58,15 +58,15 @@ function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
   return (
     <article className="card" aria-label={topology.name.slice(0, 80)}>
       <span className="card-picture">{graph.data && graph.data.elements.length > 0 && <Picture drawn={drawn(graph.data)} />}</span>
-      <div className="card-menu">
-        <CardMenu topology={topology} running={state !== "created"} mayRemove={(me?.admin ?? false) || role === "owner"} />
-      </div>
       <div className="card-body">
         <Group gap={8} wrap="nowrap">
           <span className={`dot dot-${state}`} aria-hidden />
           <a className="card-link" dir="auto" href={`/topologies/${topology.id}`} onClick={onLink} title={topology.name.slice(0, 300)}>
             {topology.name}
           </a>
+          <div className="card-menu">
+            <CardMenu topology={topology} state={state} isEmpty={graph.data?.elements.length === 0} mayEdit={(me?.admin ?? false) || role === "owner" || role === "manager"} mayRemove={(me?.admin ?? false) || role === "owner"} />
+          </div>
         </Group>
         <Text fz="sm" c="dimmed">
           {state === "created" ? "stopped" : state}
@@ -81,8 +81,19 @@ function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
   );
 }
 
-function CardMenu({ topology, running, mayRemove }: { topology: Topology; running: boolean; mayRemove: boolean }) {
+interface CardMenuProps {
+  topology: Topology;
+  /** The state of the element that is furthest. */
+  state: string;
+  isEmpty: boolean;
+  mayEdit: boolean;
+  mayRemove: boolean;
+}
+
+function CardMenu({ topology, state, isEmpty, mayEdit, mayRemove }: CardMenuProps) {
+  const running = state !== "created";
   const [asking, setAsking] = useState(false);
+  const [name, setName] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const refresh = () => queries.invalidateQueries({ queryKey: ["topologies"] });
   const run = async (work: () => Promise<void>) => {
@@ -108,6 +119,21 @@ function CardMenu({ topology, running, mayRemove }: { topology: Topology; runnin
       await answer(api.DELETE("/api/v1/topologies/{id}", { params }));
       notifications.show({ message: `${topology.name.slice(0, 60)} was removed` });
     });
+  const act = (action: "start" | "stop") =>
+    run(async () => {
+      const job = await answer(api.POST("/api/v1/topologies/{id}/actions/{action}", { params: { path: { id: topology.id, action } } }));
+      const { untilOver } = await import("../store/edits");
+      const { state: end, error } = await untilOver(job);
+      await queries.invalidateQueries({ queryKey: ["graph", topology.id] });
+      if (end === "failed") throw new Error(error?.message ?? "see the jobs");
+    });
+  const rename = () =>
+    run(async () => {
+      const wanted = name?.trim() ?? "";
+      setName(null);
+      if (wanted === "" || wanted === topology.name) return;
+      await answer(api.PATCH("/api/v1/topologies/{id}", { params: { path: { id: topology.id } }, body: { name: wanted } }));
+    });
   const download = (format: "yaml" | "json") =>
     run(async () => save(await exportText(topology.id, format), `${fileName(topology.name)}.${format}`));
   return (
@@ -117,6 +143,10 @@ function CardMenu({ topology, running, mayRemove }: { topology: Topology; runnin
           <ActionIcon aria-label={`Actions for ${topology.name.slice(0, 60)}`} loading={busy}><IconDotsVertical size={18} /></ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
+          {state === "started"
+            ? <Menu.Item leftSection={<IconPlayerStop size={16} />} disabled={!mayEdit} onClick={() => void act("stop")}>Stop</Menu.Item>
+            : <Menu.Item leftSection={<IconPlayerPlay size={16} />} disabled={!mayEdit || isEmpty} onClick={() => void act("start")}>Start</Menu.Item>}
+          <Menu.Item leftSection={<IconPencil size={16} />} disabled={!mayEdit} onClick={() => setName(topology.name)}>Rename…</Menu.Item>
           <Menu.Item leftSection={<IconCopy size={16} />} onClick={() => void run(async () => void (await clone(topology.id, `${topology.name.slice(0, 110)} copy`)))}>Clone</Menu.Item>
           <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => void download("yaml")}>Export as YAML</Menu.Item>
           <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => void download("json")}>Export as JSON</Menu.Item>
@@ -126,6 +156,17 @@ function CardMenu({ topology, running, mayRemove }: { topology: Topology; runnin
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      <Modal opened={name !== null} onClose={() => setName(null)} title="Rename">
+        <form onSubmit={(event) => { event.preventDefault(); void rename(); }}>
+          <Stack>
+            <TextInput data-autofocus aria-label="New name" dir="auto" maxLength={128} value={name ?? ""} onChange={(event) => setName(event.currentTarget.value)} />
+            <Group justify="flex-end">
+              <Button variant="default" onClick={() => setName(null)}>Leave it</Button>
+              <Button type="submit">Rename</Button>
+            </Group>
+          </Stack>
+        </form>
+      </Modal>
       <Modal opened={asking} onClose={() => setAsking(false)} title="Delete this topology?">
         <Stack>
           <Text className="name" lineClamp={3}>
@@ -204,7 +245,7 @@ export function Topologies() {
           />
         </Group>
       )}
-      {list.isPending && <Loader aria-label="Loading" />}
+      {list.isPending && <Loader role="status" aria-label="Loading" />}
       {list.error && <Alert color="red" title="The topologies cannot be listed">{words(list.error)}</Alert>}
       {list.data?.length === 0 && <Welcome onCreate={() => setCreating(true)} />}
       <div className="cards">

@@ -1,6 +1,6 @@
 // The frames of a connection: shown live, recorded, downloaded, or handed to Wireshark.
-import { Button, Code, CopyButton, Group, Stack, Switch, Text } from "@mantine/core";
-import { IconCopy, IconDownload, IconListDetails, IconPlayerRecord } from "@tabler/icons-react";
+import { Button, Code, CopyButton, Group, Stack, Switch, Text, UnstyledButton } from "@mantine/core";
+import { IconChevronDown, IconCopy, IconDownload, IconListDetails, IconPlayerRecord } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { raw } from "../api/client";
@@ -11,8 +11,17 @@ import { fileName, save } from "../store/files";
 import { complain } from "../store/send";
 import { useTopology } from "../store/topology";
 import { openPackets } from "../store/view";
+import { Recording } from "./recording";
 
-export function CaptureBox({ connection, editable }: { connection: Connection; editable: boolean }) {
+interface Props {
+  connection: Connection;
+  /** The elements at both ends. */
+  names: [string, string];
+  editable: boolean;
+}
+
+export function CaptureBox({ connection, names, editable }: Props) {
+  const [isOpen, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   const topology = useTopology((state) => state.topology?.name ?? "");
   const command = liveCommand(topology, connection.name, "");
@@ -41,6 +50,10 @@ export function CaptureBox({ connection, editable }: { connection: Connection; e
         <Button size="compact-sm" variant="default" leftSection={<IconPlayerRecord size={15} />} onClick={() => openPackets(connection.id, true)}>Show the recorded</Button>
         <Button size="compact-sm" variant="default" loading={busy} leftSection={<IconDownload size={15} />} onClick={() => void download()}>Download</Button>
       </Group>
+      <UnstyledButton className="interface-name" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        <IconChevronDown size={13} className={isOpen ? "" : "turned"} aria-hidden />What is recorded, and the past
+      </UnstyledButton>
+      {isOpen && <Recording connection={connection} names={names} editable={editable} />}
       <Group gap={6} wrap="nowrap" align="flex-start">
         <Text fz="xs" c="dimmed" flex={1}>In Wireshark, live: <Code fz={10} className="name">{command.slice(0, 200)}</Code></Text>
         <CopyButton value={command}>

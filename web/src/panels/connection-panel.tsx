@@ -6,14 +6,16 @@ import { lazy, Suspense, useState } from "react";
 import { full } from "../model/link";
 import { type Preset, PRESETS } from "../model/presets";
 import type { Connection, Direction, LinkPatch } from "../model/types";
-import { readBandwidth, readRatio, readSpan, writeBandwidth, writeRatio, writeSpan } from "../model/units";
+import { readBandwidth, readRatio, readSpan, showRate, writeBandwidth, writeRatio, writeSpan } from "../model/units";
 import { change, changeLink } from "../store/edits";
 import { complain } from "../store/send";
 import { current } from "../store/topology";
 import { removeSelected } from "../editor/actions";
+import { EditableName } from "../editor/editable-name";
 import { CaptureBox } from "./capture-box";
 import { Measured } from "./measured";
 import { logScale, ParamField, powerScale, type Scale } from "./param-field";
+import { type Recent, useRecent } from "./recent";
 import { DelayPicture } from "./delay-picture";
 import { Section } from "./section";
 
@@ -28,17 +30,22 @@ interface Spec {
   write(value: number): string;
   empty?: string;
   example: string;
+  /** What was measured of it of late, in words; null while there is nothing to tell. */
+  measured?(recent: Recent): string | null;
 }
 
+const percent = (share: number | null): string | null => (share === null ? null : `measured ${share.toFixed(share < 10 ? 2 : 1)} %`);
+const late = (ns: number): string => writeSpan(Number((ns / 1e6).toPrecision(2)));
+
 const SPECS: Spec[] = [
-  { name: "bandwidth", label: "Bandwidth", scale: logScale(1e4, 1e10), read: readBandwidth, write: writeBandwidth, empty: "unlimited", example: "10Mbit/s" },
-  { name: "delay", label: "Delay", scale: powerScale(1000), read: readSpan, write: writeSpan, example: "20ms" },
+  { name: "bandwidth", label: "Bandwidth", scale: logScale(1e4, 1e10), read: readBandwidth, write: writeBandwidth, empty: "unlimited", example: "10Mbit/s", measured: ({ rate }) => `measured ${showRate(rate)}` },
+  { name: "delay", label: "Delay", scale: powerScale(1000), read: readSpan, write: writeSpan, example: "20ms", measured: ({ late: known }) => known && `late by ${late(known[0])}, at most ${late(known[1])} for 99 %` },
   { name: "jitter", label: "Jitter", scale: powerScale(500), read: readSpan, write: writeSpan, example: "2ms" },
 ];
 const MORE: Spec[] = [
-  { name: "loss", label: "Loss", scale: powerScale(100), read: readRatio, write: writeRatio, example: "1%" },
-  { name: "duplicate", label: "Duplication", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
-  { name: "corrupt", label: "Corruption", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%" },
+  { name: "loss", label: "Loss", scale: powerScale(100), read: readRatio, write: writeRatio, example: "1%", measured: ({ loss }) => percent(loss) },
+  { name: "duplicate", label: "Duplication", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%", measured: ({ duplicate }) => percent(duplicate) },
+  { name: "corrupt", label: "Corruption", scale: powerScale(100), read: readRatio, write: writeRatio, example: "0.1%", measured: ({ corrupt }) => percent(corrupt) },
 ];
 
 const SHAPES = [
@@ -47,6 +54,9 @@ const SHAPES = [
   { value: "pareto", label: "Pareto" },
   { value: "paretonormal", label: "Pareto-normal" },
 ];
+
+/** Letters of a connection's name. */
+const NAME_MAX = 160;
 
 const same = (connection: Connection): boolean =>
   JSON.stringify(full(connection.forward)) === JSON.stringify(full(connection.backward));
@@ -58,6 +68,14 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
   const names: [string, string] = [a?.name ?? "", b?.name ?? ""];
   const [portA, portB] = [a, b].map((element, index) => element?.interfaces.find((item) => item.id === connection.interfaces[index])?.name);
   const set = (patch: Record<string, unknown>, label: string) => void change("connection", connection.id, patch, label).catch(complain);
+  const recent = useRecent(connection);
+  /** What was measured; where one field sets both directions, of both. */
+  const told = (spec: Spec, direction: Direction): string | null => {
+    if (!recent || !spec.measured) return null;
+    const [forward, backward] = recent.map((one) => spec.measured!(one));
+    if (!locked) return (direction === "forward" ? forward : backward) ?? null;
+    return forward === backward ? (forward ?? null) : [forward && `→ ${forward}`, backward && `← ${backward}`].filter(Boolean).join("\n");
+  };
   const directions: Direction[] = locked ? ["forward"] : ["forward", "backward"];
   const apply = (direction: Direction, patch: LinkPatch) =>
     void changeLink(connection.id, locked ? ["forward", "backward"] : [direction], patch).catch(complain);
@@ -90,7 +108,7 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
         return (
           <ParamField
             key={direction} label={directions.length > 1 ? `${spec.label}${direction === "backward" ? " back" : ""}` : spec.label} value={value} scale={spec.scale} read={spec.read}
-            write={spec.write} empty={spec.empty} example={spec.example} disabled={off}
+            write={spec.write} empty={spec.empty} example={spec.example} disabled={off} measured={told(spec, direction)}
             onChange={(next) => apply(direction, { [spec.name]: next === null ? (spec.empty === undefined ? spec.write(0) : null) : spec.write(next) })}
           />
         );
@@ -101,7 +119,7 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
     <>
       <div className="panel-head">
         <div className="panel-title">
-          <Text component="h2" className="clip" dir="auto" title={connection.name}>{connection.name}</Text>
+          <h2><EditableName label="Name of the connection" value={connection.name} max={NAME_MAX} editable={editable} onRename={(name) => set({ name }, "new name")} /></h2>
           <Text fz="xs" c="dimmed" className="clip">
             <span dir="auto">{a?.name}</span>:{portA} ↔ <span dir="auto">{b?.name}</span>:{portB}
           </Text>
@@ -131,9 +149,9 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
                   Symmetric
                 </Button>
               </Tooltip>
-              <Menu position="bottom-end" width={300}>
+              <Menu position="bottom-end" width={300} middlewares={{ flip: true, shift: true, size: true }}>
                 <Menu.Target><Button size="compact-xs" variant="default" disabled={!editable} rightSection={<IconChevronDown size={13} />}>Preset</Button></Menu.Target>
-                <Menu.Dropdown mah={420} className="scroll">
+                <Menu.Dropdown className="scroll">
                   {PRESETS.map((item) => (
                     <Menu.Item key={item.name} onClick={() => preset(item)}>
                       {item.name}<Text component="span" fz="xs" c="dimmed" display="block">{item.hint}</Text>
@@ -170,7 +188,7 @@ export function ConnectionPanel({ connection, editable }: { connection: Connecti
         <Measured connection={connection} names={names} />
         {connection.started && <Suspense fallback={null}><ConnectionChart connection={connection} names={names} /></Suspense>}
       </Section>
-      <Section title="Capture" id="capture" tour="capture"><CaptureBox connection={connection} editable={editable} /></Section>
+      <Section title="Capture" id="capture" tour="capture"><CaptureBox connection={connection} names={names} editable={editable} /></Section>
     </>
   );
 }

@@ -13,6 +13,7 @@ import { runningJob, useTopology } from "../store/topology";
 import { openConsole } from "../store/view";
 import { AttributeField } from "./attribute-field";
 import { Interfaces } from "./interfaces";
+import { lockedWhy } from "./locked";
 import { Section } from "./section";
 
 const Inside = lazy(() => import("./inside"));
@@ -23,13 +24,6 @@ const STATE_WORDS: Record<string, string> = { created: "stopped", prepared: "pre
 const OWN = ["name"];
 /** Shown last: rarely touched, or long. */
 const LATE = ["routes", "files", "gateways"];
-
-/** Why an attribute cannot be changed now, or null. */
-export function lockedWhy(info: AttributeInfo, element: Element, editable: boolean): string | null {
-  if (!editable) return "you may only look";
-  if (info.writable.includes(element.state) && info.writable.includes(element.wanted)) return null;
-  return info.writable.includes("prepared") ? "stop it to change this" : "destroy it to change this";
-}
 
 function Name({ element, info, editable }: { element: Element; info?: AttributeInfo; editable: boolean }) {
   const [value, setValue] = useState(element.name);
@@ -119,7 +113,7 @@ export function ElementPanel({ element, editable }: { element: Element; editable
       </Section>
       {(info?.children ?? []).includes("interface") && (
         <Section title={`Interfaces (${element.interfaces.length})`} id="interfaces">
-          <Interfaces element={element} device={info?.device ?? true} editable={editable} />
+          <Interfaces element={element} attributes={info?.interface_attributes ?? []} editable={editable} />
         </Section>
       )}
       {late.length > 0 && <Section title="Routing and files" id="late"><Stack gap={10}>{late.map(field)}</Stack></Section>}

@@ -1,24 +1,38 @@
-// The interfaces of an element: addresses, and what they are joined to.
-import { ActionIcon, Button, Group, Stack, Switch, TagsInput, Text, UnstyledButton } from "@mantine/core";
-import { IconPlus, IconTrash } from "@tabler/icons-react";
+// The interfaces of an element: what they are joined to, and their attributes as the kind table names them.
+import { ActionIcon, Button, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { IconChevronDown, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { run } from "../editor/actions";
-import type { Element, Interface } from "../model/types";
+import type { AttributeInfo, Element, Interface } from "../model/types";
 import { addInterface, change, removeInterface } from "../store/edits";
 import { complain } from "../store/send";
 import { select, useTopology } from "../store/topology";
+import { lockedWhy } from "./locked";
+import { labelOf, ValueField } from "./value-field";
 
 /** Interfaces shown at once; a switch may have hundreds. */
 const SHOWN_MAX = 12;
+/** Rarely changed: shown when an interface is unfolded. */
+const RARE: ReadonlySet<string> = new Set(["name", "mac", "mtu"]);
 
-export function Interfaces({ element, device, editable }: { element: Element; device: boolean; editable: boolean }) {
+/** Told apart from those of other interfaces by their labels. */
+const OWNED: ReadonlySet<string> = new Set(["name", "addresses"]);
+
+interface Props {
+  element: Element;
+  /** What interfaces of its kind have. */
+  attributes: AttributeInfo[];
+  editable: boolean;
+}
+
+export function Interfaces({ element, attributes, editable }: Props) {
   const [all, setAll] = useState(false);
   const shown = all ? element.interfaces : element.interfaces.slice(0, SHOWN_MAX);
   return (
     <Stack gap={8}>
       {element.interfaces.length === 0 && <Text fz="sm" c="dimmed">It gets one when it is joined to something.</Text>}
-      {shown.map((item) => <One key={item.id} item={item} device={device} editable={editable} />)}
+      {shown.map((item) => <One key={item.id} element={element} item={item} attributes={attributes} editable={editable} />)}
       {element.interfaces.length > shown.length && (
         <Button size="compact-xs" variant="default" onClick={() => setAll(true)}>Show all {element.interfaces.length}</Button>
       )}
@@ -31,7 +45,8 @@ export function Interfaces({ element, device, editable }: { element: Element; de
   );
 }
 
-function One({ item, device, editable }: { item: Interface; device: boolean; editable: boolean }) {
+function One({ element, item, attributes, editable }: Props & { item: Interface }) {
+  const [open, setOpen] = useState(false);
   const connection = useTopology((state) => (item.connection ? state.connections.get(item.connection) : undefined));
   const peer = useTopology((state) => {
     const other = connection?.interfaces.find((end) => end !== item.id);
@@ -39,11 +54,19 @@ function One({ item, device, editable }: { item: Interface; device: boolean; edi
     const port = owner?.interfaces.find((one) => one.id === other)?.name;
     return owner ? `${owner.name}:${port ?? ""}` : null;
   });
-  const set = (patch: Record<string, unknown>, label: string) => void change("interface", item.id, patch, label).catch(complain);
+  const field = (info: AttributeInfo) => (
+    <ValueField
+      key={info.name} info={info} isTerse value={(item as Record<string, unknown>)[info.name] ?? info.default} why={lockedWhy(info, element, editable)}
+      label={OWNED.has(info.name) ? `${labelOf(info.name)} of ${item.name}` : undefined}
+      set={(next) => void change("interface", item.id, { [info.name]: next }, `${info.name} at ${item.name}`).catch(complain)}
+    />
+  );
   return (
     <div className="interface">
       <Group justify="space-between" wrap="nowrap" gap={6}>
-        <Text fz="sm" fw={600} className="mono">{item.name}</Text>
+        <UnstyledButton className="interface-name mono" aria-expanded={open} title="Name, card and packet size" onClick={() => setOpen(!open)}>
+          <IconChevronDown size={13} className={open ? "" : "turned"} aria-hidden />{item.name}
+        </UnstyledButton>
         {peer && connection ? (
           <UnstyledButton className="interface-peer clip" onClick={() => select([connection.id])} dir="auto">→ {peer}</UnstyledButton>
         ) : (
@@ -53,18 +76,10 @@ function One({ item, device, editable }: { item: Interface; device: boolean; edi
           <ActionIcon size="sm" color="red" aria-label={`Remove ${item.name}`} onClick={() => run(() => removeInterface(item.id))}><IconTrash size={14} /></ActionIcon>
         )}
       </Group>
-      {device && (
-        <>
-          <TagsInput
-            size="xs" mt={4} aria-label={`Addresses of ${item.name}`} value={item.addresses ?? []} disabled={!editable} splitChars={[",", " "]}
-            placeholder={(item.addresses ?? []).length > 0 ? "" : item.dhcp ? "by DHCP" : "10.0.0.1/24"} onChange={(addresses) => set({ addresses }, "addresses")}
-          />
-          <Group justify="space-between" mt={4} gap={6}>
-            <Switch size="xs" label="DHCP" checked={item.dhcp ?? false} disabled={!editable} onChange={(event) => set({ dhcp: event.currentTarget.checked }, "DHCP")} />
-            <Text fz={11} c="dimmed" className="mono">{item.mac} · MTU {item.mtu}</Text>
-          </Group>
-        </>
-      )}
+      <Stack gap={6} mt={4}>
+        {attributes.filter((info) => !RARE.has(info.name)).map(field)}
+        {open && attributes.filter((info) => RARE.has(info.name)).map(field)}
+      </Stack>
     </div>
   );
 }

@@ -1,12 +1,11 @@
 // What passed a connection: rates now and counters since its start, beside nothing but the truth.
 import { Table, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
-import { answer, api } from "../api/client";
 import type { Connection } from "../model/types";
 import { showBytes, showRate } from "../model/units";
 import { changes, rates } from "../store/traffic";
+import { useCounters } from "./recent";
 
 const REFRESH_MS = 500;
 const CAUSES: Record<string, string> = { loss: "lost by the link", queue: "queue was full", unplugged: "cable unplugged" };
@@ -30,13 +29,7 @@ export function useRates(id: string) {
 
 export function Measured({ connection, names }: { connection: Connection; names: [string, string] }) {
   const now = useRates(connection.id);
-  const counters = useQuery({
-    queryKey: ["counters", connection.topology],
-    queryFn: () => answer(api.GET("/api/v1/topologies/{id}/counters", { params: { path: { id: connection.topology } } })),
-    refetchInterval: 1500,
-    enabled: connection.started,
-  });
-  const both = counters.data?.connections[connection.id];
+  const both = useCounters(connection)?.connections[connection.id];
   if (!connection.started) return <Text fz="sm" c="dimmed">Measured while it runs.</Text>;
   const causes = [...new Set((both ?? []).flatMap((one) => Object.keys(one.drops).filter((cause) => one.drops[cause]! > 0)))].sort();
   const lost = (index: number) => {

@@ -11,11 +11,13 @@ import { addGroup } from "../editor/decorations";
 import { useEditable } from "../editor/editable";
 import { align, type Alignment, arrange } from "../editor/layout";
 import { PRESETS } from "../model/presets";
-import type { Topology } from "../model/types";
+import type { Element, Topology } from "../model/types";
 import { count } from "../model/units";
 import { act, change } from "../store/edits";
+import { useKinds } from "../store/server";
 import { useTopology } from "../store/topology";
 import { setView } from "../store/view";
+import { ProfileField, TemplateField } from "./attribute-field";
 import { ConnectionPanel } from "./connection-panel";
 import { ElementPanel } from "./element-panel";
 import { useReleased } from "./released";
@@ -87,6 +89,7 @@ function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
           </Group>
         </Section>
       )}
+      {elements.length > 1 && <ManyElements elements={elements.map((id) => state.elements.get(id)!)} editable={editable} />}
       {connections.length > 0 && (
         <Section title="All these connections" id="many-links">
           <Group gap={6}>
@@ -100,6 +103,25 @@ function ManyPanel({ ids, editable }: { ids: string[]; editable: boolean }) {
         </Section>
       )}
     </>
+  );
+}
+
+/** Template and profile of several at once, as far as their kinds have them. */
+function ManyElements({ elements, editable }: { elements: Element[]; editable: boolean }) {
+  const kinds = useKinds().data ?? [];
+  const having = (name: string) => elements.filter((element) => kinds.find((info) => info.kind === element.kind)?.attributes.some((item) => item.name === name));
+  const [templated, profiled] = [having("template"), having("profile")];
+  if (templated.length + profiled.length === 0) return null;
+  const set = (some: Element[], patch: Record<string, unknown>, what: string) => run(() => Promise.all(some.map((element) => change("element", element.id, patch, `${what} of ${element.name}`))));
+  const profiles = new Set(profiled.map((element) => element.profile ?? null));
+  const why = editable ? null : "you may only look";
+  return (
+    <Section title={`All these elements (${Math.max(templated.length, profiled.length)})`} id="many-elements">
+      <Stack gap={10}>
+        {templated.length > 0 && <TemplateField elements={templated} why={why} set={(template) => set(templated, { template }, "template")} />}
+        {profiled.length > 0 && <ProfileField value={profiles.size === 1 ? [...profiles][0] : undefined} why={why} set={(profile) => set(profiled, { profile }, "profile")} />}
+      </Stack>
+    </Section>
   );
 }
 

@@ -43,10 +43,12 @@ interface Props {
   empty?: string;
   example: string;
   disabled?: boolean;
+  /** What was measured of it, in words. */
+  measured?: string | null;
   onChange(value: number | null): void;
 }
 
-export function ParamField({ label, hiddenLabel, value, scale, read, write, empty, example, disabled, onChange }: Props) {
+export function ParamField({ label, hiddenLabel, value, scale, read, write, empty, example, disabled, measured, onChange }: Props) {
   const shown = value === null ? "" : write(value);
   const [text, setText] = useState(shown);
   const [error, setError] = useState<string | null>(null);
@@ -82,6 +84,7 @@ export function ParamField({ label, hiddenLabel, value, scale, read, write, empt
         size="xs" thumbSize={24} classNames={{ thumb: "param-thumb" }} min={0} max={1000} value={Math.round(scale.toShare(value) * 1000)} label={null} disabled={disabled}
         thumbLabel={label} onChange={(share) => onChange(scale.toValue(share / 1000))} mt={6}
       />
+      {measured && <div className="param-measured" title="Measured in the last half minute, from when it was set">{measured}</div>}
     </div>
   );
 }

@@ -29,9 +29,20 @@ function before(object: Object_, patch: Patch): Patch {
     if (key.startsWith("_")) back[key] = object.client?.[key] ?? null;
     else if (key === "forward" || key === "backward") {
       back[key] = inverse((object as Connection)[key], value as LinkPatch);
+    } else if (key === "recording") {
+      const now = (object as Connection).recording as Record<string, unknown>;
+      back[key] = Object.fromEntries(Object.keys(value as object).map((part) => [part, now[part]]));
     } else back[key] = (object as Record<string, unknown>)[key] ?? null;
   }
   return back;
+}
+
+/** What an edit left: as the server answered it, and as it was sent, for what is shown is one of both. */
+type Left = readonly Patch[];
+
+/** Whether an object still is as an edit left it. */
+function holds(object: Object_ | undefined, left: Left): boolean {
+  return object !== undefined && left.some((values) => JSON.stringify(before(object, values)) === JSON.stringify(values));
 }
 
 /** Changes an object; edits with the same `merge` key are one step of undo. */
@@ -39,13 +50,12 @@ export async function change(kind: ObjectKind, id: string, patch: Patch, label: 
   const object = lookup(kind, id);
   if (!object) return;
   const back = before(object, patch);
-  remember({
-    label,
-    merge,
-    undo: () => send(kind, nowId(id), back),
-    redo: () => send(kind, nowId(id), patch),
+  const step = async (values: Patch): Promise<Left> => [before(await send(kind, nowId(id), values), values), values];
+  const entry = remember({
+    label, merge, undo: () => step(back), redo: () => step(patch),
+    stands: (left) => holds(lookup(kind, nowId(id)), left as Left),
   });
-  await send(kind, id, patch);
+  entry.left = await step(patch);
 }
 
 /** Changes the parameters of one direction, or of both. */
@@ -68,9 +78,15 @@ export async function move(moved: ReadonlyMap<string, Point>): Promise<void> {
   const back = new Map<string, Point | null>();
   for (const id of places.keys()) back.set(id, (state.elements.get(id)?.client?.["_pos"] as Point | undefined) ?? null);
   const to = new Map([...places].map(([id, point]) => [id, kept(point)]));
-  const run = (all: ReadonlyMap<string, Point | null>) => () => arrangeNow(new Map([...all].map(([id, pos]) => [nowId(id), pos])));
-  remember({ label: moved.size === 1 ? "move" : `move of ${moved.size} elements`, undo: run(back), redo: run(to) });
-  await run(to)();
+  const run = (all: ReadonlyMap<string, Point | null>) => async () => {
+    await arrangeNow(new Map([...all].map(([id, pos]) => [nowId(id), pos])));
+    return all;
+  };
+  const entry = remember({
+    label: moved.size === 1 ? "move" : `move of ${moved.size} elements`, undo: run(back), redo: run(to),
+    stands: (left) => [...(left as typeof back)].every(([id, pos]) => holds(current().elements.get(nowId(id)), [{ _pos: pos }])),
+  });
+  entry.left = await run(to)();
 }
 
 /** Moves elements to places as the topology keeps them, in one call; shown at once. */

@@ -5,11 +5,25 @@ import { create } from "zustand";
 export interface Entry {
   /** In words, after "undo". */
   label: string;
-  undo(): Promise<void>;
-  redo(): Promise<void>;
+  /** Takes it back; answers what it leaves, if `stands` can tell. */
+  undo(): Promise<unknown>;
+  redo(): Promise<unknown>;
   /** Edits with the same key shortly after one another are one entry. */
   merge?: string;
+  /** What the edit, or its last undo or redo, left; undefined until that is known. */
+  left?: unknown;
+  /** Whether that is still there: if not, somebody else has changed it. */
+  stands?(left: unknown): boolean;
+  /** Run after it was taken back. */
+  undone?(): void;
   at: number;
+}
+
+/** What was to be taken back or done again was changed by somebody else since. */
+export class Overtaken extends Error {
+  constructor(label: string) {
+    super(`“${label}” was changed by somebody else since. Change it by hand if it shall be as before.`);
+  }
 }
 
 interface History {
@@ -37,16 +51,24 @@ export function renamed(old: string, id: string): void {
   if (old !== id) aliases.set(old, id);
 }
 
-/** Adds an edit that was done just now. */
-export function remember(entry: Omit<Entry, "at">): void {
+/** Adds an edit that was done just now; answers its entry, to be told what it `left`. */
+export function remember(edit: Omit<Entry, "at">): Entry {
   const at = Date.now();
-  useHistory.setState(({ done }) => {
-    const last = done.at(-1);
-    if (entry.merge && last?.merge === entry.merge && at - last.at < MERGE_MS) {
-      return { done: [...done.slice(0, -1), { ...last, redo: entry.redo, at }], undone: [] };
-    }
-    return { done: [...done, { ...entry, at }].slice(-ENTRIES_MAX), undone: [] };
-  });
+  const { done } = useHistory.getState();
+  const last = done.at(-1);
+  if (edit.merge && last?.merge === edit.merge && at - last.at < MERGE_MS) {
+    const entry = { ...last, redo: edit.redo, left: undefined, at };
+    useHistory.setState({ done: [...done.slice(0, -1), entry], undone: [] });
+    return entry;
+  }
+  const entry = { ...edit, at };
+  useHistory.setState({ done: [...done, entry].slice(-ENTRIES_MAX), undone: [] });
+  return entry;
+}
+
+/** What else is to be done once the last edit was taken back. */
+export function afterUndo(undone: () => void): void {
+  useHistory.setState(({ done }) => ({ done: done.map((entry, index) => (index === done.length - 1 ? { ...entry, undone } : entry)) }));
 }
 
 async function step(from: "done" | "undone"): Promise<string | null> {
@@ -56,8 +78,10 @@ async function step(from: "done" | "undone"): Promise<string | null> {
   const to = from === "done" ? "undone" : "done";
   useHistory.setState({ busy: true });
   try {
-    await (from === "done" ? entry.undo() : entry.redo());
-    useHistory.setState((now) => ({ [to]: [...now[to], { ...entry, merge: undefined }] }) as Partial<History>);
+    if (entry.left !== undefined && entry.stands?.(entry.left) === false) throw new Overtaken(entry.label);
+    const left = await (from === "done" ? entry.undo() : entry.redo());
+    useHistory.setState((now) => ({ [to]: [...now[to], { ...entry, left, merge: undefined }] }) as Partial<History>);
+    if (from === "done") entry.undone?.();
     return entry.label;
   } finally {
     // An edit that cannot be taken back would block those before it.

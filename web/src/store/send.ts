@@ -3,14 +3,17 @@ import { notifications } from "@mantine/notifications";
 
 import { answer, api, refusal, words } from "../api/client";
 import { patchText } from "../api/exact";
-import type { Connection, Element, Interface, LinkPatch, Topology } from "../model/types";
-import { current, overlay, type Patch, put, reload, settle, useTopology } from "./topology";
+import type { Connection, Element, Interface, Topology } from "../model/types";
+import { current, NESTED, overlay, type Patch, put, reload, settle, useTopology } from "./topology";
 
 export type ObjectKind = "element" | "interface" | "connection" | "topology";
 
+/** What the server answers to an edit. */
+export type Answered = Element | Connection | Interface | Topology;
+
 interface Line {
   waiting: Patch[];
-  done: Promise<void> | null;
+  done: Promise<Answered> | null;
 }
 
 const lines = new Map<string, Line>();
@@ -19,31 +22,26 @@ function merged(patches: Patch[]): Patch {
   const all: Patch = {};
   for (const patch of patches) {
     for (const [key, value] of Object.entries(patch)) {
-      const isLink = key === "forward" || key === "backward";
-      all[key] = isLink ? { ...(all[key] as LinkPatch | undefined), ...(value as LinkPatch) } : value;
+      all[key] = NESTED.has(key) ? { ...(all[key] as object | undefined), ...(value as object) } : value;
     }
   }
   return all;
 }
 
-async function patchCall(kind: ObjectKind, id: string, body: Patch): Promise<void> {
+async function patchCall(kind: ObjectKind, id: string, body: Patch): Promise<Answered> {
   const params = { params: { path: { id } } };
   // The description cannot name the keys of clients, so the body is checked by the server alone.
   const options = { ...params, body: body as never };
-  if (kind === "element") {
-    await answer<Element>(api.PATCH("/api/v1/elements/{id}", options));
-  } else if (kind === "connection") {
-    await answer<Connection>(api.PATCH("/api/v1/connections/{id}", options));
-  } else if (kind === "interface") {
-    await answer<Interface>(api.PATCH("/api/v1/interfaces/{id}", options));
-  } else {
-    const topology = await answer<Topology>(api.PATCH("/api/v1/topologies/{id}", { ...options, bodySerializer: patchText }));
-    useTopology.setState({ topology });
-  }
+  if (kind === "element") return answer<Element>(api.PATCH("/api/v1/elements/{id}", options));
+  if (kind === "connection") return answer<Connection>(api.PATCH("/api/v1/connections/{id}", options));
+  if (kind === "interface") return answer<Interface>(api.PATCH("/api/v1/interfaces/{id}", options));
+  const topology = await answer<Topology>(api.PATCH("/api/v1/topologies/{id}", { ...options, bodySerializer: patchText }));
+  useTopology.setState({ topology });
+  return topology;
 }
 
-/** Shows the edit at once and sends it. Rejects when the server refuses; then what is shown is the server's again. */
-export function send(kind: ObjectKind, id: string, patch: Patch): Promise<void> {
+/** Shows the edit at once and sends it; answers what the server has then. Rejects when the server refuses; then what is shown is the server's again. */
+export function send(kind: ObjectKind, id: string, patch: Patch): Promise<Answered> {
   overlay(id, patch);
   useTopology.setState(({ unsaved }) => ({ unsaved: unsaved + 1 }));
   const line = lines.get(id) ?? { waiting: [], done: null };
@@ -56,12 +54,13 @@ export function send(kind: ObjectKind, id: string, patch: Patch): Promise<void> 
   return line.done;
 }
 
-async function drain(kind: ObjectKind, id: string, line: Line): Promise<void> {
-  while (line.waiting.length > 0) {
+async function drain(kind: ObjectKind, id: string, line: Line): Promise<Answered> {
+  for (;;) {
     const patches = line.waiting.splice(0);
     try {
-      await patchCall(kind, id, merged(patches));
+      const answered = await patchCall(kind, id, merged(patches));
       settle(id, patches);
+      if (line.waiting.length === 0) return answered;
     } catch (error) {
       settle(id, [...patches, ...line.waiting.splice(0)]);
       await reload();

@@ -1,8 +1,10 @@
 // Copies of elements and connections as plain data: for the clipboard, and to make again what was removed.
 import { kept, type Point } from "../model/place";
-import type { Connection, Element, Interface } from "../model/types";
+import { readdressed } from "../model/readdress";
+import type { Connection, Element, Interface, KindInfo } from "../model/types";
 import { nowId, renamed } from "./history";
-import { each, postConnection, postElement, postInterface, refetchElement } from "./send";
+import { each, postConnection, postElement, postInterface, refetchElement, send } from "./send";
+import { deviceTest, queries } from "./server";
 import { current, type Patch } from "./topology";
 import { shownPlace } from "./unplaced";
 
@@ -36,7 +38,7 @@ export function copyOf(ids: Iterable<string>): Copy {
   return copy;
 }
 
-const ATTRIBUTES = ["template", "profile", "gateways", "routes", "forwarding", "files", "ageing_s"] as const;
+const ATTRIBUTES = ["template", "profile", "gateways", "routes", "forwarding", "files", "ageing_s", "stp"] as const;
 
 function attributes(element: Element): Patch {
   const all: Patch = { kind: element.kind, type_name: element.type_name, ...element.client };
@@ -50,8 +52,8 @@ function attributes(element: Element): Patch {
 }
 
 function link(connection: Connection): Patch {
-  const { name, emulation, connected, forward, backward, capturing, client } = connection;
-  return { name, emulation, connected, forward, backward, capturing, ...client };
+  const { name, emulation, connected, forward, backward, capturing, recording, client } = connection;
+  return { name, emulation, connected, forward, backward, capturing, recording, ...client };
 }
 
 /** Makes removed objects again, as they were. */
@@ -72,8 +74,8 @@ export async function restore(copy: Copy): Promise<void> {
 }
 
 async function restoreInterface(element: string, item: Interface): Promise<void> {
-  const { name, mac, mtu, addresses, dhcp } = item;
-  const again = await postInterface(element, { name, mac, mtu, addresses, dhcp, ...item.client });
+  const { name, mac, mtu, addresses, dhcp, vlan } = item;
+  const again = await postInterface(element, { name, mac, mtu, addresses, dhcp, vlan, ...item.client });
   renamed(item.id, again.id);
 }
 
@@ -85,25 +87,47 @@ async function refresh(ids: string[]): Promise<void> {
 export async function paste(copy: Copy, offset: Point, nameFor: (old: string) => string): Promise<string[]> {
   const topology = current().id!;
   const ids = new Map<string, string>();
+  const copies = new Map<string, string>();
   const made: string[] = [];
   const names = new Map(copy.elements.map((old) => [old.id, nameFor(old.name)]));
   await each(copy.elements, async (old) => {
     const place = shownPlace(old, 0);
     const _pos = kept({ x: place.x + offset.x, y: place.y + offset.y });
-    const element = await postElement({ topology, ...attributes(old), _pos, name: names.get(old.id) });
+    // What it points at is told when the copies have their addresses.
+    const { gateways: _gateways, routes: _routes, ...rest } = attributes(old);
+    const element = await postElement({ topology, ...rest, _pos, name: names.get(old.id) });
     made.push(element.id);
+    copies.set(old.id, element.id);
     // Cards and addresses are new: two of one address cannot be in one network.
     for (const item of old.interfaces) {
-      const again = await postInterface(element.id, { name: item.name, mtu: item.mtu, dhcp: item.dhcp });
+      const again = await postInterface(element.id, { name: item.name, mtu: item.mtu, dhcp: item.dhcp, vlan: item.vlan });
       ids.set(item.id, again.id);
     }
   });
-  await each(copy.connections, async (old) => {
+  await each(inward(copy), async (old) => {
     const ends = old.interfaces.map((end) => ids.get(end));
     if (ends.some((end) => end === undefined)) return;
     const { name: _own, ...rest } = link(old);
     made.push((await postConnection({ topology, ends, ...rest, capturing: false })).id);
-  });
-  await refresh(made.filter((id) => current().elements.has(id)));
+  }, 1);
+  await refresh([...copies.values()]);
+  await repoint(copy, copies, ids);
   return made;
+}
+
+/** Connections among switches first: what is joined to them later gets addresses of one network. */
+function inward(copy: Copy): Connection[] {
+  const isDevice = deviceTest(queries.getQueryData<KindInfo[]>(["kinds"]));
+  const kinds = new Map(copy.elements.flatMap(({ kind, interfaces }) => interfaces.map((item) => [item.id, kind] as const)));
+  const devices = ({ interfaces }: Connection) => interfaces.filter((end) => isDevice(kinds.get(end) ?? "")).length;
+  return copy.connections.toSorted((a, b) => devices(a) - devices(b));
+}
+
+/** Gateways and routes of copies lead to the copies. */
+async function repoint(copy: Copy, copies: ReadonlyMap<string, string>, ids: ReadonlyMap<string, string>): Promise<void> {
+  const made = new Map([...copies.values()].flatMap((id) => current().elements.get(id)?.interfaces ?? []).map((item) => [item.id, item]));
+  const fresh = new Map([...ids].flatMap(([old, id]) => { const item = made.get(id); return item ? [[old, item] as const] : []; }));
+  await each([...readdressed(copy.elements, fresh)], async ([old, pointing]) => {
+    await send("element", copies.get(old)!, { ...pointing });
+  });
 }

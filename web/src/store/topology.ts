@@ -6,7 +6,7 @@ import { answer, api, words } from "../api/client";
 import { exactSeeds } from "../api/exact";
 import { follow } from "../api/stream";
 import { patched } from "../model/link";
-import type { ChangeEvent, Connection, Element, Graph, Interface, Job, LinkPatch, Topology } from "../model/types";
+import type { ChangeEvent, Connection, Element, Graph, Interface, Job, LinkPatch, Recording, RecordingPatch, Topology } from "../model/types";
 
 /** Attributes by name, as a patch takes them. */
 export type Patch = Record<string, unknown>;
@@ -44,6 +44,9 @@ const EMPTY: OpenTopology = {
   unsaved: 0,
 };
 
+/** Attributes of connections whose parts are patched one by one. */
+export const NESTED: ReadonlySet<string> = new Set(["forward", "backward", "recording"]);
+
 export const useTopology = create<OpenTopology>(() => EMPTY);
 
 /** Edits under way by object; the server's word is shown with them on top. */
@@ -58,12 +61,13 @@ export function patchElement(element: Element, patch: Patch): Element {
 
 /** `connection` with a patch applied. */
 export function patchConnection(connection: Connection, patch: Patch): Connection {
-  const { forward, backward, ...rest } = patch as { forward?: LinkPatch; backward?: LinkPatch };
+  const { forward, backward, recording, ...rest } = patch as { forward?: LinkPatch; backward?: LinkPatch; recording?: RecordingPatch };
   const next = withClient(connection, rest) as Connection;
   return {
     ...next,
     forward: patched(connection.forward, forward),
     backward: patched(connection.backward, backward),
+    recording: { ...connection.recording, ...recording } as Recording,
   };
 }
 

@@ -13,6 +13,8 @@ export interface MenuAt {
   y: number;
   /** Elements and connections; none is the canvas. */
   ids: string[];
+  /** A note or a group. */
+  decoration?: string;
   /** The place on the canvas, in its pixels. */
   place: { x: number; y: number };
 }
@@ -24,13 +26,18 @@ interface View {
   dockHeight: number;
   traffic: boolean;
   legend: boolean;
-  minimap: boolean;
+  /** Null: while a part of the topology is out of sight. */
+  minimap: boolean | null;
+  /** A part of the topology is out of sight. */
+  partly: boolean;
+  /** The names of interfaces are shown at the ends of cables, and asked for when joining. */
+  ports: boolean;
   panel: boolean;
   /** Dragging from an element joins instead of moving. */
   joining: boolean;
   menu: MenuAt | null;
   /** What the search or connect dialog is for. */
-  dialog: null | { type: "search" } | { type: "connect"; from: string } | { type: "keys" } | { type: "share" } | { type: "remove"; ids: string[] };
+  dialog: null | { type: "search" } | { type: "connect"; from: string } | { type: "keys" } | { type: "share" } | { type: "remove"; ids: string[] } | { type: "rename"; id: string };
 }
 
 export const useView = create<View>(() => ({
@@ -40,7 +47,9 @@ export const useView = create<View>(() => ({
   dockHeight: 260,
   traffic: true,
   legend: false,
-  minimap: true,
+  minimap: null,
+  partly: false,
+  ports: false,
   panel: true,
   joining: false,
   menu: null,

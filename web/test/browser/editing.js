@@ -7,11 +7,11 @@ async function shape(page) {
   const names = new Map(elements.flatMap((element) => element.interfaces.map((item) => [item.id, `${element.name}:${item.name}`])));
   return JSON.stringify({
     name: topology.name, seed: topology.seed, client: topology.client,
-    elements: elements.map(({ name, kind, template, profile, client, forwarding, interfaces }) => ({
-      name, kind, template, profile, client, forwarding, interfaces: interfaces.map(({ name: port, addresses, dhcp }) => ({ port, addresses, dhcp })),
+    elements: elements.map(({ name, kind, template, profile, client, forwarding, stp, interfaces }) => ({
+      name, kind, template, profile, client, forwarding, stp, interfaces: interfaces.map(({ name: port, addresses, dhcp, mtu, vlan }) => ({ port, addresses, dhcp, mtu, vlan })),
     })).sort((a, b) => a.name.localeCompare(b.name)),
-    connections: connections.map(({ name, interfaces, emulation, connected, forward, backward }) => ({
-      name, ends: interfaces.map((end) => names.get(end)), emulation, connected, forward, backward,
+    connections: connections.map(({ name, interfaces, emulation, connected, forward, backward, recording }) => ({
+      name, ends: interfaces.map((end) => names.get(end)), emulation, connected, forward, backward, recording,
     })).sort((a, b) => a.name.localeCompare(b.name)),
   });
 }
@@ -75,6 +75,45 @@ async function elements(page) {
   });
 }
 
+async function fields(page) {
+  const unfold = async (name, port) => {
+    await tile(page, name).click();
+    const head = page.locator(".interface-name", { hasText: port });
+    if ((await head.getAttribute("aria-expanded")) === "false") await head.click();
+  };
+  const fill = async (label, text) => {
+    await page.getByRole("textbox", { name: label }).fill(text);
+    await page.keyboard.press("Enter");
+  };
+  await backAndForth(page, "an interface's name", async () => {
+    await unfold("client", "eth0");
+    await fill("Name of eth0", "lan0");
+  });
+  await backAndForth(page, "the largest packet", async () => {
+    await unfold("client", "lan0");
+    await fill("Largest packet (MTU)", "1400");
+  });
+  await backAndForth(page, "VLANs", async () => {
+    await tile(page, "switch1").click();
+    await page.getByRole("combobox", { name: "VLAN" }).first().click();
+    await page.getByRole("option", { name: /^access/ }).click();
+    await fill("VLAN number", "10");
+  });
+  await backAndForth(page, "the spanning tree", () => page.getByRole("switch", { name: "Spanning tree" }).click());
+  await fill("Priority", "4096");
+  await until("the priority", async () => (await graph(page)).elements.some((element) => element.stp === "on priority=4096"));
+  await backAndForth(page, "the connection's name", async () => {
+    await page.locator(".react-flow__edge .cable-hit").first().dispatchEvent("click");
+    await fill("Name of the connection", "uplink");
+  });
+  await backAndForth(page, "what is recorded", async () => {
+    await page.getByRole("button", { name: "What is recorded, and the past" }).click();
+    await page.getByRole("switch", { name: /What is lost/ }).click();
+  });
+  await fill("Past kept", "30");
+  await until("the past to be kept", async () => (await graph(page)).connections.some(({ recording }) => recording.past === "30s"));
+}
+
 async function connections(page) {
   await backAndForth(page, "the delay", async () => {
     await page.locator(".react-flow__edge .cable-hit").first().dispatchEvent("click");
@@ -122,6 +161,10 @@ async function many(page) {
     await page.getByRole("textbox", { name: "Note" }).fill("read me first");
     await page.locator(".react-flow__pane").click({ position: { x: 12, y: 12 } });
   });
+  await backAndForth(page, "a note's colour", async () => {
+    await page.getByRole("textbox", { name: "Note" }).click({ button: "right" });
+    await page.getByTestId("context-menu").getByRole("menuitem", { name: "Make it green" }).click();
+  });
   await backAndForth(page, "arranging all", async () => {
     await page.getByRole("button", { name: "Arrange everything" }).click();
   });
@@ -151,6 +194,17 @@ async function menus(page) {
   await page.getByRole("combobox", { name: "Name, kind or address" }).fill("pc2");
   await page.keyboard.press("Enter");
   await until("the found one", async () => (await page.locator(".panel h2").first().textContent()) === "pc2");
+  await page.keyboard.press("/");
+  await page.getByRole("combobox", { name: "Name, kind or address" }).fill("pc2--");
+  await page.keyboard.press("Enter");
+  await until("the found connection", async () => (await page.getByRole("textbox", { name: "Name of the connection" }).inputValue()) === "pc2--switch1");
+  await page.keyboard.press("F2");
+  await page.getByRole("textbox", { name: "New name" }).fill("wan");
+  await page.keyboard.press("Enter");
+  await until("the new name", async () => (await graph(page)).connections.some(({ name }) => name === "wan"));
+  await page.keyboard.press("/");
+  await page.getByRole("combobox", { name: "Name, kind or address" }).fill("pc2");
+  await page.keyboard.press("Enter");
   const box = await tile(page, "pc2").boundingBox();
   must(box.x > 172 && box.x < 940 && box.y > 52 && box.y < 720, "it is in sight");
 }
@@ -212,6 +266,7 @@ await test("editing", async (browser) => {
     await page.keyboard.press("Enter");
   });
   await elements(page);
+  await fields(page);
   await connections(page);
   await many(page);
   await menus(page);

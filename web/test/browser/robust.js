@@ -44,6 +44,14 @@ async function twoAtOnce(browser, page) {
     return element.name === "ours" && typeof element.profile === "string";
   });
   await tile(other, "ours").waitFor();
+  // What the other changed since is not taken back by who changed it before.
+  await other.getByRole("textbox", { name: "Name", exact: true }).fill("theirs");
+  await other.keyboard.press("Enter");
+  await tile(page, "theirs").waitFor();
+  await page.locator(".canvas").hover({ position: { x: 12, y: 12 } });
+  await page.getByRole("button", { name: "Undo new name (Ctrl Z)" }).click();
+  await page.getByText("was changed by somebody else since").waitFor();
+  must((await graph(page)).elements.some((element) => element.name === "theirs"), "the other's name stays");
   await other.context().close();
   await until("the other's mark to go", async () => (await page.locator(".tile-watcher").count()) === 0, 40);
 }
@@ -96,11 +104,12 @@ async function keys(page) {
   const container = page.locator(".palette-item").filter({ hasText: "Container" }).first();
   await container.focus();
   await page.keyboard.press("Enter");
-  await tile(page, "pc1").waitFor();
+  /** The keys go on at what was added. */
+  const isReached = (name) => until(`the keys to be at ${name}`, () => page.evaluate((text) => document.activeElement?.querySelector(".tile-name")?.textContent === text, name));
+  await isReached("pc1");
   await container.focus();
   await page.keyboard.press("Space");
-  await tile(page, "pc2").waitFor();
-  await tile(page, "pc2").focus();
+  await isReached("pc2");
   await page.keyboard.press("c");
   await page.getByRole("combobox", { name: "Name, kind or address" }).waitFor();
   await page.keyboard.type("pc1");

@@ -156,7 +156,7 @@ await test("tours", async (browser) => {
     await page.goto("/tours");
     await page.getByRole("button", { name: /First steps/ }).click();
     for (const [index, [title, go]] of TOURS.entries()) {
-      await until(`${title}${round}`, () => page.evaluate((name) => document.querySelector(".topology-name")?.value === name, `${title}${round}`));
+      await until(`${title}${round}`, () => page.evaluate((name) => document.querySelector(".editable-name")?.value === name, `${title}${round}`));
       await (round === "" ? go(page) : skipped(page));
       if (TOURS[index + 1]) await page.getByRole("button", { name: /Next tour/ }).click();
       else await press(page, "Finish");

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { exactSeeds, patchText } from "../../src/api/exact";
 import { Parser } from "../../src/api/stream";
 import { clear, rates, take } from "../../src/store/traffic";
-import { clearHistory, nowId, redo, remember, renamed, undo, useHistory } from "../../src/store/history";
+import { afterUndo, clearHistory, nowId, redo, remember, renamed, undo, useHistory } from "../../src/store/history";
 
 beforeEach(clearHistory);
 
@@ -52,6 +52,37 @@ test("an entry that cannot be taken back does not block those before it", async 
   remember({ label: "bad", undo: () => Promise.reject(new Error("no")), redo: async () => undefined });
   await expect(undo()).rejects.toThrow("no");
   expect(await undo()).toBe("good");
+});
+
+test("what somebody else changed since is not taken back", async () => {
+  let value = "mine";
+  const log: string[] = [];
+  const edit = (next: string, back: string) => ({
+    label: next, undo: async () => (value = back), redo: async () => (value = next), stands: (left: unknown) => value === left,
+  });
+  remember({ label: "before", undo: async () => void log.push("before"), redo: async () => undefined });
+  remember(edit("mine", "old")).left = "mine";
+  value = "theirs";
+  await expect(undo()).rejects.toThrow("somebody else");
+  expect(value).toBe("theirs");
+  expect(await undo()).toBe("before");
+  remember(edit("theirs", "older")).left = "theirs";
+  await undo();
+  await redo();
+  expect(value).toBe("theirs");
+  await undo();
+  value = "again theirs";
+  await expect(redo()).rejects.toThrow("somebody else");
+});
+
+test("what goes with an edit is done once it was taken back", async () => {
+  const log: string[] = [];
+  remember({ label: "arranging", undo: async () => void log.push("undone"), redo: async () => void log.push("redone") });
+  afterUndo(() => log.push("view"));
+  await undo();
+  await redo();
+  await undo();
+  expect(log).toEqual(["undone", "view", "redone", "undone", "view"]);
 });
 
 test("objects made again are found by their old ids", () => {

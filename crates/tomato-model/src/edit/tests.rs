@@ -114,3 +114,28 @@ fn wrong_edits_are_refused_and_change_nothing() {
     let started = modify_element(&mut graph, &a, &patch(serde_json::json!({"name": "alpine"})));
     assert!(matches!(started, Err(EditError::InvalidState { .. })));
 }
+
+#[test]
+fn interfaces_take_what_the_kind_table_names_for_them() {
+    let (mut graph, mut ids) = empty();
+    let some = [
+        ("addresses", serde_json::json!(["10.0.0.1/24"])),
+        ("dhcp", serde_json::json!(true)),
+        ("vlan", serde_json::json!("trunk 10 native 1")),
+    ];
+    for kind in [Kind::Container, Kind::Switch, Kind::Hub] {
+        let new = serde_json::json!({"kind": kind, "template": (kind.is_device()).then_some("x")});
+        let element = add(&mut graph, &mut ids, new);
+        let id = add_interface(&mut graph, &mut ids, &element, None, &InterfacePatch::default())
+            .unwrap();
+        for (name, value) in &some {
+            let patch = serde_json::from_value(serde_json::json!({*name: value})).unwrap();
+            let is_named = kind.interface_attributes().iter().any(|known| known.name == *name);
+            assert_eq!(
+                modify_interface(&mut graph, &id, &patch).is_ok(),
+                is_named,
+                "{kind} {name}"
+            );
+        }
+    }
+}
