@@ -145,7 +145,7 @@ pub(crate) async fn call(
         .collect();
     if matches!(operation.answer, Answer::Stream) {
         let path = with_query(&path, &query)?;
-        let out = matches.get_one::<String>("out").map(std::path::Path::new);
+        let out = matches.get_one::<String>("out").map(Path::new);
         return crate::capture::to_file(client, &path, out).await;
     }
     if matches!(operation.body, Body::Stream) {
@@ -162,10 +162,8 @@ pub(crate) async fn call(
             names_to_ids(client, &mut body).await?;
             request.json(&body)
         }
-        Body::Text => request.body(crate::lab::read_bounded(
-            file(matches)?.as_ref(),
-            crate::limits::TOPOLOGY_FILE_BYTES,
-        )?),
+        Body::Text => request
+            .body(lab::read_bounded(file(matches)?.as_ref(), crate::limits::TOPOLOGY_FILE_BYTES)?),
         Body::None | Body::Stream => request,
     };
     match operation.answer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tomato_virt::cmd::Cmd;
 
 use crate::life::started;
-use crate::world::wait_for;
+use crate::world::{World, wait_for};
 
 #[test]
 fn files_and_folders_are_copied_in_and_out_and_hostile_links_lead_nowhere() {
