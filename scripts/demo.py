@@ -213,8 +213,11 @@ def measure():
     for way, source, to, mbit in (("r1 > r2", "alice", "10.0.2.10", 10), ("r2 > r1", "dave", "10.0.1.10", 2)):
         flood = threading.Thread(target=iperf, args=(source, to, "-u -l 1200 -b %dM" % (2 * mbit)))
         flood.start()
-        time.sleep(2)
-        measured = received("dave" if source == "alice" else "alice", 4)
+        receiver = "dave" if source == "alice" else "alice"
+        until = time.monotonic() + 20
+        while received(receiver, 1) < 0.5 * mbit and time.monotonic() < until:
+            pass  # the sender has not begun yet
+        measured = received(receiver, 4)
         flood.join()
         rows.append(judged("wan bandwidth", way, "%d Mbit/s" % mbit, measured, "Mbit/s", 0.9 * mbit, 1.05 * mbit))
     _, mean, _ = pings("r1", "10.1.0.6", 20, 0.2)

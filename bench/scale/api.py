@@ -95,14 +95,15 @@ def mixed(token, topology, lab):
     """Calls at a fixed rate, timed from when they were due, while another topology starts."""
     shown = json.loads(Api(token).call("GET", "/topologies/" + topology))
     element, connection = shown["elements"][0]["id"], shown["connections"][0]["id"]
-    calls = (
-        lambda api, n: api.call("GET", "/topologies"),
-        lambda api, n: api.call("GET", "/elements/" + element),
-        lambda api, n: api.call("GET", "/connections/" + connection),
-        lambda api, n: api.call("PATCH", "/connections/" + connection, {"forward": {"delay": "%dms" % (n % 90 + 1)}}),
-        lambda api, n: api.call("GET", "/jobs"),
-    )
-    times, turn, numbers = [], threading.Lock(), iter(range(RATE * SECONDS))
+    calls = {
+        "list": lambda api, n: api.call("GET", "/topologies"),
+        "element": lambda api, n: api.call("GET", "/elements/" + element),
+        "connection": lambda api, n: api.call("GET", "/connections/" + connection),
+        "change": lambda api, n: api.call("PATCH", "/connections/" + connection, {"forward": {"delay": "%dms" % (n % 90 + 1)}}),
+        "jobs": lambda api, n: api.call("GET", "/jobs"),
+    }
+    names = list(calls)
+    times, turn, numbers = {name: [] for name in names}, threading.Lock(), iter(range(RATE * SECONDS))
     begun = time.perf_counter() + 0.5
 
     def work():
@@ -114,8 +115,9 @@ def mixed(token, topology, lab):
                 return
             due = begun + n / RATE
             time.sleep(max(0, due - time.perf_counter()))
-            calls[n % len(calls)](api, n)
-            times.append(time.perf_counter() - due)
+            name = names[n % len(names)]
+            calls[name](api, n)
+            times[name].append(time.perf_counter() - due)
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
@@ -125,7 +127,9 @@ def mixed(token, topology, lab):
     took = time.perf_counter() - started
     for thread in threads:
         thread.join()
-    told("%d mixed calls/s while 100 elements start (%.1f s)" % (RATE, took), times, "p99 50 ms")
+    told("%d mixed calls/s while 100 elements start (%.1f s)" % (RATE, took), sum(times.values(), []), "p99 50 ms")
+    for name in names:
+        told("  of these: " + name, times[name], "-")
 
 
 def pings():

@@ -17,6 +17,10 @@ TOMATO = os.environ.get("TOMATO", os.path.join(ROOT, "target/release/tomato"))
 TEMPLATES = os.environ.get("TEMPLATE_DIR", "/var/lib/tomato/templates")
 LISTEN = os.environ.get("LISTEN", "127.0.0.1:8123")
 STEPS = ("import", "start", "ping", "stop", "destroy")
+#: What the kernel holds that it cannot give back: slabs, stacks and page tables of threads, per-processor and mapped memory.
+KERNEL = ("SUnreclaim", "KernelStack", "PageTables", "Percpu", "VmallocUsed")
+#: How often memory is read for one value, and the seconds between.
+SAMPLES, PAUSE = 7, 0.2
 
 
 def topology(count):
@@ -46,8 +50,6 @@ class Lab:
         self.env = {**os.environ, "TOMATO_DATA_DIR": os.path.join(self.dir, "data")}
         self.file = os.path.join(self.dir, "line.yaml")
         self.count = count
-        #: KiB per started element that its own processes take, of each round.
-        self.inside = []
         with open(self.file, "w") as file:
             file.write(topology(count))
         self.tomato("up", "--detach", "--listen", LISTEN, "--template-dir", TEMPLATES)
@@ -60,9 +62,8 @@ class Lab:
         return done.stdout
 
     def round(self):
-        """Seconds of each step, and KiB of memory per started element."""
+        """Seconds of each step, and KiB of memory per started element by who holds it."""
         times = {}
-        before = available()
 
         def timed(step, *args):
             begun = time.monotonic()
@@ -71,15 +72,24 @@ class Lab:
             return out
 
         timed("import", "topology", "import", self.file)
+        before = self.held()
         timed("start", "start", "line")
         begun = time.monotonic()
         self.ping()
         times["ping"] = time.monotonic() - begun
-        per_element = (before - available()) / self.count
-        self.inside.append(self.own_memory() / self.count)
+        after = self.held()
+        memory = {holder: (after[holder] - before[holder]) / self.count for holder in after}
         timed("stop", "stop", "line")
         timed("destroy", "remove", "line")
-        return times, per_element
+        return times, memory
+
+    def held(self):
+        """KiB that the kernel, the lab's own processes and the processes in elements hold: medians of several looks."""
+        looks = []
+        for _ in range(SAMPLES):
+            looks.append({"kernel": meminfo(KERNEL), "lab": self.memory(), "elements": self.own_memory()})
+            time.sleep(PAUSE)
+        return {holder: statistics.median(look[holder] for look in looks) for holder in looks[0]}
 
     def ping(self):
         """Every host's neighbour answers: each host pings the next by one command in all of them."""
@@ -131,9 +141,9 @@ def pss(path):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
-def available():
+def meminfo(names):
     with open("/proc/meminfo") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
+        return sum(int(line.split()[1]) for line in file if line.split(":")[0] in names)
 
 
 def mininet(count):
@@ -150,7 +160,7 @@ def mininet(count):
 
 
 def spread(values):
-    return "%.0f [%.0f-%.0f]" % (statistics.median(values), min(values), max(values))
+    return "%.0f [%.0f-%.0f] KiB" % (statistics.median(values), min(values), max(values))
 
 
 def show(name, rounds):
@@ -174,9 +184,9 @@ def main():
     ours, theirs, memory = [], [], []
     try:
         for _ in range(options.rounds):
-            times, kib = lab.round()
+            times, held = lab.round()
             ours.append(times)
-            memory.append(kib)
+            memory.append(held)
             peer = None if options.alone else mininet(options.elements)
             if peer:
                 theirs.append(peer)
@@ -191,8 +201,9 @@ def main():
         print("whole, tomato / mininet: %.2f [%.2f-%.2f]" % (statistics.median(ratios), min(ratios), max(ratios)))
     else:
         print("no peer beside it")
-    print("memory per started element, by what the machine has left: %s KiB" % spread(memory))
-    print("of that the processes in it, our keeper among them: %s KiB" % spread(lab.inside))
+    print("memory per started element above its own processes: %s" % spread([m["kernel"] + m["lab"] for m in memory]))
+    print("of that the kernel's: %s, of the lab's processes: %s" % (spread([m["kernel"] for m in memory]), spread([m["lab"] for m in memory])))
+    print("its own processes, our keeper among them: %s" % spread([m["elements"] for m in memory]))
     print("memory of the idle lab: %.1f MiB" % (lab.idle_kib / 1024))
 
 

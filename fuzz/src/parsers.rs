@@ -221,7 +221,7 @@ pub(super) fn xmlrpc_call(data: &[u8]) {
         let _read = codec::read(&unpacked);
     }
     let Ok(call) = codec::read(data) else { return };
-    let answer = codec::write(&Ok(call.args.into()));
+    let answer = codec::write(&Ok(codec::Reply::Value(call.args.into())));
     assert!(answer.chars().all(|c| c >= ' ' || matches!(c, '\t' | '\n')));
 }
 

@@ -46,7 +46,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tomato_api::account::Organization;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::job::Job;
-use tomato_api::request::{Event, Presence, Profile};
+use tomato_api::request::{Presence, Profile};
 use tomato_model::id::JobId;
 use tomato_store::SqliteStore;
 
@@ -81,7 +81,7 @@ pub(crate) struct Inner {
     pub(crate) slots: RwLock<Slots>,
     pub(crate) profiles: RwLock<Arc<BTreeMap<String, Profile>>>,
     pub(crate) jobs: Mutex<BTreeMap<JobId, JobHandle>>,
-    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) events: broadcast::Sender<Arc<commit::EventRow>>,
     /// Who has what selected; told to those who watch now and kept nowhere.
     pub(crate) presence: broadcast::Sender<Presence>,
     /// Woken after each commit that a host must hear of.
@@ -99,7 +99,7 @@ pub(crate) struct Inner {
     pub(crate) mails: mail::Mails,
     pub(crate) settings: RwLock<setting::Stored>,
     pub(crate) fault: FaultPoints,
-    pub(crate) audit: mpsc::Sender<tomato_store::Audit>,
+    pub(crate) audit: mpsc::Sender<audit::Note>,
     pub(crate) passwords: Mutex<PasswordCache>,
     /// Told whenever what proves who calls may have ended.
     pub(crate) proofs: watch::Sender<()>,
@@ -175,6 +175,12 @@ impl App {
         Ok(App { inner })
     }
 
+    /// Ends in order: what is noted for the audit log is written, then the state file is closed.
+    pub(crate) async fn close(&self) {
+        self.audit_written().await;
+        self.inner.store.close().await;
+    }
+
     /// How long calls took.
     pub(crate) fn calls(&self) -> &metrics::Calls {
         &self.inner.calls
@@ -222,6 +228,18 @@ pub(crate) fn internal(doing: &str, error: &dyn std::error::Error) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("{doing} failed: see the log of the backend"))
 }
 
+/// What serde says of an unknown field, with the one that was probably meant in place of all there are.
+fn nearer(text: String) -> String {
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let [unknown, known @ ..] = &quoted[..] else { return text };
+    match tomato_model::file::suggestion(unknown, known) {
+        Some(word) if text.starts_with("unknown field") => {
+            format!("unknown field `{unknown}`; did you mean {word}?")
+        }
+        _ => text,
+    }
+}
+
 /// Reads a typed value out of JSON, naming the wrong field.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Answer<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -231,6 +249,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> 
         } else {
             ErrorCode::InvalidValue
         };
+        let text = nearer(text);
         if path == "." {
             return ApiError::new(code, text);
         }

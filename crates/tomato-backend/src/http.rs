@@ -16,7 +16,6 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use base64::Engine;
 use futures_util::StreamExt as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
@@ -47,6 +46,7 @@ pub fn router(app: App) -> Router {
     }
     router
         .route(&format!("{PREFIX}/{{*rest}}"), axum::routing::any(unknown))
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable())
         .with_state(app)
 }
@@ -56,6 +56,20 @@ async fn unknown() -> Response {
         ErrorCode::EntityDoesNotExist,
         format!("there is no such operation: see {PREFIX}/openapi.json"),
     ))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let error = ApiError::new(
+        ErrorCode::UnsupportedAction,
+        format!(
+            "{} cannot be asked for with {}: see {PREFIX}/openapi.json for what can",
+            request.uri().path(),
+            request.method()
+        ),
+    );
+    let mut response = problem(&error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -182,15 +196,8 @@ pub async fn authenticate(app: &App, headers: &HeaderMap) -> Answer<Option<Calle
     if scheme.eq_ignore_ascii_case("bearer") {
         return app.login_token(rest.trim()).await.map(Some);
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(unreadable());
-    }
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(rest.trim())
-        .map_err(|_bad| unreadable())?;
-    let text = String::from_utf8(decoded).map_err(|_bad| unreadable())?;
-    let (name, password) = text.split_once(':').ok_or_else(unreadable)?;
-    app.login(name, password).await.map(Some)
+    let (name, password) = crate::xmlrpc::basic(value).ok_or_else(unreadable)?;
+    app.login(&name, &password).await.map(Some)
 }
 
 /// The status of an error.

@@ -142,7 +142,7 @@ pub async fn serve(
         shutdown.await;
         stop.send_replace(true);
     };
-    let server = people(listener, config.tls.as_ref(), all(app), ended)?;
+    let server = people(listener, config.tls.as_ref(), all(app.clone()), ended)?;
     let result = tokio::select! {
         result = server => result.map_err(ServeError::Serve),
         () = async {
@@ -158,6 +158,7 @@ pub async fn serve(
     }
     walker.abort();
     mailer.abort();
+    app.close().await;
     drop(std::fs::remove_file(&config.host_socket));
     result
 }

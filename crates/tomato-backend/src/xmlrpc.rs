@@ -16,7 +16,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 
 use crate::app::{App, Caller};
 use crate::limits::{XMLRPC_BODY_BYTES_MAX, XMLRPC_GZIP_BYTES_MIN, XMLRPC_MULTICALL_MAX};
-use codec::{Call, CallFault};
+use codec::{Call, CallFault, Reply};
 use dispatch::Session;
 
 mod bridge;
@@ -27,7 +27,7 @@ mod fault;
 mod method;
 
 /// What `call` ends with: an answer to write, or the HTTP status for missing or wrong credentials.
-type Outcome = Result<Result<Json, CallFault>, StatusCode>;
+type Outcome = Result<Result<Reply, CallFault>, StatusCode>;
 
 /// Credentials as a request had them.
 enum Credentials {
@@ -127,7 +127,7 @@ async fn run(app: &App, credentials: &Credentials, call: Call) -> Outcome {
     match plain {
         Some("multicall") => multicall(app, credentials, &call).await,
         Some(name @ ("listMethods" | "methodSignature" | "methodHelp")) => {
-            Ok(introspect(name, &call))
+            Ok(introspect(name, &call).map(Reply::Value))
         }
         _ => one(app, credentials, call).await,
     }
@@ -151,7 +151,7 @@ async fn one(app: &App, credentials: &Credentials, call: Call) -> Outcome {
         Some((caller, password)) => {
             Session::new(app, caller, password).run(method.name(), &args).await
         }
-        None => dispatch::anonymous(app, method.name(), &args).await,
+        None => dispatch::anonymous(app, method.name(), &args).await.map(Reply::Value),
     };
     app.calls().took("xmlrpc", method.name(), begun.elapsed());
     match answer {
@@ -184,11 +184,11 @@ async fn multicall(app: &App, credentials: &Credentials, call: &Call) -> Outcome
         let params = item["params"].as_array().cloned().unwrap_or_default();
         let inner = Call::new(item["methodName"].as_str().unwrap_or_default().to_owned(), params);
         answers.push(match one(app, credentials, inner).await? {
-            Ok(value) => json!([value]),
-            Err(fault) => json!({"faultCode": fault.code, "faultString": fault.text}),
+            Ok(reply) => Reply::List(vec![reply]),
+            Err(fault) => Reply::Value(json!({"faultCode": fault.code, "faultString": fault.text})),
         });
     }
-    Ok(Ok(Json::Array(answers)))
+    Ok(Ok(Reply::List(answers)))
 }
 
 fn refuse(status: StatusCode) -> Response {
@@ -199,7 +199,7 @@ fn refuse(status: StatusCode) -> Response {
     (status, "wrong name or password").into_response()
 }
 
-fn write(headers: &HeaderMap, answer: &Result<Json, CallFault>) -> Response {
+fn write(headers: &HeaderMap, answer: &Result<Reply, CallFault>) -> Response {
     let body = codec::write(answer);
     let accepts = headers
         .get_all(header::ACCEPT_ENCODING)

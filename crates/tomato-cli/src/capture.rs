@@ -27,7 +27,7 @@ pub(crate) async fn past(client: &Client, target: &str, file: &Path) -> anyhow::
     let connections = if target.contains('/') || target.parse::<ConnectionId>().is_ok() {
         vec![resolve::connection(client, target).await?]
     } else {
-        resolve::graph(client, target).await?.connections
+        resolve::graph(client, target).await?.connections.into_iter().collect()
     };
     let count = connections.len();
     let kept = connections.iter().filter(|one| count == 1 || one.recording.past != Span(0));

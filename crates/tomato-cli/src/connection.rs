@@ -3,7 +3,8 @@
 use anyhow::Context;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use tomato_model::link;
+use tomato_model::file::{self, suggestion};
+use tomato_model::link::{self, LinkParams};
 use tomato_model::topology::Connection;
 
 use crate::args::{Direction, Limit, Link, Output, Switch};
@@ -83,7 +84,8 @@ fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
     for set in &link.set {
         let (name, value) =
             set.split_once('=').with_context(|| format!("--set {set:?} is not NAME=VALUE"))?;
-        params.insert(name.to_owned(), value_of(value));
+        need_known(name)?;
+        params.insert(name.to_owned(), value_of(value)?);
     }
     let mut patch = Map::new();
     if !params.is_empty() {
@@ -102,7 +104,7 @@ fn patch(link: &Link) -> anyhow::Result<Map<String, Value>> {
         let value = if name == "points" {
             value.split(',').filter(|point| !point.is_empty()).collect()
         } else {
-            value_of(value)
+            value_of(value)?
         };
         recording.insert(name.to_owned(), value);
     }
@@ -154,12 +156,29 @@ fn preset(name: &str) -> anyhow::Result<Map<String, Value>> {
     anyhow::bail!("no preset {name:?}; use one of {} with -down or -up", names.join(", "))
 }
 
-/// Text, unless it reads as something else that a parameter can be; nothing is JSON's null.
-fn value_of(text: &str) -> Value {
-    if text.is_empty() {
-        return Value::Null;
+/// Refuses what is no parameter of a link.
+fn need_known(name: &str) -> anyhow::Result<()> {
+    if LinkParams::NAMES.contains(&name) {
+        return Ok(());
     }
-    serde_json::from_str(text).unwrap_or_else(|_text| text.into())
+    match suggestion(name, LinkParams::NAMES) {
+        Some(word) => anyhow::bail!("--set: there is no parameter {name:?}; did you mean {word}?"),
+        None => {
+            let known = LinkParams::NAMES.join(", ");
+            anyhow::bail!("--set: there is no parameter {name:?}; known are {known}")
+        }
+    }
+}
+
+/// Text, unless it reads as something else that a parameter can be; nothing is JSON's null. Lists and mappings are written as in files.
+fn value_of(text: &str) -> anyhow::Result<Value> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    if text.starts_with(['{', '[']) {
+        return file::value(text).with_context(|| format!("{text:?} cannot be read"));
+    }
+    Ok(serde_json::from_str(text).unwrap_or_else(|_text| text.into()))
 }
 
 fn limit<T: serde::Serialize>(limit: Limit<T>) -> Value {

@@ -6,11 +6,14 @@ use tomato_virt::doctor::{Finding, Options, Status, probe, worst};
 use tomato_wire::process::default_workers;
 
 use crate::args::{Doctor, Global, Output};
+use crate::lab::Lab;
 use crate::output;
 
 /// Probes the host and says what was found; fails if no lab can run here.
 pub(crate) fn doctor(global: &Global, doctor: &Doctor) -> ExitCode {
-    let template_dir = doctor.template_dir.clone();
+    // a lab that is there keeps its templates where it was told to
+    let lab = || Lab::load(&global.data_dir).ok().flatten().map(|lab| lab.template_dir);
+    let template_dir = doctor.template_dir.clone().or_else(lab);
     let options = Options {
         data_dir: global.data_dir.clone(),
         template_dir: template_dir.unwrap_or_else(|| global.data_dir.join("templates")),

@@ -32,13 +32,24 @@ pub(crate) fn extend(mut command: Command) -> Command {
             Some(known) if !known.has_subcommands() => {}
             Some(_) => command = command.mut_subcommand(noun, |known| known.subcommand(verb)),
             None => {
-                let about = format!("Operations on {noun}s");
+                let about = format!("Operations on {}", many(noun));
                 let new = Command::new(noun).about(about).subcommand_required(true);
                 command = command.subcommand(new.arg_required_else_help(true).subcommand(verb));
             }
         }
     }
     command
+}
+
+/// A noun of the table, as the title of its operations has it.
+fn many(noun: &str) -> String {
+    match noun {
+        "audit" => "the audit log".to_owned(),
+        "metrics" => "figures for Prometheus".to_owned(),
+        "openapi" => "the description of the interface".to_owned(),
+        "server" => "the server itself".to_owned(),
+        noun => format!("{noun}s"),
+    }
 }
 
 fn verb(operation: &Operation) -> Command {

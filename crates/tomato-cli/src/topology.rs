@@ -227,6 +227,9 @@ pub(crate) async fn remove(client: &Client, remove: &Remove, form: Output) -> an
         act(client, id, "destroy", form).await?;
     }
     client.act::<Value>(Method::DELETE, &format!("/topologies/{id}")).await?;
+    if form != Output::Json {
+        output::line(&format!("removed {}", graph.topology.name));
+    }
     Ok(())
 }
 
@@ -463,11 +466,17 @@ fn ends(graph: &Graph, connection: &Connection) -> [String; 2] {
     })
 }
 
-/// Link parameters in a few words.
+/// Link parameters in a few words. Of lists and curves there is only how many entries they have: JSON tells them whole.
 pub(crate) fn describe(params: &LinkParams) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(params) else { return String::new() };
-    let word = |(name, value): (&String, &Value)| {
-        format!("{name} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    let word = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name} {text}"),
+        Value::Array(items) => format!("{name} ({})", items.len()),
+        Value::Object(fields) => match fields.get("steps").and_then(Value::as_array) {
+            Some(steps) => format!("{name} ({})", steps.len()),
+            None => format!("{name} ({})", fields.keys().cloned().collect::<Vec<_>>().join(", ")),
+        },
+        other => format!("{name} {other}"),
     };
     let words: Vec<String> = fields.iter().map(word).collect();
     if words.is_empty() { "no limits".to_owned() } else { words.join(", ") }

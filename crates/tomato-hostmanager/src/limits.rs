@@ -106,6 +106,12 @@ pub const TRAFFIC_LINES: usize = 4;
 pub const USAGE_PERIOD: Duration = Duration::from_secs(5);
 /// Points kept of each element and connection: an hour.
 pub const USAGE_POINTS: usize = 720;
+/// How much time one file of what was used holds.
+pub const USAGE_FILE: Duration = Duration::from_secs(30 * 60);
+/// Bytes of such a file; more is not kept for the time after this process.
+pub const USAGE_FILE_BYTES: u64 = 64 << 20;
+/// Looks within which what ran before this process must be seen again to go on with its last hour: two minutes.
+pub const USAGE_EARLIER_LOOKS: u32 = 24;
 /// Viewers of one console.
 pub const CONSOLE_VIEWERS: usize = 32;
 /// Chunks that may wait for one viewer; more are not shown to it, but then the current screen.

@@ -277,14 +277,6 @@ async fn refused(response: Response<Incoming>) -> io::Error {
     io::Error::new(kind, format!("the registry answers {status} {}{remedy}", text.trim()))
 }
 
-fn escape(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
-}
-
 impl ImageSource for Registry {
     fn root(&mut self) -> io::Result<Box<dyn Read + '_>> {
         let Some(digest) = self.image.digest.clone() else {

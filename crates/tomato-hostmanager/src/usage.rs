@@ -1,8 +1,10 @@
 //! What elements and connections used in the last hour.
 //!
-//! Kept in memory: it begins anew with this process. One task looks at everything that runs each [`USAGE_PERIOD`].
+//! Kept in memory, and in a [`journal`] from which the next process takes it. One task looks at everything that runs each [`USAGE_PERIOD`].
 
-use std::collections::{BTreeMap, VecDeque};
+pub(crate) mod journal;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,15 +17,17 @@ use tomato_api::usage::{
 };
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::lifecycle::State;
+use tomato_virt::container::ContainerUsage;
 use tomato_wire::status::WorkerStatus;
 
 use crate::host::{Host, Topology, lock};
-use crate::limits::{USAGE_PERIOD, USAGE_POINTS};
+use crate::limits::{USAGE_EARLIER_LOOKS, USAGE_PERIOD, USAGE_POINTS};
 use crate::past;
 use crate::traffic::Sample;
+use crate::usage::journal::Journal;
 
 /// An element at a time, as short as it can be kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Used {
     unix_ms: u64,
     cpu_milli: u32,
@@ -33,9 +37,18 @@ struct Used {
     received: u64,
 }
 
+/// A connection at a time, in milliseconds of the epoch.
+type Passed = (u64, ConnectionRates);
+
 /// The last hour of one thing.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Kept<T>(VecDeque<T>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
 
 /// What was read last of an element.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +57,31 @@ struct Read {
     cpu_ns: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Points {
     elements: BTreeMap<ElementId, Kept<Used>>,
-    connections: BTreeMap<ConnectionId, Kept<(u64, ConnectionRates)>>,
+    connections: BTreeMap<ConnectionId, Kept<Passed>>,
+}
+
+/// The points of one look.
+#[derive(Debug, Default)]
+struct Looked {
+    elements: BTreeMap<ElementId, Used>,
+    connections: BTreeMap<ConnectionId, Passed>,
+}
+
+impl Points {
+    /// Adds the points of a look. What is seen for the first time goes on with what `earlier` has of it.
+    fn add(&mut self, looked: Looked, earlier: &mut Self) {
+        for (id, used) in looked.elements {
+            let taken = || earlier.elements.remove(&id).unwrap_or_default();
+            self.elements.entry(id.clone()).or_insert_with(taken).push(used);
+        }
+        for (id, passed) in looked.connections {
+            let taken = || earlier.connections.remove(&id).unwrap_or_default();
+            self.connections.entry(id.clone()).or_insert_with(taken).push(passed);
+        }
+    }
 }
 
 /// All of it.
@@ -67,6 +101,10 @@ pub(crate) struct Before {
     samples: BTreeMap<TopologyId, Arc<Sample>>,
     /// Frames that nobody read in time, by interface.
     unread: BTreeMap<ElementId, BTreeMap<String, u64>>,
+    /// What the process before saw, as far as it was not seen again.
+    earlier: Points,
+    /// Looks after which the rest of it is forgotten.
+    earlier_looks: u32,
 }
 
 impl<T> Kept<T> {
@@ -92,6 +130,17 @@ impl Used {
 }
 
 impl Usage {
+    /// Keeps the points of a look. What does not run any more has no last hour, unless it is not known whether it does.
+    fn keep(&self, looked: Looked, unknown: &BTreeSet<ConnectionId>, earlier: &mut Points) {
+        let mut points = lock(&self.points);
+        points.elements.retain(|id, _| looked.elements.contains_key(id));
+        let passing = &looked.connections;
+        points.connections.retain(|id, _| passing.contains_key(id) || unknown.contains(id));
+        points.add(looked, earlier);
+        drop(points);
+        self.looks.send_modify(|looks| *looks += 1);
+    }
+
     /// Changes with each look.
     pub(crate) fn newest(&self) -> watch::Receiver<u64> {
         self.looks.subscribe()
@@ -112,10 +161,7 @@ impl Usage {
     pub(crate) fn connection(&self, id: &ConnectionId) -> ConnectionUsage {
         let points = lock(&self.points);
         let kept = points.connections.get(id).into_iter().flat_map(|kept| &kept.0);
-        let point = |(at, rates): &(u64, ConnectionRates)| ConnectionPoint {
-            time: rfc3339(*at),
-            rates: *rates,
-        };
+        let point = |(at, rates): &Passed| ConnectionPoint { time: rfc3339(*at), rates: *rates };
         ConnectionUsage { period_s: USAGE_PERIOD.as_secs(), points: kept.map(point).collect() }
     }
 }
@@ -145,13 +191,15 @@ fn started(topology: &Topology) -> Vec<ElementId> {
 
 /// Looks at everything for ever.
 pub(crate) async fn watch(host: Arc<Host>) {
-    let mut before = Before::default();
+    let mut journal = Journal::new(host.parts.state_dir.join("host").join("usage"));
+    let earlier = journal.read(crate::traffic::unix_ms()).await;
+    let mut before = Before { earlier, earlier_looks: USAGE_EARLIER_LOOKS, ..Before::default() };
     let mut timer = interval(USAGE_PERIOD);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = host.stop.cancelled() => return,
-            _ = timer.tick() => look(&host, &mut before).await,
+            _ = timer.tick() => step(&host, &mut before, &mut journal).await,
         }
     }
 }
@@ -161,77 +209,114 @@ fn worker_figures(status: WorkerStatus) -> WorkerFigures {
     WorkerFigures { cpu_ns, busy_permille, topologies, connections: links }
 }
 
-/// Takes one point of everything that runs.
-pub(crate) async fn look(host: &Host, before: &mut Before) {
-    let mut next = Before::default();
-    let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
-    let wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
+/// Takes one point of everything that runs, and keeps it on disk before it is shown.
+pub(crate) async fn step(host: &Host, before: &mut Before, journal: &mut Journal) {
+    let mut look = Look {
+        host,
+        before,
+        next: Before::default(),
+        figures: HostFigures::default(),
+        looked: Looked::default(),
+        unknown: BTreeSet::new(),
+    };
+    look.figures.wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
     let workers = host.parts.wire.workers().await.unwrap_or_default();
-    let workers = workers.into_iter().map(worker_figures).collect();
-    let mut figures = HostFigures { wire, workers, ..HostFigures::default() };
+    look.figures.workers = workers.into_iter().map(worker_figures).collect();
     for topology in host.topologies() {
+        look.topology(&topology).await;
+    }
+    let Look { next, figures, looked, unknown, .. } = look;
+    let now = crate::traffic::unix_ms();
+    journal.write(now, journal::line(now, &looked)).await;
+    *lock(&host.usage.figures) = figures;
+    let looks = before.earlier_looks.saturating_sub(1);
+    let mut earlier = std::mem::take(&mut before.earlier);
+    if looks == 0 {
+        earlier = Points::default();
+    }
+    host.usage.keep(looked, &unknown, &mut earlier);
+    *before = Before { earlier, earlier_looks: looks, ..next };
+}
+
+/// A look that is being taken.
+struct Look<'a> {
+    host: &'a Host,
+    before: &'a Before,
+    next: Before,
+    figures: HostFigures,
+    looked: Looked,
+    /// Connections of which nothing is known now: a data path that has just begun, or does not answer, may carry them all the same.
+    unknown: BTreeSet<ConnectionId>,
+}
+
+impl Look<'_> {
+    async fn topology(&mut self, topology: &Topology) {
         let wanted = topology.wanted();
-        let rates = match host.sample(&topology.id, Duration::ZERO).await {
-            Ok(sample) => {
-                let then = before.samples.get(&topology.id);
-                if let Some(then) = then {
-                    past::save_degraded(host, &topology.id, &wanted, sample.degraded_since(then))
-                        .await;
-                }
-                let rates = then.map(|then| sample.rates_since(then)).unwrap_or_default();
-                connections.extend(rates.iter().filter_map(|(key, rates)| {
-                    Some((key.parse::<ConnectionId>().ok()?, (sample.unix_ms, *rates)))
-                }));
-                figures.connections.extend(sample.figures());
-                next.samples.insert(topology.id.clone(), Arc::clone(&sample));
-                rates
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the traffic is not known now");
-                BTreeMap::new()
-            }
-        };
-        let traffic = traffic_of(&wanted, &rates);
-        for id in started(&topology) {
-            let Ok(usage) = host.parts.containers.usage(&id).await else { continue };
-            let read = Read { at: Instant::now(), cpu_ns: usage.cpu_ns };
+        let rates = self.rates(topology, &wanted).await;
+        if rates.is_none() {
+            self.unknown.extend(wanted.connections.iter().map(|connection| connection.id.clone()));
+        }
+        let traffic = traffic_of(&wanted, &rates.unwrap_or_default());
+        for id in started(topology) {
+            let Ok(usage) = self.host.parts.containers.usage(&id).await else { continue };
             let disk_bytes = lock(&topology.live).elements.get(&id).map_or(0, |e| e.disk_bytes);
-            let (cpu_ns, memory_bytes) = (usage.cpu_ns, usage.memory_bytes);
-            figures
-                .elements
-                .insert(id.to_string(), ElementFigures { cpu_ns, memory_bytes, disk_bytes });
-            let (sent, received) = traffic.get(&id).copied().unwrap_or_default();
-            let then = before.reads.get(&id);
-            let used = Used {
-                unix_ms: crate::traffic::unix_ms(),
-                cpu_milli: then.map_or(0, |then| cpu_milli(*then, read)),
-                memory_bytes,
-                disk_bytes,
-                sent,
-                received,
-            };
-            elements.insert(id.clone(), used);
-            next.reads.insert(id.clone(), read);
-            if let Some(then) = before.unread.get(&id) {
-                tell_lost(host, &wanted, &id, then, &usage.unread_frames).await;
+            if let Some(then) = self.before.unread.get(&id) {
+                tell_lost(self.host, &wanted, &id, then, &usage.unread_frames).await;
             }
-            next.unread.insert(id, usage.unread_frames);
+            self.element(&id, usage, disk_bytes, traffic.get(&id).copied().unwrap_or_default());
         }
     }
-    *lock(&host.usage.figures) = figures;
-    let mut points = lock(&host.usage.points);
-    // What does not run any more has no last hour.
-    points.elements.retain(|id, _| elements.contains_key(id));
-    points.connections.retain(|id, _| connections.contains_key(id));
-    for (id, used) in elements {
-        points.elements.entry(id).or_insert_with(|| Kept(VecDeque::new())).push(used);
+
+    /// What passes the topology's connections, if it is known now and was at the look before.
+    async fn rates(
+        &mut self,
+        topology: &Topology,
+        wanted: &WantedTopology,
+    ) -> Option<BTreeMap<String, ConnectionRates>> {
+        let id = &topology.id;
+        let sample = match self.host.sample(id, Duration::ZERO).await {
+            Ok(sample) => sample,
+            Err(error) => {
+                tracing::debug!(%error, "the traffic is not known now");
+                return None;
+            }
+        };
+        self.figures.connections.extend(sample.figures());
+        self.next.samples.insert(id.clone(), Arc::clone(&sample));
+        let then = self.before.samples.get(id)?;
+        past::save_degraded(self.host, id, wanted, sample.degraded_since(then)).await;
+        let rates = sample.rates_since(then);
+        self.looked.connections.extend(rates.iter().filter_map(|(key, rates)| {
+            Some((key.parse::<ConnectionId>().ok()?, (sample.unix_ms, *rates)))
+        }));
+        Some(rates)
     }
-    for (id, point) in connections {
-        points.connections.entry(id).or_insert_with(|| Kept(VecDeque::new())).push(point);
+
+    /// `traffic` is what it sends and receives, in bits per second.
+    fn element(
+        &mut self,
+        id: &ElementId,
+        usage: ContainerUsage,
+        disk_bytes: u64,
+        traffic: (u64, u64),
+    ) {
+        let ContainerUsage { cpu_ns, memory_bytes, unread_frames } = usage;
+        let read = Read { at: Instant::now(), cpu_ns };
+        let then = self.before.reads.get(id);
+        let used = Used {
+            unix_ms: crate::traffic::unix_ms(),
+            cpu_milli: then.map_or(0, |then| cpu_milli(*then, read)),
+            memory_bytes,
+            disk_bytes,
+            sent: traffic.0,
+            received: traffic.1,
+        };
+        let figures = ElementFigures { cpu_ns, memory_bytes, disk_bytes };
+        self.figures.elements.insert(id.to_string(), figures);
+        self.looked.elements.insert(id.clone(), used);
+        self.next.reads.insert(id.clone(), read);
+        self.next.unread.insert(id.clone(), unread_frames);
     }
-    drop(points);
-    *before = next;
-    host.usage.looks.send_modify(|looks| *looks += 1);
 }
 
 /// Tells the wire of frames of an element that the kernel lost in front of it since the last look.

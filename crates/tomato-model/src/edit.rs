@@ -2,6 +2,8 @@
 //!
 //! An edit that fails leaves the graph as it was, but for [`connect_unfilled`]. An edit that changes no value raises no revision.
 
+use std::sync::Arc;
+
 use crate::graph::{Graph, IdSource, ModelError, check_connection, check_element, mac_of};
 use crate::id::{ConnectionId, ElementId, InterfaceId};
 use crate::kind::Kind;
@@ -432,7 +434,7 @@ pub fn connect(
     for (element, old) in work.elements.iter_mut().zip(&before.elements) {
         let known = graph.element(&old.id).map(|element| element.revision);
         if element.interfaces != old.interfaces && known == Some(element.revision) {
-            element.revision += 1;
+            Arc::make_mut(element).revision += 1;
         }
     }
     *graph = work;
@@ -527,13 +529,13 @@ fn end(
 
 /// Sets what interfaces are joined by, raising the revision of each element once.
 fn set_connection(graph: &mut Graph, ends: &[InterfaceId; 2], connection: Option<&ConnectionId>) {
-    for element in &mut graph.elements {
-        let mut changed = false;
+    let is_other = |i: &Interface| ends.contains(&i.id) && i.connection.as_ref() != connection;
+    for element in graph.elements.iter_mut().filter(|e| e.interfaces.iter().any(is_other)) {
+        let element = Arc::make_mut(element);
         for interface in element.interfaces.iter_mut().filter(|i| ends.contains(&i.id)) {
-            changed |= interface.connection.as_ref() != connection;
             interface.connection = connection.cloned();
         }
-        element.revision += u64::from(changed);
+        element.revision += 1;
     }
 }
 

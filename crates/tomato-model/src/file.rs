@@ -22,7 +22,7 @@ mod sense;
 mod tree;
 mod write;
 
-pub(crate) use read::suggestion;
+pub use read::suggestion;
 pub use write::export;
 
 /// Version of the format.
@@ -276,12 +276,21 @@ pub enum WriteError {
 /// # Errors
 /// Everything that is wrong with it in the order of lines, at most [`DIAGNOSTICS_MAX`] entries and one that counts the others.
 pub fn parse(text: &str) -> Result<TopologyFile, Vec<Diagnostic>> {
-    let file = tree::read(text)
-        .map_err(|diagnostic| vec![diagnostic])
-        .and_then(|node| read::file(&node))?;
-    let plan = crate::plan::plan(None, &file, "owner", &mut CountingIds::default())?;
-    let wrong = sense::wrong(&file, &plan.graph);
-    if wrong.is_empty() { Ok(file) } else { Err(wrong.finish()) }
+    let mut read = tree::read(text).map(|node| read::file(&node)).map_err(|wrong| vec![wrong])?;
+    let file = &read.file;
+    // What could be read is looked at even if something could not.
+    let planned = crate::plan::planned(None, file, "owner", &mut CountingIds::default());
+    let further = planned.map_or_else(|wrongs| wrongs, |plan| sense::wrong(file, &plan.graph));
+    read.also(further);
+    if read.wrongs.is_empty() { Ok(read.file) } else { Err(read.wrongs.finish()) }
+}
+
+/// Reads one value as files have it, YAML or JSON: `{steps: [{at: 1s, delay: 5ms}]}`.
+///
+/// # Errors
+/// What is wrong with its form.
+pub fn value(text: &str) -> Result<JsonValue, Diagnostic> {
+    tree::read(text).map(|node| node.json())
 }
 
 impl TopologyFile {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use crate::list::List;
 use crate::name::same;
 use crate::topology::{Connection, Element, Interface, Topology};
 
@@ -21,9 +22,11 @@ pub struct Graph {
     /// The topology.
     pub topology: Topology,
     /// Its elements, oldest first.
-    pub elements: Vec<Element>,
+    #[schemars(with = "Vec<Element>")]
+    pub elements: List<Element>,
     /// Its connections, oldest first.
-    pub connections: Vec<Connection>,
+    #[schemars(with = "Vec<Connection>")]
+    pub connections: List<Connection>,
 }
 
 /// Where new ids and seeds come from: this crate has no randomness of its own.
@@ -99,7 +102,7 @@ pub struct Segment {
 impl Graph {
     /// A graph without elements.
     pub fn new(topology: Topology) -> Self {
-        Self { topology, elements: Vec::new(), connections: Vec::new() }
+        Self { topology, elements: List::default(), connections: List::default() }
     }
 
     /// The element with that id.
@@ -109,7 +112,7 @@ impl Graph {
 
     /// The element with that id, to change it.
     pub fn element_mut(&mut self, id: &ElementId) -> Option<&mut Element> {
-        self.elements.iter_mut().find(|element| element.id == *id)
+        self.elements.find_mut(|element| element.id == *id)
     }
 
     /// The element of that name, in any case of letters.
@@ -126,7 +129,8 @@ impl Graph {
 
     /// The interface with that id, to change it. Who changes it also bumps its element's revision.
     pub fn interface_mut(&mut self, id: &InterfaceId) -> Option<&mut Interface> {
-        self.elements.iter_mut().flat_map(|e| e.interfaces.iter_mut()).find(|i| i.id == *id)
+        let owner = self.elements.find_mut(|e| e.interfaces.iter().any(|i| i.id == *id))?;
+        owner.interfaces.iter_mut().find(|i| i.id == *id)
     }
 
     /// The element that owns an interface.
@@ -141,7 +145,7 @@ impl Graph {
 
     /// The connection with that id, to change it.
     pub fn connection_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
-        self.connections.iter_mut().find(|connection| connection.id == *id)
+        self.connections.find_mut(|connection| connection.id == *id)
     }
 
     /// The connection of that name.
@@ -201,6 +205,15 @@ impl Graph {
     /// All violations found, in the order of the objects.
     pub fn validate(&self) -> Result<(), Vec<ModelError>> {
         let errors = check::all(self);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// [`Graph::validate`] after an edit of a copy of `before`, in which nothing was wrong: what both share is not looked at again.
+    ///
+    /// # Errors
+    /// All violations found.
+    pub fn validate_after(&self, before: &Self) -> Result<(), Vec<ModelError>> {
+        let errors = check::after(self, before);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod lifecycle;
 pub mod limits;
 pub mod link;
+pub mod list;
 pub mod name;
 pub mod original;
 pub mod plan;

@@ -4,6 +4,7 @@
 //! differs, its revision. A new kind makes another element of the same name; a new template gives an element another disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -74,6 +75,16 @@ pub fn plan(
     owner: &str,
     ids: &mut dyn IdSource,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    planned(current, file, owner, ids).map_err(Wrongs::finish)
+}
+
+/// [`plan`], whose errors can be told together with others.
+pub(crate) fn planned(
+    current: Option<&Graph>,
+    file: &TopologyFile,
+    owner: &str,
+    ids: &mut dyn IdSource,
+) -> Result<Plan, Wrongs> {
     let graph = current.cloned().unwrap_or_else(|| Graph::new(new_topology(file, owner, ids)));
     let mut by_name = BTreeMap::new();
     for entry in &file.elements {
@@ -92,12 +103,12 @@ pub fn plan(
         let text = format!("create topology {:?}", planner.graph.topology.name);
         planner.step("topology", Change::Create, text);
     }
-    let ends = planner.ends();
-    planner.topology();
     planner.check_names();
     if !planner.errors.is_empty() {
-        return Err(planner.errors.finish());
+        return Err(planner.errors);
     }
+    let ends = planner.ends();
+    planner.topology();
     planner.remove_elements();
     planner.remove_connections(&ends);
     planner.elements();
@@ -112,7 +123,7 @@ pub fn plan(
     if planner.errors.is_empty() {
         Ok(Plan { graph: planner.graph, steps: planner.steps })
     } else {
-        Err(planner.errors.finish())
+        Err(planner.errors)
     }
 }
 
@@ -173,12 +184,13 @@ impl<'a> Planner<'a> {
         self.by_name.get(&name.to_ascii_lowercase()).copied()
     }
 
-    /// The ends of each connection; elements that are not in the file are reported.
+    /// The ends of each connection; those that cannot be are reported, and left out.
     fn ends(&mut self) -> BTreeMap<&'a str, [FileEnd<'a>; 2]> {
         let mut all = BTreeMap::new();
         let mut used: BTreeMap<(String, &str), &str> = BTreeMap::new();
         for (name, connection) in &self.file.connections {
             let path = format!("connections.{name}.between");
+            let known = self.errors.len();
             let ends = connection.between.each_ref().map(|end| match end.split_once(':') {
                 Some((element, interface)) => (element, Some(interface)),
                 None => (end.as_str(), None),
@@ -206,7 +218,9 @@ impl<'a> Planner<'a> {
                     );
                 }
             }
-            all.insert(name.as_str(), ends);
+            if self.errors.len() == known {
+                all.insert(name.as_str(), ends);
+            }
         }
         all
     }
@@ -589,13 +603,13 @@ impl<'a> Planner<'a> {
             // what had no address before and was joined before keeps none
             !plain.contains(id) && current.and_then(|graph| graph.connection_of(id)).is_none()
         });
-        for element in &mut self.graph.elements {
+        for element in self.graph.elements.iter_mut() {
             let known =
                 current.and_then(|graph| graph.element(&element.id)).map(|old| old.revision);
             if known == Some(element.revision)
                 && element.interfaces.iter().any(|i| filled.contains(&i.id))
             {
-                element.revision += 1;
+                Arc::make_mut(element).revision += 1;
             }
         }
     }

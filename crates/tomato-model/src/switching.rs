@@ -149,8 +149,8 @@ impl SpanningTree {
 
 as_text!(
     SpanningTree,
-    "a spanning tree with whole seconds, 2 (hello + 1) <= max_age <= 2 (forward_delay - 1)",
-    "on, or on priority=4096 hello=1s forward_delay=4s max_age=6s"
+    "a spanning tree",
+    "on, or on priority=4096 hello=1s forward_delay=4s max_age=6s: whole seconds, 2 (hello + 1) <= max_age <= 2 (forward_delay - 1)"
 );
 
 impl fmt::Display for SpanningTree {

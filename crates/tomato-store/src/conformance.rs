@@ -122,38 +122,31 @@ pub(crate) async fn conflicts(store: &impl Store) {
 }
 
 pub(crate) async fn event_log(store: &impl Store) {
-    let mut newest = store.subscribe();
     assert_eq!((store.last_event().await.unwrap(), store.first_event().await.unwrap()), (0, None));
     let first = store.commit(events(&[Some("t1"), Some("t2"), None])).await.unwrap();
     let [one, two, three] = first[..] else { panic!("three events have three numbers") };
     assert!(one < two && two < three);
-    assert_eq!(*newest.borrow_and_update(), three);
     assert_eq!(store.last_event().await.unwrap(), three);
     assert_eq!(store.first_event().await.unwrap(), Some(one));
 
     let numbers =
         |events: Vec<crate::event::Event>| events.iter().map(|e| e.sequence).collect::<Vec<_>>();
-    assert_eq!(numbers(store.events_after(0, None, 10).await.unwrap()), [one, two, three]);
-    assert_eq!(numbers(store.events_after(one, None, 1).await.unwrap()), [two]);
-    let mine = ["t1".to_owned()];
-    assert_eq!(numbers(store.events_after(0, Some(&mine), 10).await.unwrap()), [one, three]);
-    assert_eq!(numbers(store.events_after(0, Some(&[]), 10).await.unwrap()), [three]);
-    assert!(store.events_after(u64::MAX, None, 10).await.unwrap().is_empty());
+    assert_eq!(numbers(store.events_after(0, 10).await.unwrap()), [one, two, three]);
+    assert_eq!(numbers(store.events_after(one, 1).await.unwrap()), [two]);
+    assert!(store.events_after(u64::MAX, 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn accounts(store: &impl Store) {
-    assert_eq!(store.account_get("ada").await.unwrap(), None);
     store.account_create(&account("bob")).await.unwrap();
     store.account_create(&account("ada")).await.unwrap();
     assert!(
         matches!(store.account_create(&account("ada")).await, Err(StoreError::AccountExists(name)) if name == "ada")
     );
-    assert_eq!(store.account_get("ada").await.unwrap(), Some(account("ada")));
     assert_eq!(store.account_list().await.unwrap(), [account("ada"), account("bob")]);
 
     let changed = Account { password_hash: None, flags: Vec::new(), ..account("ada") };
     assert!(store.account_modify(&changed).await.unwrap());
-    assert_eq!(store.account_get("ada").await.unwrap(), Some(changed));
+    assert_eq!(store.account_list().await.unwrap(), [changed, account("bob")]);
     assert!(!store.account_modify(&account("eve")).await.unwrap());
     assert!(store.account_remove("bob").await.unwrap());
     assert!(!store.account_remove("bob").await.unwrap());

@@ -192,7 +192,7 @@ pub struct Batch {
     pub deletes: Vec<Delete>,
     /// What to tell those who watch.
     pub events: Vec<NewEvent>,
-    /// It says what can be seen again, so that it need not outlive a failure of the machine's power. It outlives the process all the same, and
-    /// whatever is committed after it and is not recoverable takes it along.
-    pub is_recoverable: bool,
+    /// The commit does not wait until the change outlives a failure of the machine's power, as it outlives the process: either it can be seen
+    /// again, or who acknowledges it waits for [`Store::synced`](crate::Store::synced).
+    pub is_synced_later: bool,
 }

@@ -94,6 +94,9 @@ pub enum StoreError {
         /// Which value.
         what: &'static str,
     },
+    /// The disk did not confirm what was written to it.
+    #[error("what was changed is not sure to be on the disk: look at the disk of the state file")]
+    Sync(#[source] std::io::Error),
     /// A statement failed.
     #[error("cannot {action} in the state file")]
     Statement {

@@ -20,6 +20,12 @@ pub const AUDIT_SLACK: u64 = 100;
 /// Entries of the audit log returned at most by one call.
 pub const AUDIT_PAGE_MAX: usize = 1_000;
 
+/// How often changes are moved from the log into the state file.
+pub const LOG_PERIOD: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KiB in the log beyond which changes wait until it is moved, so that it begins anew.
+pub const LOG_PAGES_MAX: i64 = 16_384;
+
 /// Connections that read at the same time.
 pub const READERS: u32 = 4;
 

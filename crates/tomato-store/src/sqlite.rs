@@ -5,9 +5,11 @@ mod audit;
 mod copy;
 mod entity;
 mod event;
+mod log;
 mod token;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::Connection as _;
@@ -17,7 +19,6 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use tokio::sync::watch;
 
 use crate::account::Account;
 use crate::audit::{Audit, AuditQuery};
@@ -27,6 +28,7 @@ use crate::event::Event;
 use crate::limits::{
     ACQUIRE_TIMEOUT, BUSY_TIMEOUT, EVENTS_KEPT, EVENTS_PAGE_MAX, EVENTS_SLACK, READERS,
 };
+use crate::sqlite::log::Log;
 use crate::store::Store;
 use crate::token::{Token, TokenKind};
 
@@ -45,7 +47,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
-    newest: watch::Sender<u64>,
+    log: Arc<Log>,
     events_kept: u64,
     events_slack: u64,
 }
@@ -73,7 +75,8 @@ impl SqliteStore {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("wal_autocheckpoint", "0")
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
@@ -86,13 +89,13 @@ impl SqliteStore {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.pragma("query_only", "ON"))
+            .connect_with(options.clone().pragma("query_only", "ON"))
             .await
             .map_err(failed)?;
         let newest = event::last(&readers).await?;
         tracing::info!(path = %path.display(), newest, "opened the state file");
-        let newest = watch::Sender::new(newest);
-        Ok(Self { path: path.to_owned(), writer, readers, newest, events_kept, events_slack })
+        let log = Log::open(path, &options, writer.clone()).await?;
+        Ok(Self { path: path.to_owned(), writer, readers, log, events_kept, events_slack })
     }
 
     async fn apply(
@@ -113,33 +116,20 @@ impl SqliteStore {
         Ok(sequences)
     }
 
-    /// The same without waiting for the disk.
-    async fn apply_unsynced(
-        &self,
-        conn: &mut SqliteConnection,
-        batch: &Batch,
-    ) -> Result<Vec<u64>, StoreError> {
-        synchronous(conn, UNSYNCED).await?;
-        let done = self.apply(conn, batch).await;
-        synchronous(conn, SYNCED).await?;
-        done
+    /// What a change ended with, once it is on disk.
+    async fn synced_after<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        let value = done?;
+        self.log.note();
+        self.log.synced().await?;
+        Ok(value)
     }
 
     /// Waits for running statements and closes the file.
     pub async fn close(&self) {
+        self.log.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-/// A commit waits for the disk.
-const SYNCED: &str = "PRAGMA synchronous = FULL";
-/// A commit outlives the process, but not a failure of the machine's power.
-const UNSYNCED: &str = "PRAGMA synchronous = NORMAL";
-
-async fn synchronous(conn: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
-    let done = sqlx::query(pragma).execute(conn).await;
-    done.map(drop).map_err(|e| StoreError::statement("choose whether to wait for the disk", e))
 }
 
 async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
@@ -183,34 +173,26 @@ impl Store for SqliteStore {
     async fn commit(&self, batch: Batch) -> Result<Vec<u64>, StoreError> {
         let failed = |e| StoreError::statement("begin a change", e);
         let mut conn = self.writer.acquire().await.map_err(failed)?;
-        let done = if batch.is_recoverable {
-            self.apply_unsynced(&mut conn, &batch).await
-        } else {
-            self.apply(&mut conn, &batch).await
-        };
+        let done = self.apply(&mut conn, &batch).await;
         if matches!(done, Err(StoreError::DiskFull(_) | StoreError::Statement { .. })) {
             // SQLite may have rolled back by itself, which sqlx does not notice: begin anew on another connection.
             conn.close_on_drop();
         }
+        drop(conn);
         let sequences = done?;
-        if let Some(&newest) = sequences.last() {
-            // Two commits may arrive here in the other order than they were made.
-            self.newest.send_if_modified(|seen| {
-                let grown = newest > *seen;
-                *seen = newest.max(*seen);
-                grown
-            });
+        self.log.note();
+        if !batch.is_synced_later {
+            self.log.synced().await?;
         }
         Ok(sequences)
     }
 
-    async fn events_after(
-        &self,
-        sequence: u64,
-        topologies: Option<&[String]>,
-        limit: usize,
-    ) -> Result<Vec<Event>, StoreError> {
-        event::after(&self.readers, sequence, topologies, limit.min(EVENTS_PAGE_MAX)).await
+    async fn synced(&self) -> Result<(), StoreError> {
+        self.log.synced().await
+    }
+
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        event::after(&self.readers, sequence, limit.min(EVENTS_PAGE_MAX)).await
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {
@@ -221,32 +203,24 @@ impl Store for SqliteStore {
         event::first(&self.readers).await
     }
 
-    fn subscribe(&self) -> watch::Receiver<u64> {
-        self.newest.subscribe()
-    }
-
-    async fn account_get(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        account::get(&self.readers, name).await
-    }
-
     async fn account_list(&self) -> Result<Vec<Account>, StoreError> {
         account::list(&self.readers).await
     }
 
     async fn account_create(&self, account: &Account) -> Result<(), StoreError> {
-        account::create(&self.writer, account).await
+        self.synced_after(account::create(&self.writer, account).await).await
     }
 
     async fn account_modify(&self, account: &Account) -> Result<bool, StoreError> {
-        account::modify(&self.writer, account).await
+        self.synced_after(account::modify(&self.writer, account).await).await
     }
 
     async fn account_remove(&self, name: &str) -> Result<bool, StoreError> {
-        account::remove(&self.writer, name).await
+        self.synced_after(account::remove(&self.writer, name).await).await
     }
 
     async fn token_create(&self, token: &Token) -> Result<(), StoreError> {
-        token::create(&self.writer, token).await
+        self.synced_after(token::create(&self.writer, token).await).await
     }
 
     async fn token_by_hash(&self, secret_hash: &str) -> Result<Option<Token>, StoreError> {
@@ -258,24 +232,17 @@ impl Store for SqliteStore {
     }
 
     async fn token_remove(&self, account: &str, id: &str) -> Result<bool, StoreError> {
-        token::remove(&self.writer, account, id).await
+        self.synced_after(token::remove(&self.writer, account, id).await).await
     }
 
     async fn token_remove_all(&self, account: &str, kind: TokenKind) -> Result<u64, StoreError> {
-        token::remove_all(&self.writer, account, kind).await
+        self.synced_after(token::remove_all(&self.writer, account, kind).await).await
     }
 
     async fn audit_add(&self, entries: &[Audit]) -> Result<(), StoreError> {
-        let failed = |e| StoreError::statement("begin a change", e);
-        let mut conn = self.writer.acquire().await.map_err(failed)?;
-        // Beside each change there is an entry: changes must not wait for the disk twice.
-        synchronous(&mut conn, UNSYNCED).await?;
-        let done = audit::add(&mut conn, entries).await;
-        let restored = synchronous(&mut conn, SYNCED).await;
-        if restored.is_err() {
-            conn.close_on_drop();
-        }
-        done.and(restored)
+        audit::add(&self.writer, entries).await?;
+        self.log.note();
+        Ok(())
     }
 
     async fn audit_list(&self, query: &AuditQuery) -> Result<Vec<Audit>, StoreError> {
@@ -283,7 +250,7 @@ impl Store for SqliteStore {
     }
 
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError> {
-        token::expire(&self.writer, now_us).await
+        self.synced_after(token::expire(&self.writer, now_us).await).await
     }
 }
 

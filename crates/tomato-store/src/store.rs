@@ -1,7 +1,6 @@
 //! The contract of a store. Every implementation passes the same conformance suite.
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 
 use crate::account::Account;
 use crate::audit::{Audit, AuditQuery};
@@ -19,32 +18,28 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// All entities of a kind ordered by id, those of one topology if named.
     async fn list(&self, kind: EntityKind, topology: Option<&str>) -> Result<Vec<Row>, StoreError>;
 
-    /// Applies all puts, deletes and events or none; returns the sequence numbers of the events in their order.
+    /// Applies all puts, deletes and events or none; returns the sequence numbers of the events in their order. What was changed outlives
+    /// the process, and unless the batch is synced later also a failure of the machine's power.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when an expectation does not hold, with the row as it is.
+    /// [`StoreError::Sync`] when the change is made but not sure to be on disk.
     async fn commit(&self, batch: Batch) -> Result<Vec<u64>, StoreError>;
 
+    /// Waits until everything committed so far outlives a failure of the machine's power.
+    ///
+    /// # Errors
+    /// [`StoreError::Sync`].
+    async fn synced(&self) -> Result<(), StoreError>;
+
     /// Events with a greater sequence number, ordered, at most `limit` (and [`crate::limits::EVENTS_PAGE_MAX`]).
-    /// With `topologies`, only events of these and events of no topology.
-    async fn events_after(
-        &self,
-        sequence: u64,
-        topologies: Option<&[String]>,
-        limit: usize,
-    ) -> Result<Vec<Event>, StoreError>;
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
 
     /// Sequence number of the newest event ever recorded, 0 if there was none.
     async fn last_event(&self) -> Result<u64, StoreError>;
 
     /// Sequence number of the oldest event still there, if any.
     async fn first_event(&self) -> Result<Option<u64>, StoreError>;
-
-    /// Follows [`Store::last_event`]: changes after each commit with events.
-    fn subscribe(&self) -> watch::Receiver<u64>;
-
-    /// The account of that name.
-    async fn account_get(&self, name: &str) -> Result<Option<Account>, StoreError>;
 
     /// All accounts ordered by name.
     async fn account_list(&self) -> Result<Vec<Account>, StoreError>;
@@ -82,7 +77,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Removes the tokens that expired before `now_us`; returns how many.
     async fn token_expire(&self, now_us: i64) -> Result<u64, StoreError>;
 
-    /// Adds entries to the audit log, in order.
+    /// Adds entries to the audit log, in order, without waiting for the disk: beside each change there is one.
     async fn audit_add(&self, entries: &[Audit]) -> Result<(), StoreError>;
 
     /// Entries of the audit log, the newest first.

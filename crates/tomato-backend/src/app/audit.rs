@@ -1,11 +1,11 @@
 //! The audit log: who did what, and how it ended.
 //!
 //! Entries are written by one task, several at once, a moment after the answer: a killed process may lose the last ones, and so may a
-//! machine whose power fails.
+//! machine whose power fails. One that ends in order loses none.
 
 use std::sync::Weak;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tomato_api::account::AuditEntry;
 use tomato_api::error::ApiError;
 use tomato_store::{Audit, AuditQuery, Store};
@@ -15,15 +15,37 @@ use crate::app::{Answer, App, Caller, Inner};
 use crate::clock;
 use crate::limits::{AUDIT_BATCH, AUDIT_OBJECT_CHARS_MAX};
 
+/// What the writing task is sent.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// To be written.
+    Entry(Audit),
+    /// Answered once everything sent before is written.
+    Written(oneshot::Sender<()>),
+}
+
 /// Writes what comes until the application is gone.
-pub(crate) async fn write(inner: Weak<Inner>, mut entries: mpsc::Receiver<Audit>) {
+pub(crate) async fn write(inner: Weak<Inner>, mut notes: mpsc::Receiver<Note>) {
     let mut batch = Vec::new();
-    while entries.recv_many(&mut batch, AUDIT_BATCH).await > 0 {
+    while notes.recv_many(&mut batch, AUDIT_BATCH).await > 0 {
         let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = inner.store.audit_add(&batch).await {
-            tracing::error!(%error, lost = batch.len(), "the audit log could not be written");
+        let (mut entries, mut waiting) = (Vec::new(), Vec::new());
+        for note in batch.drain(..) {
+            match note {
+                Note::Entry(entry) => entries.push(entry),
+                Note::Written(answer) => waiting.push(answer),
+            }
         }
-        batch.clear();
+        if !entries.is_empty()
+            && let Err(error) = inner.store.audit_add(&entries).await
+        {
+            tracing::error!(%error, lost = entries.len(), "the audit log could not be written");
+        }
+        for answer in waiting {
+            if answer.send(()).is_err() {
+                tracing::debug!("nobody waits for the audit log any more");
+            }
+        }
     }
 }
 
@@ -56,8 +78,17 @@ impl App {
             outcome,
             address: caller.address.map(|address| address.to_string()),
         };
-        if self.inner.audit.send(entry).await.is_err() {
+        if self.inner.audit.send(Note::Entry(entry)).await.is_err() {
             tracing::error!(operation, "the audit log is closed");
+        }
+    }
+
+    /// Returns once everything noted so far is written, or could not be.
+    pub(crate) async fn audit_written(&self) {
+        let (answer, written) = oneshot::channel();
+        if self.inner.audit.send(Note::Written(answer)).await.is_ok() {
+            // a task that is gone writes nothing more
+            drop(written.await);
         }
     }
 

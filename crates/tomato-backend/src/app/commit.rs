@@ -1,6 +1,8 @@
 //! Brings a changed graph into the store, then into memory, then to those who watch and to the host.
 //!
-//! Invariant: nothing is seen that is not stored. The rows written are those that differ, each compared with its revision.
+//! Invariant: nothing is seen that is not stored, so that it outlives the process. That it outlives a failure of the power too is waited for
+//! outside, before a call is answered ([`App::synced`]), so that the topology's lock is not held meanwhile. The rows written are those that
+//! differ, each compared with its revision.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -13,6 +15,7 @@ use tomato_api::request::{Event, EventChange, EventObject};
 use tomato_model::edit::EditError;
 use tomato_model::graph::{Graph, ModelError};
 use tomato_model::id::{InterfaceId, TopologyId};
+use tomato_model::list::List;
 use tomato_model::topology::Element;
 use tomato_store::{Batch, Delete, EntityKind, NewEvent, Put, Store, StoreError};
 
@@ -34,7 +37,7 @@ struct Changes {
     topology: TopologyId,
     at: u64,
     batch: Batch,
-    events: Vec<Event>,
+    events: Vec<EventRow>,
     /// Who may still see what is about to be gone.
     seen_by: Vec<String>,
     /// An object came or went, so that the index of objects changes.
@@ -42,13 +45,20 @@ struct Changes {
 }
 
 /// An event as it is stored.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventRow {
     #[serde(flatten)]
     pub(crate) event: Event,
     /// Accounts that may see it although its topology is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seen_by: Vec<String>,
+}
+
+impl EventRow {
+    /// The same with the number that the store gave it.
+    pub(crate) fn numbered(self, seq: u64) -> Self {
+        Self { event: Event { seq, ..self.event }, seen_by: self.seen_by }
+    }
 }
 
 /// How one object is written.
@@ -67,14 +77,20 @@ impl Changes {
         Self {
             topology,
             at: crate::clock::now_us(),
-            batch: Batch::default(),
+            batch: Batch { is_synced_later: true, ..Batch::default() },
             events: Vec::new(),
             seen_by: Vec::new(),
             is_indexed_anew: false,
         }
     }
 
-    fn event(&mut self, object: EventObject, change: EventChange, id: &str, value: Value) {
+    fn event(
+        &mut self,
+        object: EventObject,
+        change: EventChange,
+        id: &str,
+        value: Value,
+    ) -> Answer<()> {
         let event = Event {
             seq: 0,
             at: self.at,
@@ -84,13 +100,14 @@ impl Changes {
             id: id.to_owned(),
             value,
         };
+        let row = EventRow { event, seen_by: self.seen_by.clone() };
         self.batch.events.push(NewEvent {
             topology: Some(self.topology.as_str().to_owned()),
             at_us: i64::try_from(self.at).unwrap_or(i64::MAX),
-            body: json!(EventRow { event: event.clone(), seen_by: self.seen_by.clone() })
-                .to_string(),
+            body: serde_json::to_string(&row).map_err(|e| internal("writing an event", &e))?,
         });
-        self.events.push(event);
+        self.events.push(row);
+        Ok(())
     }
 
     fn put<T: Serialize>(&mut self, write: &Write<'_, T>) -> Answer<()> {
@@ -105,14 +122,19 @@ impl Changes {
     fn put_with_event<T: Serialize>(&mut self, write: &Write<'_, T>) -> Answer<()> {
         self.put(write)?;
         let change = if write.before.is_none() { EventChange::Create } else { EventChange::Modify };
-        self.event(write.object, change, write.id, json!(write.value));
-        Ok(())
+        self.event(write.object, change, write.id, json!(write.value))
     }
 
-    fn delete(&mut self, kind: EntityKind, object: EventObject, id: &str, revision: u64) {
+    fn delete(
+        &mut self,
+        kind: EntityKind,
+        object: EventObject,
+        id: &str,
+        revision: u64,
+    ) -> Answer<()> {
         self.is_indexed_anew = true;
         self.batch.deletes.push(Delete { kind, id: id.to_owned(), expected: Some(revision) });
-        self.event(object, EventChange::Remove, id, Value::Null);
+        self.event(object, EventChange::Remove, id, Value::Null)
     }
 
     fn elements(&mut self, old: &Graph, new: &Graph) -> Answer<()> {
@@ -132,7 +154,8 @@ impl Changes {
             })?;
         }
         for gone in gone {
-            self.delete(EntityKind::Element, EventObject::Element, gone.id.as_str(), gone.revision);
+            let id = gone.id.as_str();
+            self.delete(EntityKind::Element, EventObject::Element, id, gone.revision)?;
         }
         Ok(())
     }
@@ -151,12 +174,8 @@ impl Changes {
             })?;
         }
         for gone in gone {
-            self.delete(
-                EntityKind::Connection,
-                EventObject::Connection,
-                gone.id.as_str(),
-                gone.revision,
-            );
+            let id = gone.id.as_str();
+            self.delete(EntityKind::Connection, EventObject::Connection, id, gone.revision)?;
         }
         Ok(())
     }
@@ -174,7 +193,7 @@ impl Changes {
         })?;
         if before.is_none_or(|b| b.topology != new.topology) {
             let change = if before.is_none() { EventChange::Create } else { EventChange::Modify };
-            self.event(EventObject::Topology, change, id, json!(new.topology));
+            self.event(EventObject::Topology, change, id, json!(new.topology))?;
         }
         Ok(())
     }
@@ -197,16 +216,21 @@ type Compared<'a, T> = (Vec<(Option<&'a T>, &'a T)>, Vec<&'a T>);
 
 /// Compares many things with many by their ids. Mostly the same ones stand in the same places.
 fn compared<'a, T: PartialEq, I: Ord>(
-    old: &'a [T],
-    new: &'a [T],
+    old: &'a List<T>,
+    new: &'a List<T>,
     id: impl Fn(&T) -> &I,
 ) -> Compared<'a, T> {
-    let same = std::iter::zip(old, new).take_while(|(old, new)| id(old) == id(new)).count();
-    let pairs = std::iter::zip(&old[..same], &new[..same]);
-    let mut changed: Vec<_> =
-        pairs.filter(|(old, new)| old != new).map(|(old, new)| (Some(old), new)).collect();
-    let mut rest: BTreeMap<&I, &T> = old[same..].iter().map(|thing| (id(thing), thing)).collect();
-    for thing in &new[same..] {
+    let pairs = || std::iter::zip(old, new).enumerate();
+    let is_same = |&(at, (was, is)): &(usize, (&T, &T))| old.shares(new, at) || id(was) == id(is);
+    let same = pairs().take_while(is_same).count();
+    let mut changed: Vec<_> = pairs()
+        .take(same)
+        .filter(|(at, (was, is))| !old.shares(new, *at) && was != is)
+        .map(|(_, (was, is))| (Some(was), is))
+        .collect();
+    let mut rest: BTreeMap<&I, &T> =
+        old.iter().skip(same).map(|thing| (id(thing), thing)).collect();
+    for thing in new.iter().skip(same) {
         let before = rest.remove(id(thing));
         if before != Some(thing) {
             changed.push((before, thing));
@@ -219,7 +243,7 @@ impl App {
     /// Makes `graph` the topology's truth, if it is valid.
     pub(crate) async fn commit(&self, state: &mut State, graph: Graph, extra: Extra) -> Answer<()> {
         if !extra.is_observation {
-            graph.validate().map_err(|errors| invalid(&errors))?;
+            graph.validate_after(&state.graph).map_err(|errors| invalid(&errors))?;
         }
         let generation = if extra.is_observation { state.generation } else { state.generation + 1 };
         let mut changes = Changes::new(graph.topology.id.clone());
@@ -235,7 +259,6 @@ impl App {
         if let Some(job) = &extra.job {
             changes.job(job, true)?;
         }
-        changes.batch.is_recoverable = extra.is_observation;
         let is_indexed_anew = changes.is_indexed_anew;
         let events = self.write(changes).await?;
         if is_indexed_anew {
@@ -245,6 +268,9 @@ impl App {
         }
         state.graph = Arc::new(graph);
         state.generation = generation;
+        if extra.job.is_some() {
+            state.job_generation = generation;
+        }
         self.publish(events);
         if !extra.is_observation {
             self.inner.push.notify_one();
@@ -281,7 +307,7 @@ impl App {
             EventObject::Topology,
             id.as_str(),
             state.graph.topology.revision,
-        );
+        )?;
         let events = self.write(changes).await?;
         {
             let mut slots = self.inner.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -314,18 +340,23 @@ impl App {
         Ok(())
     }
 
-    async fn write(&self, changes: Changes) -> Answer<Vec<Event>> {
+    /// Waits until every change made so far outlives a failure of the machine's power.
+    pub(crate) async fn synced(&self) -> Answer<()> {
+        self.inner.store.synced().await.map_err(store_error)
+    }
+
+    async fn write(&self, changes: Changes) -> Answer<Vec<EventRow>> {
         self.inner.fault.reached("commit").await;
         let numbers = self.inner.store.commit(changes.batch).await.map_err(store_error)?;
         self.inner.fault.reached("committed").await;
         let numbered = changes.events.into_iter().zip(numbers);
-        Ok(numbered.map(|(event, seq)| Event { seq, ..event }).collect())
+        Ok(numbered.map(|(row, seq)| row.numbered(seq)).collect())
     }
 
-    fn publish(&self, events: Vec<Event>) {
+    fn publish(&self, events: Vec<EventRow>) {
         for event in events {
             // nobody listening is no error
-            drop(self.inner.events.send(event));
+            drop(self.inner.events.send(Arc::new(event)));
         }
     }
 }

@@ -35,13 +35,15 @@ impl App {
             Some(id) => id,
             None => self.topology_of_end(&args.ends[0])?,
         };
-        self.edit_live(caller, Part::Topology(&topology), Role::Manager, |graph| {
+        let make = |graph: &mut Graph| {
             let ends = [end(graph, &args.ends[0])?, end(graph, &args.ends[1])?];
             let connect = if args.fill { edit::connect } else { edit::connect_unfilled };
-            let id = connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)?;
-            found(graph, &id)
-        })
-        .await
+            connect(graph, &mut SystemIds, &ends, &patch).map_err(edit_error)
+        };
+        let part = Part::Topology(&topology);
+        let id = self.edit_live(caller, part, Role::Manager, make).await?;
+        // as it is now that the host took it into account
+        self.connection_info(caller, &id).await
     }
 
     /// A connection.
@@ -60,10 +62,11 @@ impl App {
         self.edit_live(caller, Part::Connection(id), Role::Manager, |graph| {
             let current = found(graph, id)?;
             check_revision(expected, current.revision, &current)?;
-            edit::modify_connection(graph, id, &patch).map_err(edit_error)?;
-            found(graph, id)
+            edit::modify_connection(graph, id, &patch).map_err(edit_error)
         })
-        .await
+        .await?;
+        // as it is now that the host took it into account
+        self.connection_info(caller, id).await
     }
 
     /// Removes a connection.

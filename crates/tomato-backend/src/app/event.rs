@@ -44,29 +44,35 @@ impl App {
                 seen = now;
                 yield Followed::Reload(now);
             }
+            let mut is_behind = true;
             loop {
-                loop {
-                    let page = app.inner.store.events_after(seen, None, EVENTS_PAGE).await.map_err(store_error)?;
-                    if page.is_empty() {
-                        break;
-                    }
+                while is_behind {
+                    let page = app.inner.store.events_after(seen, EVENTS_PAGE).await.map_err(store_error)?;
+                    is_behind = !page.is_empty();
                     for row in page {
                         seen = row.sequence;
                         let Ok(stored) = serde_json::from_str::<EventRow>(&row.body) else { continue };
-                        let event = Event { seq: row.sequence, ..stored.event };
-                        if app.may_see(&caller, &event.topology, &stored.seen_by).await {
-                            yield Followed::Event(event);
+                        let told = stored.numbered(seen);
+                        if app.may_see(&caller, &told).await {
+                            yield Followed::Event(told.event);
                         }
                     }
                 }
-                // woken by each commit; the store has the order and what was missed
+                // the next one is told as it comes; the store has the order and what was missed
                 tokio::select! {
-                    woken = receiver.recv() => match woken {
-                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    told = receiver.recv() => match told {
+                        Ok(told) if told.event.seq <= seen => {}
+                        Ok(told) if told.event.seq == seen + 1 => {
+                            seen += 1;
+                            if app.may_see(&caller, &told).await {
+                                yield Followed::Event(told.event.clone());
+                            }
+                        }
+                        Ok(_) | Err(RecvError::Lagged(_)) => is_behind = true,
                         Err(RecvError::Closed) => break,
                     },
                     told = selections.recv(), if presence => match told {
-                        Ok(told) if app.may_see(&caller, &told.topology, &[]).await => {
+                        Ok(told) if app.sees_topology(&caller, &told.topology, &[]).await => {
                             yield Followed::Presence(told);
                         }
                         Ok(_) | Err(RecvError::Lagged(_)) => {}
@@ -88,8 +94,17 @@ impl App {
         Ok((is_pruned || after > last).then_some(last))
     }
 
+    async fn may_see(&self, caller: &Caller, told: &EventRow) -> bool {
+        self.sees_topology(caller, &told.event.topology, &told.seen_by).await
+    }
+
     /// Whether the topology is visible; for one that is gone, whether it was in the end.
-    async fn may_see(&self, caller: &Caller, topology: &TopologyId, seen_by: &[String]) -> bool {
+    async fn sees_topology(
+        &self,
+        caller: &Caller,
+        topology: &TopologyId,
+        seen_by: &[String],
+    ) -> bool {
         if caller.sees_all() {
             return true;
         }

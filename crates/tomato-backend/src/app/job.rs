@@ -167,7 +167,11 @@ impl App {
             job.error = error;
         }
         job.ended_at = Some(crate::clock::now_us());
-        if let Err(error) = self.commit_job(&job, false).await {
+        let stored = match self.commit_job(&job, false).await {
+            Ok(()) => self.synced().await,
+            failed => failed,
+        };
+        if let Err(error) = stored {
             tracing::error!(job = %job.id, %error, "the end of a job could not be stored");
         }
         handle.update(|shown| *shown = job);

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use serde_json::json;
 use tomato_api::process::ProcessFigures;
 use tomato_api::usage::{DirectionFigures, HostFigures, WorkerFigures};
@@ -59,34 +59,36 @@ struct Sheet {
     gauges: BTreeMap<&'static str, Gauges>,
 }
 
+/// The family of that name, registered when it is asked for first.
+fn family<'f, F: Metric + Clone + Default>(
+    registry: &mut Registry,
+    families: &'f mut BTreeMap<&'static str, F>,
+    name: &'static str,
+    help: &str,
+) -> &'f F {
+    families.entry(name).or_insert_with(|| {
+        let family = F::default();
+        registry.register(name, help, family.clone());
+        family
+    })
+}
+
 impl Sheet {
     /// A value that only grows.
     fn count(&mut self, name: &'static str, help: &str, labels: &Labels, value: u64) {
-        let family = self.counts.entry(name).or_insert_with(|| {
-            let family = Counts::default();
-            self.registry.register(name, help, family.clone());
-            family
-        });
+        let family = family(&mut self.registry, &mut self.counts, name, help);
         family.get_or_create(labels).inc_by(value);
     }
 
     /// Seconds that only grow.
     fn seconds(&mut self, name: &'static str, help: &str, labels: &Labels, value: f64) {
-        let family = self.seconds.entry(name).or_insert_with(|| {
-            let family = Seconds::default();
-            self.registry.register(name, help, family.clone());
-            family
-        });
+        let family = family(&mut self.registry, &mut self.seconds, name, help);
         family.get_or_create(labels).inc_by(value);
     }
 
     /// A value as it is now.
     fn gauge(&mut self, name: &'static str, help: &str, labels: &Labels, value: u64) {
-        let family = self.gauges.entry(name).or_insert_with(|| {
-            let family = Gauges::default();
-            self.registry.register(name, help, family.clone());
-            family
-        });
+        let family = family(&mut self.registry, &mut self.gauges, name, help);
         family.get_or_create(labels).inc_by(value);
     }
 

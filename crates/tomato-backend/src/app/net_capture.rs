@@ -131,7 +131,7 @@ impl App {
         while self.is_for_readers(id).await {
             loop {
                 match events.recv().await {
-                    Ok(event) if event.id != id.as_str() => {}
+                    Ok(told) if told.event.id != id.as_str() => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => break,
                     Err(RecvError::Closed) => return,
                 }

@@ -1,6 +1,7 @@
 //! Takes over what a host reports.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tomato_api::host::{ObservedTopology, WantedTopology};
 use tomato_model::graph::Graph;
@@ -21,24 +22,30 @@ impl App {
         }
         let mut graph = Graph::clone(&state.graph);
         let by_id = seen.by_id();
-        for element in &mut graph.elements {
+        let is_done = seen.settled && seen.generation >= state.generation;
+        for element in graph.elements.iter_mut() {
             let now = by_id.get(&element.id).copied();
-            element.state = now.map_or(State::Created, |e| e.state);
-            element.notice = now.and_then(|e| e.notice.clone());
-            if let Some(error) = now.and_then(|e| e.error.as_ref()) {
-                element.error = Some(error.message.clone());
-            } else if seen.settled
-                && seen.generation >= state.generation
-                && element.state == element.wanted
-                && element.state == State::Started
+            let life = now.map_or(State::Created, |e| e.state);
+            let notice = now.and_then(|e| e.notice.as_ref());
+            // what failed is told until the element runs or is acted on again
+            let runs = is_done && life == element.wanted && life == State::Started;
+            let known = element.error.as_ref().filter(|_| !runs);
+            let error = now.and_then(|e| e.error.as_ref()).map(|e| &e.message).or(known);
+            if (life, notice, error)
+                == (element.state, element.notice.as_ref(), element.error.as_ref())
             {
-                // what failed is told until the element runs or is acted on again
-                element.error = None;
+                continue;
             }
+            let (notice, error) = (notice.cloned(), error.cloned());
+            let element = Arc::make_mut(element);
+            (element.state, element.notice, element.error) = (life, notice, error);
         }
         let passing: BTreeSet<&ConnectionId> = seen.connections.iter().collect();
-        for connection in &mut graph.connections {
-            connection.started = passing.contains(&connection.id);
+        for connection in graph.connections.iter_mut() {
+            let is_started = passing.contains(&connection.id);
+            if connection.started != is_started {
+                Arc::make_mut(connection).started = is_started;
+            }
             let hit = seen.outages.iter().filter(|o| o.connections.contains(&connection.id));
             let last = hit.map(|o| o.outage).max_by_key(|outage| outage.began_us);
             // told once: a host repeats what it has seen
@@ -46,7 +53,7 @@ impl App {
                 && connection.outage.is_none_or(|known| known.began_us < outage.began_us)
             {
                 tracing::warn!(topology = %seen.id, connection = connection.name, "{outage}");
-                connection.outage = Some(outage);
+                Arc::make_mut(connection).outage = Some(outage);
             }
         }
         self.commit(&mut state, graph, Extra { job: None, is_observation: true }).await?;

@@ -67,9 +67,11 @@ pub(crate) fn check_given(
     before: Option<&Graph>,
     after: &Graph,
 ) -> Answer<()> {
-    let before = before.map_or(&[][..], |graph| &graph.elements);
-    let had: BTreeMap<_, _> =
-        before.iter().map(|element| (&element.id, &element.profile)).collect();
+    if before.is_some_and(|before| before.elements.shares_all(&after.elements)) {
+        return Ok(());
+    }
+    let before = before.iter().flat_map(|graph| &graph.elements);
+    let had: BTreeMap<_, _> = before.map(|element| (&element.id, &element.profile)).collect();
     for element in &after.elements {
         if had.get(&element.id) != Some(&&element.profile) {
             check_known(caller, profiles, element.profile.as_deref())?;

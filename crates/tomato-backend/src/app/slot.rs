@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) graph: Arc<Graph>,
     /// Generation of the wanted state.
     pub(crate) generation: u64,
+    /// Generation of the last action, whose job waits until the host has taken it into account.
+    pub(crate) job_generation: u64,
     /// It was removed while someone waited for the lock.
     pub(crate) is_gone: bool,
 }
@@ -99,7 +101,9 @@ impl Slots {
     pub(crate) fn insert(&mut self, graph: Graph, generation: u64) {
         self.index(&graph);
         let id = graph.topology.id.clone();
-        let state = Mutex::new(State { graph: Arc::new(graph), generation, is_gone: false });
+        let graph = Arc::new(graph);
+        let state = State { graph, generation, job_generation: generation, is_gone: false };
+        let state = Mutex::new(state);
         let (observed, refused) = (watch::Sender::new(None), std::sync::Mutex::default());
         self.topologies.insert(id, Arc::new(Slot { state, observed, refused }));
     }

@@ -10,7 +10,10 @@ use tokio::sync::watch;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{ObservedPage, ObservedTopology};
 use tomato_model::id::TopologyId;
+use tomato_model::lifecycle::State as Life;
+use tomato_model::topology::Element;
 
+use crate::app::slot::State;
 use crate::app::{Answer, App};
 use crate::limits::{HOST_CALL, OBSERVE_GRACE, OBSERVE_WAIT, PUSH_PERIOD};
 
@@ -47,16 +50,39 @@ async fn another(
     current.wait_for(|now| now.as_ref().map(|c| c.number) != number).await.map(drop)
 }
 
+/// What a host took of a topology last.
+#[derive(Debug, Clone, Copy)]
+struct Acknowledged {
+    generation: u64,
+    /// Whether it may hold anything of it.
+    holds: bool,
+}
+
+impl Acknowledged {
+    /// Whether the host need not hear of a topology as it is now: it did, or holds nothing of it, shall hold nothing, and no job waits for it.
+    fn covers(self, state: &State) -> bool {
+        let shall_hold = |element: &Element| element.wanted != Life::Created;
+        self.generation >= state.generation
+            || (self.generation >= state.job_generation
+                && !self.holds
+                && !state.graph.elements.iter().any(shall_hold))
+    }
+}
+
+/// By topology.
+type AllAcknowledged = BTreeMap<TopologyId, Acknowledged>;
+
 /// Pushes what is wanted whenever it is newer than what the host acknowledged.
 async fn push(app: &App) {
-    let mut acknowledged: BTreeMap<TopologyId, u64> = BTreeMap::new();
+    let mut acknowledged = AllAcknowledged::new();
     let mut is_known = false;
     loop {
         if !is_known {
             match known_to_host(app).await {
                 Ok(known) => {
                     // generation 0 is older than any: all are pushed, and what is not ours is removed
-                    acknowledged = known.into_iter().map(|id| (id, 0)).collect();
+                    let old = Acknowledged { generation: 0, holds: true };
+                    acknowledged = known.into_iter().map(|id| (id, old)).collect();
                     is_known = true;
                 }
                 Err(error) => tracing::warn!(%error, "the host's topologies could not be read"),
@@ -79,12 +105,15 @@ async fn known_to_host(app: &App) -> Answer<Vec<TopologyId>> {
     Ok(list.into_iter().map(|topology| topology.id).collect())
 }
 
-async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> Answer<()> {
+async fn push_once(app: &App, acknowledged: &mut AllAcknowledged) -> Answer<()> {
     let mut first_error = None;
     let all = app.all_slots();
     for (id, slot) in &all {
-        let generation = slot.state.lock().await.generation;
-        if acknowledged.get(id).is_some_and(|acked| *acked >= generation) {
+        let is_done = {
+            let state = slot.state.lock().await;
+            acknowledged.get(id).is_some_and(|acked| acked.covers(&state))
+        };
+        if is_done {
             continue;
         }
         let wanted = match app.wanted(id).await {
@@ -103,7 +132,8 @@ async fn push_once(app: &App, acknowledged: &mut BTreeMap<TopologyId, u64>) -> A
             Ok(_) => {
                 slot.told(Ok(()));
                 app.inner.fault.reached("pushed").await;
-                acknowledged.insert(id.clone(), wanted.generation);
+                let (generation, holds) = (wanted.generation, !wanted.elements.is_empty());
+                acknowledged.insert(id.clone(), Acknowledged { generation, holds });
             }
             Err(error) => {
                 slot.told(Err(&error));

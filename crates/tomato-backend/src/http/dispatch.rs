@@ -22,14 +22,19 @@ use crate::http::call::Call;
 use crate::http::{cookie, nothing, socket};
 use crate::limits::{AUDIT_PAGE, TRAFFIC_DEFAULT_MS};
 
-/// Calls the operation and, where it changes something, notes who did.
+/// Calls the operation and, where it changes something, notes who did and waits until it is on disk.
 pub(crate) async fn dispatch(app: &App, call: Call) -> Answer<Response> {
     let operation = call.operation;
     if operation.method == Method::Get {
         return route(app, call).await;
     }
     let (mut caller, mut object) = (call.caller.clone(), call.object());
-    let result = route(app, call).await;
+    let mut result = route(app, call).await;
+    if result.is_ok()
+        && let Err(error) = app.synced().await
+    {
+        result = Err(error);
+    }
     if object.is_empty()
         && let Some(about) = about(&result)
     {

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tomato_api::client::{Client, Credentials, Payload};
 use tomato_api::host::{
@@ -107,7 +108,7 @@ async fn dial(socket: &FsPath) {
 }
 
 struct World {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     app: App,
     admin: Client,
     url: String,
@@ -129,7 +130,7 @@ async fn world() -> World {
     tokio::spawn(async move { axum::serve(listener, router).await });
     dial(&socket).await;
     let admin = client(&url, "admin", "secret");
-    World { _dir: dir, app, admin, url }
+    World { dir, app, admin, url }
 }
 
 fn client(url: &str, account: &str, password: &str) -> Client {
@@ -337,4 +338,40 @@ async fn a_topology_that_nobody_renews_is_warned_of_stopped_destroyed_and_remove
     }
     let (step, _) = life(&world, old["id"].as_str().unwrap()).await;
     assert_eq!(step, Some(TimeoutStep::Renewed), "topologies from before get the full time");
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_as_a_problem() {
+    let world = world().await;
+    let address = world.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = "DELETE /api/v1/topologies HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    assert!(answer.contains("allow: POST,GET,HEAD\r\n"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let problem: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(problem["status"], 405, "{problem}");
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_answered_with_the_one_that_was_meant() {
+    let world = world().await;
+    let body = Payload::Json(json!({"nam": "t"}));
+    let refused = world.admin.call::<Value>("topology_create", &[], &[], body).await.unwrap_err();
+    assert!(refused.message.contains("did you mean name?"), "{refused}");
+}
+
+#[tokio::test]
+async fn who_ends_in_order_loses_nothing_of_the_audit_log() {
+    let world = world().await;
+    world.post("topology_create", &[], json!({"name": "t"})).await;
+    world.app.close().await;
+    let state = world.dir.path().join("state");
+    let store = tomato_store::SqliteStore::open(&state).await.unwrap();
+    let query = tomato_store::AuditQuery { limit: 10, ..tomato_store::AuditQuery::default() };
+    let entries = tomato_store::Store::audit_list(&store, &query).await.unwrap();
+    assert!(entries.iter().any(|entry| entry.operation == "topology_create"), "{entries:?}");
 }

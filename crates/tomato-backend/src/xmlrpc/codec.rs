@@ -44,6 +44,57 @@ pub struct CallFault {
     pub text: String,
 }
 
+/// What a call ends with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A value to be written.
+    Value(Json),
+    /// A value that is written already, because it is large.
+    Written(Written),
+    /// The answers to several calls.
+    List(Vec<Reply>),
+}
+
+/// The text of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written(String);
+
+impl Reply {
+    fn put(&self, out: &mut String) {
+        match self {
+            Self::Value(value) => put(value, out),
+            Self::Written(Written(text)) => out.push_str(text),
+            Self::List(items) => {
+                out.push_str("<value>");
+                list(items, Reply::put, out);
+                out.push_str("</value>");
+            }
+        }
+    }
+}
+
+impl Written {
+    /// The members of an object and further ones that are lists, of whose items there is one at a time.
+    pub(crate) fn with_lists<'a>(
+        object: &Json,
+        lists: impl IntoIterator<Item = (&'a str, Box<dyn Iterator<Item = Json> + 'a>)>,
+    ) -> Self {
+        let mut out = String::from("<value><struct>");
+        for (name, value) in object.as_object().into_iter().flatten() {
+            member(name, &mut out, |out| put(value, out));
+        }
+        for (name, items) in lists {
+            member(name, &mut out, |out| {
+                out.push_str("<value>");
+                list(items, |item, out| put(&item, out), out);
+                out.push_str("</value>");
+            });
+        }
+        out.push_str("</struct></value>");
+        Self(out)
+    }
+}
+
 /// Reads a request body.
 ///
 /// # Errors
@@ -53,12 +104,12 @@ pub fn read(body: &[u8]) -> Result<Call, CallFault> {
 }
 
 /// Writes an answer.
-pub fn write(answer: &Result<Json, CallFault>) -> String {
+pub fn write(answer: &Result<Reply, CallFault>) -> String {
     let mut out = String::from("<?xml version='1.0'?>\n<methodResponse>");
     match answer {
-        Ok(value) => {
+        Ok(reply) => {
             out.push_str("<params><param>");
-            put(value, &mut out);
+            reply.put(&mut out);
             out.push_str("</param></params>");
         }
         Err(fault) => {
@@ -70,6 +121,28 @@ pub fn write(answer: &Result<Json, CallFault>) -> String {
     }
     out.push_str("</methodResponse>\n");
     out
+}
+
+/// Writes a list.
+fn list<T>(
+    items: impl IntoIterator<Item = T>,
+    put_item: impl Fn(T, &mut String),
+    out: &mut String,
+) {
+    out.push_str("<array><data>");
+    for item in items {
+        put_item(item, out);
+    }
+    out.push_str("</data></array>");
+}
+
+/// Writes a member of a struct.
+fn member(name: &str, out: &mut String, put_value: impl FnOnce(&mut String)) {
+    out.push_str("<member><name>");
+    escape(name, out);
+    out.push_str("</name>");
+    put_value(out);
+    out.push_str("</member>");
 }
 
 fn put(value: &Json, out: &mut String) {
@@ -91,21 +164,11 @@ fn put(value: &Json, out: &mut String) {
             escape(text, out);
             out.push_str("</string>");
         }
-        Json::Array(items) => {
-            out.push_str("<array><data>");
-            for item in items {
-                put(item, out);
-            }
-            out.push_str("</data></array>");
-        }
+        Json::Array(items) => list(items, put, out),
         Json::Object(members) => {
             out.push_str("<struct>");
-            for (name, member) in members {
-                out.push_str("<member><name>");
-                escape(name, out);
-                out.push_str("</name>");
-                put(member, out);
-                out.push_str("</member>");
+            for (name, value) in members {
+                member(name, out, |out| put(value, out));
             }
             out.push_str("</struct>");
         }

@@ -14,6 +14,7 @@ use tomato_model::original::{self, OriginalError, own_interface, view};
 use tomato_model::topology::{Element, Interface};
 
 use super::bridge::{self, Ask};
+use super::codec::{Reply, Written};
 use crate::app::{App, Caller};
 
 mod account;
@@ -70,9 +71,23 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a method of the table.
-    pub(crate) async fn run(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
+    pub(crate) async fn run(&self, method: &str, args: &Args) -> Result<Reply, ApiError> {
+        let answer = if method == "topology_info" && is_true(args, "full") {
+            self.topology_full(args).await
+        } else {
+            self.value(method, args).await.map(Reply::Value)
+        };
+        match answer {
+            Err(error) if error.code == ErrorCode::EntityDoesNotExist => {
+                Err(self.denied(error, args).await)
+            }
+            other => other,
+        }
+    }
+
+    async fn value(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
         let (noun, verb) = method.split_once('_').unwrap_or((method, ""));
-        let answer = match (noun, verb) {
+        match (noun, verb) {
             ("topology", verb) => self.topology(verb, args).await,
             ("element", verb) => self.element(verb, args).await.map_err(unknown_resource),
             ("connection", verb) => self.connection(verb, args).await,
@@ -86,12 +101,6 @@ impl<'a> Session<'a> {
             ("host" | "site" | "link", _) => self.place(method, args).await,
             ("capabilities" | "role", _) => self.server(method, args),
             _ => anonymous(self.app, method, args).await,
-        };
-        match answer {
-            Err(error) if error.code == ErrorCode::EntityDoesNotExist => {
-                Err(self.denied(error, args).await)
-            }
-            other => other,
         }
     }
 

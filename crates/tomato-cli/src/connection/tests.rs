@@ -34,6 +34,17 @@ fn only_what_is_named_is_changed() {
 }
 
 #[test]
+fn mappings_are_written_as_in_files_and_unknown_parameters_are_refused() {
+    let patch =
+        of(&["--direction", "forward", "--set", "timeline={steps: [{at: 0s, delay: 5ms}]}"]);
+    let steps = json!({ "steps": [{ "at": "0s", "delay": "5ms" }] });
+    assert_eq!(patch["forward"], json!({ "timeline": steps }));
+    let refused = need_known("dely").unwrap_err().to_string();
+    assert!(refused.ends_with("did you mean delay?"), "{refused}");
+    value_of("{steps: [").unwrap_err();
+}
+
+#[test]
 fn rules_are_read_from_words() {
     let rules = ["--rule", "ether host 0:1:2:3:4:5: loss=5% delay=2ms", "--rule", "udp: loss=1%"];
     let patch = of(&[["--direction", "forward"].as_slice(), &rules].concat());

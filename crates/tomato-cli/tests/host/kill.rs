@@ -79,9 +79,17 @@ fn running_elements_outlive_each_process() {
         world.try_tomato(&["exec", "many/h1", "--", "cut", "-d", " ", "-f", "22", "/proc/1/stat"])
     };
     let before = boot().expect("runs");
+    let usage_begins = || {
+        let usage = world.try_tomato(&["usage", "many/h1", "--output", "json"]).ok()?;
+        let usage: serde_json::Value = serde_json::from_str(&usage).ok()?;
+        usage["points"][0]["time"].as_str().map(str::to_owned)
+    };
+    wait_for("a point of usage", || usage_begins().is_some());
+    let begun = usage_begins();
     for role in ROLES {
         kill(&world, role);
         wait_for("the same elements", || boot().as_ref() == Ok(&before));
+        wait_for("the same usage history", || usage_begins() == begun);
         all_pass_frames(&world);
     }
 }

@@ -5,7 +5,8 @@ use tomato_virt::container::ExitReason;
 
 use super::*;
 use crate::host::tests::{DEADLINE, World, element, wanted};
-use crate::usage::{Before, look};
+use crate::usage::journal::Journal;
+use crate::usage::{Before, step};
 
 /// Both connections; the first keeps its past.
 fn keeping() -> (WantedTopology, [ConnectionId; 2]) {
@@ -49,15 +50,17 @@ async fn it_is_saved_once_when_the_connection_is_degraded() {
     let (topology, [kept, other]) = keeping();
     world.host.want(topology).await.unwrap();
     world.settled(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::new(dir.path().to_owned());
     let mut before = Before::default();
-    look(&world.host, &mut before).await;
-    look(&world.host, &mut before).await;
+    step(&world.host, &mut before, &mut journal).await;
+    step(&world.host, &mut before, &mut journal).await;
     assert_eq!(causes(&world, &kept), []);
     for id in [&kept, &other] {
         world.wire.degrade(id.as_str());
     }
-    look(&world.host, &mut before).await;
-    look(&world.host, &mut before).await;
+    step(&world.host, &mut before, &mut journal).await;
+    step(&world.host, &mut before, &mut journal).await;
     assert_eq!(causes(&world, &kept), [SaveCause::Degraded]);
     assert_eq!(causes(&world, &other), []);
     let saved = world.host.saved_pasts(&kept).unwrap().remove(0);

@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tomato_api::address::escaped;
 use tomato_api::certificate::CertificateFault;
 use tomato_api::error::{ApiError, ErrorCode};
 
-use super::escape;
 use crate::error::chain;
 
 /// An account at a registry.
@@ -87,7 +87,6 @@ fn token_uri(fields: &str, repository: &str) -> Option<String> {
         Some(rest.split_once('"')?.0)
     };
     let realm = field("realm")?;
-    let escaped = |text: &str| text.bytes().map(escape).collect::<String>();
     let service = field("service").map(|s| format!("service={}&", escaped(s)));
     let scope = escaped(&format!("repository:{repository}:pull"));
     let joint = if realm.contains('?') { '&' } else { '?' };

@@ -9,9 +9,11 @@ async fn what_runs_gets_points_and_what_does_not_loses_them() {
     let mut topology = wanted();
     world.host.want(topology.clone()).await.unwrap();
     world.settled(1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::new(dir.path().to_owned());
     let mut before = Before::default();
     for _ in 0..3 {
-        look(&world.host, &mut before).await;
+        step(&world.host, &mut before, &mut journal).await;
     }
     let usage = world.host.usage.element(&element(1));
     assert_eq!(usage.period_s, 5);
@@ -23,7 +25,7 @@ async fn what_runs_gets_points_and_what_does_not_loses_them() {
     topology.elements[0].state = State::Prepared;
     world.host.want(topology).await.unwrap();
     world.settled(2).await;
-    look(&world.host, &mut before).await;
+    step(&world.host, &mut before, &mut journal).await;
     assert!(world.host.usage.element(&element(1)).points.is_empty());
     assert!(!world.host.usage.element(&element(2)).points.is_empty());
 }

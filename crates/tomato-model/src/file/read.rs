@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use serde::de::DeserializeOwned;
+
 use super::tree::{Node, Position, Value};
 use super::{
     Diagnostic, FORMAT, FileConnection, FileElement, FileInterface, Positions, TopologyFile, Wrongs,
@@ -11,6 +13,7 @@ use super::{
 use crate::kind::Kind;
 use crate::limits::{CONNECTIONS_MAX, ELEMENTS_MAX, SUGGESTION_DISTANCE_MAX};
 use crate::link::{Distribution, LinkParams, LinkPatch, PRESETS, preset};
+use crate::name::same;
 use crate::recording::{Recording, RecordingPatch};
 use crate::topology::{JsonValue, Route};
 
@@ -37,6 +40,8 @@ const PARSED: [&str; 9] = [
 #[derive(Default)]
 struct Reader {
     wrongs: Wrongs,
+    /// Paths that were probably meant by keys that are unknown.
+    meant: Vec<String>,
     positions: BTreeMap<String, Position>,
 }
 
@@ -104,7 +109,10 @@ impl Reader {
                 fields.known.insert(key, value);
             } else {
                 let remedy = match suggestion(key, allowed) {
-                    Some(word) => format!("did you mean {word}?"),
+                    Some(word) => {
+                        self.meant.push(join(path, word));
+                        format!("did you mean {word}?")
+                    }
                     None => {
                         format!("known are {}; begin keys of your own with _", allowed.join(", "))
                     }
@@ -249,11 +257,9 @@ impl Reader {
         let fields = self.fields(node, &fields.path("recording"), RecordingPatch::NAMES);
         let mut recording = Recording::default();
         for (name, node) in &fields.known {
-            let object = serde_json::Map::from_iter([((*name).to_owned(), node.json())]);
-            match serde_json::from_value::<RecordingPatch>(object.into()) {
+            match patch::<RecordingPatch>(name, node) {
                 Ok(patch) => recording = patch.applied(&recording),
                 Err(error) => {
-                    let error = error.to_string();
                     let (message, remedy) =
                         error.split_once("; ").unwrap_or((&error, "see docs/reach-in.md"));
                     self.wrong(node, &fields.path(name), message, remedy);
@@ -271,11 +277,9 @@ impl Reader {
         node: &Node,
         params: &LinkParams,
     ) -> LinkParams {
-        let object = serde_json::Map::from_iter([(name.to_owned(), node.json())]);
-        match serde_json::from_value::<LinkPatch>(object.into()) {
+        match patch::<LinkPatch>(name, node) {
             Ok(patch) => patch.applied(params),
             Err(error) => {
-                let error = error.to_string();
                 let (message, remedy) =
                     error.split_once("; ").unwrap_or((&error, "see docs/wire.md for its form"));
                 self.wrong(node, &fields.path(name), message, remedy);
@@ -420,9 +424,41 @@ impl Reader {
     }
 }
 
+/// A file as far as it could be read.
+pub(super) struct Read {
+    /// What could be read; connections of elements that could not are left out.
+    pub(super) file: TopologyFile,
+    /// What is wrong with the rest.
+    pub(super) wrongs: Wrongs,
+    /// Paths that were probably meant by keys that are unknown.
+    meant: Vec<String>,
+}
+
+impl Read {
+    /// Adds what else is wrong, unless it follows from what was found while reading.
+    pub(super) fn also(&mut self, further: Wrongs) {
+        let told = self.wrongs.told.iter().map(|diagnostic| &diagnostic.path);
+        let told: Vec<String> = told.chain(&self.meant).cloned().collect();
+        let explains =
+            |path: &str| told.iter().any(|told| is_within(told, path) || is_within(path, told));
+        for diagnostic in further.told {
+            if !explains(&diagnostic.path) {
+                self.wrongs.add(diagnostic);
+            }
+        }
+        self.wrongs.more += further.more;
+    }
+}
+
+/// Whether one path is the other or lies below it.
+fn is_within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Reads the whole file.
-pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
+pub(super) fn file(node: &Node) -> Read {
     let mut reader = Reader::default();
+    let mut unread: Vec<&str> = Vec::new();
     let fields = reader.fields(node, "", &["tomato", "name", "seed", "elements", "connections"]);
     match fields.known.get("tomato").map(|node| (node, node.json())) {
         Some((_, version)) if version == FORMAT => {}
@@ -443,8 +479,10 @@ pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
         for (key, value) in reader.some(node, "elements", ELEMENTS_MAX) {
             let path = join("elements", key);
             reader.positions.insert(path.clone(), value.at);
-            file.elements
-                .extend(reader.element(value, &path).map(|element| (key.clone(), element)));
+            match reader.element(value, &path) {
+                Some(element) => drop(file.elements.insert(key.clone(), element)),
+                None => unread.push(key),
+            }
         }
     }
     if let Some(node) = fields.known.get("connections") {
@@ -456,13 +494,33 @@ pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
             );
         }
     }
+    let is_unread = |end: &String| {
+        let element = end.split_once(':').map_or(end.as_str(), |(element, _)| element);
+        unread.iter().any(|unread| same(unread, element))
+    };
+    file.connections.retain(|_, connection| !connection.between.iter().any(is_unread));
     file.client = fields.client;
     file.positions = Positions(reader.positions);
-    if reader.wrongs.is_empty() { Ok(file) } else { Err(reader.wrongs.finish()) }
+    Read { file, wrongs: reader.wrongs, meant: reader.meant }
+}
+
+/// A patch with one value from its form in the file. A number may stand for a text without a unit, and is judged as that.
+fn patch<T: DeserializeOwned>(name: &str, node: &Node) -> Result<T, String> {
+    let of = |value: JsonValue| {
+        let object = serde_json::Map::from_iter([(name.to_owned(), value)]);
+        serde_json::from_value(object.into()).map_err(|error| error.to_string())
+    };
+    of(node.json()).or_else(|error| match &node.value {
+        Value::Number(number) => {
+            let said = of(number.to_string().into());
+            said.map_err(|other| if other.contains("; ") { other } else { error })
+        }
+        _ => Err(error),
+    })
 }
 
 /// The nearest of the allowed words, if it is near.
-pub(crate) fn suggestion<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub fn suggestion<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let limit = SUGGESTION_DISTANCE_MAX.min(word.chars().count() / 2);
     let near = allowed.iter().map(|known| (distance(word, known), *known)).min();
     near.filter(|(distance, _)| *distance <= limit).map(|(_, known)| known)

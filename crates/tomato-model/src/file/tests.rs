@@ -71,6 +71,8 @@ connections:
         [
             (3, "did you mean template?"),
             (5, "did you mean switch?"),
+            (11, "use 68 to 9000 bytes"),
+            (13, "did you mean c?"),
             (13, "write it like 20ms (units: ns, us, ms, s, min, h)")
         ]
     );
@@ -79,9 +81,43 @@ connections:
         .replace("swich", "switch")
         .replace("delay: 20", "delay: 20ms");
     let found = parse(&fixed).unwrap_err();
-    assert_eq!(found.iter().map(|d| d.line).collect::<Vec<_>>(), [13]);
+    assert_eq!(found.iter().map(|d| d.line).collect::<Vec<_>>(), [11, 13]);
     let found = parse(&fixed.replace("cc]", "c]")).unwrap_err();
     assert_eq!((found[0].line, found[0].path.as_str()), (11, "elements.c.interfaces.eth0.mtu"));
+}
+
+#[test]
+fn what_follows_from_a_fault_is_not_told_beside_it() {
+    let of = |text: &str| -> Vec<(u64, String)> {
+        let found = parse(&format!("tomato: 1\nelements:\n{text}")).unwrap_err();
+        found.into_iter().map(|d| (d.line, d.path)).collect()
+    };
+    let path = |line, path: &str| (line, path.to_owned());
+    let unread =
+        "  a: {template: x}\n  s: {kind: switch, stp: yes}\nconnections:\n  l: {between: [a, s]}\n";
+    assert_eq!(of(unread), [path(3, "elements.a"), path(4, "elements.s.stp")]);
+    assert_eq!(of("  a: {kind: container, tmplate: x}\n"), [path(3, "elements.a.tmplate")]);
+    let far = "  a: {kind: container, template: x, files: {etc: y}}\n  h: {kind: hub, stp: on}\nconnections:\n  \
+               l: {between: [a], both: {discipline: coddel}}\n  m: {between: [a, 'h:e0'], both: {timeline: {steps: [{at: 5s}, {at: 5s}]}}}\n  \
+               n: {between: [b, 'h:e0']}\n";
+    let lines: Vec<u64> = of(far).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, [3, 4, 6, 6, 7, 7, 8, 8]);
+}
+
+#[test]
+fn a_number_in_place_of_a_time_is_told_as_one_and_single_values_are_read_as_in_files() {
+    let text = "tomato: 1
+elements:
+  a: {kind: switch}
+  b: {kind: switch}
+connections:
+  l: {between: [a, b], recording: {past: 30}}
+";
+    let found = parse(text).unwrap_err();
+    assert!(found[0].remedy.starts_with("write it like 20ms"), "{found:?}");
+    let steps = value("{steps: [{at: 0s, delay: 5ms}]}").unwrap();
+    assert_eq!(steps, serde_json::json!({ "steps": [{ "at": "0s", "delay": "5ms" }] }));
+    value("{steps: [").unwrap_err();
 }
 
 #[test]

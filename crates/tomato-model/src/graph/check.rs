@@ -97,6 +97,29 @@ pub(super) fn all(graph: &Graph) -> Vec<ModelError> {
     errors
 }
 
+/// What is wrong in `graph` that was not in `before`. Connections that were changed in themselves only are all there is to look at;
+/// after any other edit it is everything.
+pub(super) fn after(graph: &Graph, before: &Graph) -> Vec<ModelError> {
+    let stays = |(new, old): (&Connection, &Connection)| {
+        (&new.id, &new.name, &new.interfaces) == (&old.id, &old.name, &old.interfaces)
+    };
+    let is_joined_alike = graph.connections.len() == before.connections.len()
+        && std::iter::zip(&graph.connections, &before.connections).all(stays);
+    if !is_joined_alike
+        || !graph.elements.shares_all(&before.elements)
+        || graph.topology != before.topology
+    {
+        return all(graph);
+    }
+    let mut errors = Vec::new();
+    for (at, connection) in graph.connections.iter().enumerate() {
+        if !graph.connections.shares(&before.connections, at) {
+            check_connection(&format!("connections.{}", connection.name), connection, &mut errors);
+        }
+    }
+    errors
+}
+
 /// Checks an element with its interfaces.
 pub(crate) fn check_element(path: &str, element: &Element, errors: &mut Vec<ModelError>) {
     if !name::is_element_name(&element.name) {

@@ -53,6 +53,28 @@ fn duplicates_and_bad_values_are_found_with_their_path() {
 }
 
 #[test]
+fn after_an_edit_what_was_changed_is_looked_at() {
+    let (before, _) = three();
+    before.validate_after(&before.clone()).unwrap();
+    let paths = |graph: &Graph| -> Vec<String> {
+        graph.validate_after(&before).unwrap_err().into_iter().map(|e| e.path).collect()
+    };
+    let mut graph = before.clone();
+    graph.connections[1].recording.snaplen = 1;
+    let name = before.connections[1].name.clone();
+    assert_eq!(paths(&graph), [format!("connections.{name}.recording.snaplen")]);
+    let mut graph = before.clone();
+    graph.connections[1].name = before.connections[0].name.clone();
+    assert_eq!(paths(&graph), [format!("connections.{}", before.connections[0].name)]);
+    let mut graph = before.clone();
+    graph.elements[0].interfaces[0].mtu = 9;
+    assert_eq!(paths(&graph), ["elements.a.interfaces.eth0.mtu"]);
+    let mut graph = before.clone();
+    graph.topology.name = String::new();
+    assert_eq!(paths(&graph), ["name"]);
+}
+
+#[test]
 fn the_card_address_is_local_and_from_the_id() {
     assert_eq!(
         mac_of(&InterfaceId::new(1, 0xabcd_ef01_2345)),

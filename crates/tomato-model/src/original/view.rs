@@ -37,29 +37,25 @@ fn debug() -> Json {
 
 /// A topology; `full` gives its objects in place of their ids.
 pub fn topology(graph: &Graph, full: bool) -> Json {
-    let topology = &graph.topology;
-    let mut elements = Vec::new();
-    for item in &graph.elements {
-        elements.push(if full { element(item) } else { json!(item.id) });
-        let children = item.interfaces.iter().filter(|_| own_interface(item).is_none());
-        elements
-            .extend(children.map(|port| if full { interface(item, port) } else { json!(port.id) }));
-    }
-    let owners: BTreeMap<&InterfaceId, (&Element, &Interface)> = graph
-        .elements
-        .iter()
-        .flat_map(|item| item.interfaces.iter().map(move |port| (&port.id, (item, port))))
-        .collect();
-    let whole = |item: &Connection| {
-        joined(item, item.interfaces.each_ref().map(|end| owners.get(end).copied()))
+    let mut shown = frame(graph);
+    let (elements, connections) = if full {
+        (elements(graph).collect(), connections(graph).collect())
+    } else {
+        let ids = graph.elements.iter().flat_map(|item| {
+            std::iter::once(json!(item.id)).chain(children(item).map(|port| json!(port.id)))
+        });
+        (ids.collect(), graph.connections.iter().map(|item| json!(item.id)).collect())
     };
-    let connections: Vec<Json> = graph
-        .connections
-        .iter()
-        .map(|item| if full { whole(item) } else { json!(item.id) })
-        .collect();
+    shown["elements"] = Json::Array(elements);
+    shown["connections"] = Json::Array(connections);
+    shown
+}
+
+/// A topology without its elements and connections.
+pub fn frame(graph: &Graph) -> Json {
+    let topology = &graph.topology;
     let state = graph.elements.iter().map(|element| element.state).max().unwrap_or(State::Created);
-    let mut base = json!({
+    let base = json!({
         "id": topology.id,
         "name": topology.name,
         "site": null,
@@ -67,10 +63,32 @@ pub fn topology(graph: &Graph, full: bool) -> Json {
         "state_max": state,
         "permissions": topology.roles,
     });
-    // Not inside the macro, which would copy these trees.
-    base["elements"] = Json::Array(elements);
-    base["connections"] = Json::Array(connections);
     with_client(base, &topology.client)
+}
+
+/// The elements of a topology, each before its interfaces.
+pub fn elements(graph: &Graph) -> impl Iterator<Item = Json> {
+    graph.elements.iter().flat_map(|item| {
+        std::iter::once(element(item)).chain(children(item).map(|port| interface(item, port)))
+    })
+}
+
+/// The connections of a topology.
+pub fn connections(graph: &Graph) -> impl Iterator<Item = Json> {
+    let owners: BTreeMap<&InterfaceId, (&Element, &Interface)> = graph
+        .elements
+        .iter()
+        .flat_map(|item| item.interfaces.iter().map(move |port| (&port.id, (item, port))))
+        .collect();
+    graph.connections.iter().map(move |item| {
+        joined(item, item.interfaces.each_ref().map(|end| owners.get(end).copied()))
+    })
+}
+
+/// Interfaces that are elements of their own.
+fn children(element: &Element) -> impl Iterator<Item = &Interface> {
+    let shown = own_interface(element).is_none();
+    element.interfaces.iter().filter(move |_| shown)
 }
 
 /// An element.

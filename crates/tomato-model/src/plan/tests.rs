@@ -34,7 +34,7 @@ fn a_file_makes_a_topology_and_the_same_file_changes_nothing() {
 fn only_what_differs_is_touched() {
     let mut ids = CountingIds::default();
     let mut first = planned(None, BASE, &mut ids).graph;
-    for element in &mut first.elements {
+    for element in first.elements.iter_mut().map(Arc::make_mut) {
         (element.state, element.wanted, element.start_count) = (State::Started, State::Started, 1);
     }
     let text = BASE

@@ -9,17 +9,6 @@ use crate::error::StoreError;
 const READ: &str = "read an account";
 const WRITE: &str = "write an account";
 
-pub(super) async fn get(pool: &SqlitePool, name: &str) -> Result<Option<Account>, StoreError> {
-    let row = sqlx::query(
-        "SELECT name, password_hash, flags, attributes, created_at_us FROM account WHERE name = ?",
-    )
-    .bind(name)
-    .fetch_optional(pool)
-    .await
-    .map_err(|e| StoreError::statement(READ, e))?;
-    row.as_ref().map(decode).transpose()
-}
-
 pub(super) async fn list(pool: &SqlitePool) -> Result<Vec<Account>, StoreError> {
     let rows = sqlx::query(
         "SELECT name, password_hash, flags, attributes, created_at_us FROM account ORDER BY name",

@@ -1,7 +1,7 @@
 //! The audit log in SQLite.
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Acquire as _, QueryBuilder, Row as _};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 
 use super::{column, number};
 use crate::audit::{Audit, AuditQuery};
@@ -11,9 +11,9 @@ use crate::limits::{AUDIT_KEPT, AUDIT_PAGE_MAX, AUDIT_SLACK};
 const READ: &str = "read the audit log";
 const WRITE: &str = "write the audit log";
 
-pub(super) async fn add(conn: &mut SqliteConnection, entries: &[Audit]) -> Result<(), StoreError> {
+pub(super) async fn add(pool: &SqlitePool, entries: &[Audit]) -> Result<(), StoreError> {
     let failed = |e| StoreError::statement(WRITE, e);
-    let mut tx = conn.begin().await.map_err(failed)?;
+    let mut tx = pool.begin().await.map_err(failed)?;
     let mut newest = 0;
     for entry in entries {
         let done = sqlx::query(

@@ -1,7 +1,7 @@
 //! Events in SQLite. `AUTOINCREMENT` keeps the greatest number ever given, so none is given twice after pruning.
 
+use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row as _};
 
 use super::{column, number};
 use crate::error::StoreError;
@@ -54,23 +54,18 @@ pub(super) async fn prune(
 pub(super) async fn after(
     pool: &SqlitePool,
     sequence: u64,
-    topologies: Option<&[String]>,
     limit: usize,
 ) -> Result<Vec<Event>, StoreError> {
     // Numbers beyond the column's range are beyond every event.
     let Ok(sequence) = i64::try_from(sequence) else { return Ok(Vec::new()) };
-    let mut query = QueryBuilder::new("SELECT seq, topology, at_us, body FROM event WHERE seq > ");
-    query.push_bind(sequence);
-    if let Some(topologies) = topologies {
-        // One JSON argument instead of one per topology: the number of arguments is limited.
-        let names = serde_json::Value::from(topologies).to_string();
-        query
-            .push(" AND (topology IS NULL OR topology IN (SELECT value FROM json_each(")
-            .push_bind(names)
-            .push(")))");
-    }
-    query.push(" ORDER BY seq LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(pool).await.map_err(|e| StoreError::statement(READ, e))?;
+    let rows = sqlx::query(
+        "SELECT seq, topology, at_us, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+    )
+    .bind(sequence)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await
+    .map_err(|e| StoreError::statement(READ, e))?;
     rows.iter().map(decode).collect()
 }
 

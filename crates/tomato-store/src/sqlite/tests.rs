@@ -42,7 +42,52 @@ async fn a_closed_file_keeps_everything() {
     store.close().await;
     let store = SqliteStore::open(&dir.path().join("tomato.db")).await.unwrap();
     assert_eq!(store.get(EntityKind::Job, "j").await.unwrap().expect("kept").revision, 1);
-    assert_eq!(*store.subscribe().borrow(), sequences[0]);
+    assert_eq!(store.last_event().await.unwrap(), sequences[0]);
+}
+
+fn job(id: &str) -> Batch {
+    let put = Put::create(EntityKind::Job, id, None, 1, &"x").unwrap();
+    Batch { puts: vec![put], is_synced_later: true, ..Batch::default() }
+}
+
+#[tokio::test]
+async fn the_log_is_moved_into_the_file_while_the_store_is_in_use() {
+    let (dir, store) = empty().await;
+    store.commit(job("j")).await.unwrap();
+    store.synced().await.unwrap();
+    let alone = async |name: &str| {
+        let copy = dir.path().join(name);
+        std::fs::copy(store.path(), &copy).unwrap();
+        let copied = SqliteStore::open(&copy).await.unwrap();
+        let row = copied.get(EntityKind::Job, "j").await.unwrap();
+        copied.close().await;
+        row.is_some()
+    };
+    assert!(!alone("before.db").await);
+    store.log.shorten(&store.writer).await.unwrap();
+    assert!(alone("after.db").await);
+    store.commit(job("k")).await.unwrap();
+    store.synced().await.unwrap();
+    assert!(store.get(EntityKind::Job, "k").await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_wait_for_the_disk_together_and_all_is_on_it_then() {
+    let (_dir, store) = empty().await;
+    let store = Arc::new(store);
+    let workers: Vec<_> = (0..16)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                store.commit(job(&n.to_string())).await.unwrap();
+                store.synced().await.unwrap();
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    assert_eq!(store.log.counts().await, (16, 16));
 }
 
 #[tokio::test]
@@ -53,7 +98,7 @@ async fn old_events_are_pruned_and_numbers_go_on() {
     for _ in 0..40 {
         store.commit(Batch { events: vec![event()], ..Batch::default() }).await.unwrap();
     }
-    let left = store.events_after(0, None, 100).await.unwrap();
+    let left = store.events_after(0, 100).await.unwrap();
     assert!((10..=15).contains(&left.len()), "{} events are left", left.len());
     assert_eq!(left.last().map(|e| e.sequence), Some(40));
     assert_eq!(store.first_event().await.unwrap(), left.first().map(|e| e.sequence));

@@ -119,7 +119,7 @@ fn a_compressed_body_that_unpacks_to_too_much_is_a_fault() {
 
 #[test]
 fn what_is_written_is_read_by_another_implementation() {
-    let body = write(&Ok(json!({"a": [1, 2.5, true, null, "x & <y>\r\n"]})));
+    let body = write(&Ok(Reply::Value(json!({"a": [1, 2.5, true, null, "x & <y>\r\n"]}))));
     let start = body.find("<methodResponse>").expect("present");
     let read = MethodResponse::from_xml(body[start..].trim_end()).expect("well-formed").value;
     let Value::Struct(members) = read else { panic!("a struct") };
@@ -134,9 +134,30 @@ fn what_is_written_is_read_by_another_implementation() {
 }
 
 #[test]
+fn what_is_written_item_by_item_is_the_same_as_one_value() {
+    let whole = json!({"id": "x", "zz": {"b": [1]}, "elements": [{"a": 1}, "<"], "none": []});
+    let mut members = whole.as_object().expect("a struct").clone();
+    let lists = ["elements", "none"].map(|name| {
+        let items = members.remove(name).and_then(|list| list.as_array().cloned());
+        let items: Box<dyn Iterator<Item = Json>> = Box::new(items.expect("a list").into_iter());
+        (name, items)
+    });
+    let written = Reply::Written(Written::with_lists(&Json::Object(members), lists));
+    let read = |reply: Reply| {
+        let body = write(&Ok(reply));
+        let start = body.find("<methodResponse>").expect("present");
+        MethodResponse::from_xml(body[start..].trim_end()).expect("well-formed").value
+    };
+    assert_eq!(read(written.clone()), read(Reply::Value(whole.clone())));
+    let several = Reply::List(vec![written, Reply::Value(json!(1))]);
+    assert_eq!(read(several), read(Reply::Value(json!([whole, 1]))));
+}
+
+#[test]
 fn big_numbers_leave_as_double_and_control_characters_are_left_out() {
-    let body =
-        write(&Ok(json!({"big": 5_000_000_000_u64, "small": 7, "text": "a\u{1}b<", "none": null})));
+    let body = write(&Ok(Reply::Value(
+        json!({"big": 5_000_000_000_u64, "small": 7, "text": "a\u{1}b<", "none": null}),
+    )));
     assert!(body.contains("<double>5000000000</double>"), "{body}");
     assert!(body.contains("<int>7</int>"), "{body}");
     assert!(body.contains("<string>ab&lt;</string>"), "{body}");

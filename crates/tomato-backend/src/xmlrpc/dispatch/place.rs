@@ -276,16 +276,27 @@ impl Session<'_> {
 
     /// Tells of elements and connections that are on a host where that is.
     pub(super) fn place_on_host<'b>(&self, shown: impl IntoIterator<Item = &'b mut Json>) {
-        let Some(host) = host(self.app) else { return };
-        let info = json!({
-            "address": host["address"],
-            "problems": [],
-            "site": LOCAL_SITE,
-            "fileserver_port": port(self.app),
+        shown.into_iter().for_each(self.placing());
+    }
+
+    /// Says in an object where it is.
+    pub(super) fn placing(&self) -> impl Fn(&mut Json) + use<> {
+        let host = host(self.app).map(|host| {
+            let info = json!({
+                "address": host["address"],
+                "problems": [],
+                "site": LOCAL_SITE,
+                "fileserver_port": port(self.app),
+            });
+            (host["name"].clone(), info)
         });
-        for item in shown.into_iter().filter(|item| item["state"] != "created") {
-            item["host"] = host["name"].clone();
-            item["host_info"] = info.clone();
+        move |item| {
+            if let Some((name, info)) = &host
+                && item["state"] != "created"
+            {
+                item["host"] = name.clone();
+                item["host_info"] = info.clone();
+            }
         }
     }
 }

@@ -10,7 +10,10 @@ use tomato_model::original::{self, view};
 use tomato_model::role::Role;
 use tomato_model::topology::Topology;
 
-use super::{Args, Ask, Session, attrs, id, invalid, is_true, missing, no_action, refused, text};
+use super::{
+    Args, Ask, Reply, Session, Written, attrs, id, invalid, is_true, missing, no_action, refused,
+    text,
+};
 use crate::app::slot::Part;
 
 impl Session<'_> {
@@ -20,7 +23,7 @@ impl Session<'_> {
                 let made: Topology = self.call("topology_create", &[], json!({})).await?;
                 self.shown(made.id.as_str(), false).await
             }
-            "info" => self.shown(id(args, "id")?, is_true(args, "full")).await,
+            "info" => self.shown(id(args, "id")?, false).await,
             "list" => self.topology_list(args).await,
             "modify" => {
                 let id = id(args, "id")?;
@@ -61,6 +64,23 @@ impl Session<'_> {
         }
         shown["timeout"] = super::server::timeout(&graph.topology);
         shown
+    }
+
+    /// A topology with everything in it, written object by object: as one tree a large one takes many times its text.
+    pub(super) async fn topology_full(&self, args: &Args) -> Result<Reply, ApiError> {
+        let graph = self.graph(id(args, "id")?).await?;
+        let mut frame = view::frame(&graph);
+        frame["timeout"] = super::server::timeout(&graph.topology);
+        let place = self.placing();
+        let placed = |mut item: Json| {
+            place(&mut item);
+            item
+        };
+        let lists: [(_, Box<dyn Iterator<Item = Json>>); 2] = [
+            ("elements", Box::new(view::elements(&graph).map(&placed))),
+            ("connections", Box::new(view::connections(&graph).map(&placed))),
+        ];
+        Ok(Reply::Written(Written::with_lists(&frame, lists)))
     }
 
     async fn topology_list(&self, args: &Args) -> Result<Json, ApiError> {
