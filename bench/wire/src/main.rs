@@ -20,7 +20,9 @@ fn main() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["wire", socket] => {
-            tomato_wire::process::run(std::path::Path::new(socket), || {}).expect("the wire runs");
+            let workers = std::num::NonZeroUsize::MIN;
+            tomato_wire::process::run(std::path::Path::new(socket), workers, || {})
+                .expect("the wire runs");
         }
         ["lab", socket, taps @ ..] => lab::run(socket, taps),
         ["bare", a, b] => lab::bare(a, b, true),

@@ -115,6 +115,19 @@ pub struct ConnectionFigures {
     pub degraded: bool,
 }
 
+/// What one thread of the data path does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerFigures {
+    /// Processor time since its start, in nanoseconds.
+    pub cpu_ns: u64,
+    /// The share of the last second or longer that it took a processor for, in thousandths.
+    pub busy_permille: u64,
+    /// Topologies it has.
+    pub topologies: u64,
+    /// Their connections.
+    pub connections: u64,
+}
+
 /// Everything a host measures, as it was at its last look.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostFigures {
@@ -123,6 +136,9 @@ pub struct HostFigures {
     /// The wire's, if it lives.
     #[serde(default)]
     pub wire: Option<crate::process::ProcessFigures>,
+    /// The wire's threads that move frames.
+    #[serde(default)]
+    pub workers: Vec<WorkerFigures>,
     /// By element that runs.
     pub elements: BTreeMap<String, ElementFigures>,
     /// By connection that passes frames.

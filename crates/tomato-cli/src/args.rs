@@ -1,6 +1,7 @@
 //! What can be typed. Commands of the form `tomato NOUN VERB` that are not here come from the operation table (`generated.rs`).
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -145,6 +146,9 @@ pub(crate) struct Up {
     /// Serve files for clients of the original here, without encryption [default: with TLS 127.0.0.1 and a free port, else with --listen]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) grant_listen: Option<SocketAddr>,
+    /// Threads that move frames, from the next start of the data path on [default: all processors but one]
+    #[arg(long, env = "TOMATO_WIRE_WORKERS", value_name = "N")]
+    pub(crate) wire_workers: Option<NonZeroUsize>,
     /// Return once the lab answers and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -599,6 +603,9 @@ pub(crate) struct WireRole {
     /// Where controllers connect
     #[arg(long)]
     pub(crate) socket: PathBuf,
+    /// Threads that move frames [default: all processors but one]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
 }
 
 #[cfg(test)]

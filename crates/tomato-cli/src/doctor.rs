@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use tomato_virt::doctor::{Options, Status, probe, worst};
+use tomato_virt::doctor::{Finding, Options, Status, probe, worst};
+use tomato_wire::process::default_workers;
 
 use crate::args::{Doctor, Global, Output};
 use crate::output;
@@ -15,7 +16,8 @@ pub(crate) fn doctor(global: &Global, doctor: &Doctor) -> ExitCode {
         template_dir: template_dir.unwrap_or_else(|| global.data_dir.join("templates")),
         kernel: None,
     };
-    let findings = probe(&options);
+    let mut findings = probe(&options);
+    findings.push(data_path());
     if global.output == Output::Json {
         output::json(&findings);
     } else {
@@ -37,4 +39,14 @@ pub(crate) fn doctor(global: &Global, doctor: &Doctor) -> ExitCode {
         });
     }
     if worst(&findings) == Status::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// How many threads move frames here unless the lab is told otherwise.
+fn data_path() -> Finding {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let what = match default_workers().get() {
+        1 => format!("one thread moves all frames, of {processors} processors"),
+        workers => format!("{workers} threads share the topologies, of {processors} processors"),
+    };
+    Finding { name: "data path".to_owned(), status: Status::Ok, what, remedy: None }
 }

@@ -8,6 +8,7 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tomato_virt::container::Runtime;
+use tomato_wire::process;
 
 use crate::args::{BackendRole, HostmanagerRole, WireRole};
 use crate::output;
@@ -15,7 +16,8 @@ use crate::output;
 /// Runs the wire; must be called before any thread exists.
 pub(crate) fn wire(role: &WireRole) -> anyhow::Result<ExitCode> {
     prepare()?;
-    tomato_wire::process::run(&role.socket, || tracing::info!("ready"))
+    let workers = role.workers.unwrap_or_else(process::default_workers);
+    process::run(&role.socket, workers, || tracing::info!("ready"))
         .context("the wire cannot run")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -278,6 +278,9 @@ fn roles(lab: &Lab, options: &Up, listener: TcpListener) -> anyhow::Result<Vec<R
     };
     let mut wire = role("wire", Some(lab.wire_uid), &[("--socket", lab.wire_socket())]);
     wire.lasting = true;
+    if let Some(workers) = options.wire_workers {
+        wire.arguments.extend(["--workers".into(), workers.to_string().into()]);
+    }
     let mut backend = role(
         "backend",
         Some(lab.backend_uid),
@@ -414,6 +417,9 @@ fn detach(global: &Global, options: &Up) -> anyhow::Result<ExitCode> {
             let file = std::path::absolute(file).context("cannot find the certificate")?;
             command.arg(option).arg(file);
         }
+    }
+    if let Some(workers) = options.wire_workers {
+        command.arg("--wire-workers").arg(workers.to_string());
     }
     if let Some(program) = &options.runc {
         command.arg("--runc").arg(program);

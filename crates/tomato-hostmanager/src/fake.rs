@@ -15,7 +15,7 @@ use tomato_model::id::ElementId;
 use tomato_wire::capture::live::Passed;
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::control::{self, Refusal};
-use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus};
+use tomato_wire::status::{BridgeView, Degraded, LinkStatus, TopologyStatus, WorkerStatus};
 
 use crate::host::lock;
 use crate::ledger::PinnedTemplate;
@@ -231,6 +231,13 @@ impl WireControl for FakeWire {
 
     async fn instance(&self) -> Result<u64, WireFault> {
         self.with(|state| state.instance)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, WireFault> {
+        self.with(|state| {
+            let topologies = u64::try_from(state.topologies.len()).unwrap_or(u64::MAX);
+            vec![WorkerStatus { topologies, ..WorkerStatus::default() }]
+        })
     }
 
     async fn ended(&self) {

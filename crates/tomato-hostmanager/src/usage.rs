@@ -11,10 +11,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tomato_api::host::WantedTopology;
 use tomato_api::usage::{
     ConnectionPoint, ConnectionRates, ConnectionUsage, ElementFigures, ElementPoint, ElementUsage,
-    HostFigures, rfc3339,
+    HostFigures, WorkerFigures, rfc3339,
 };
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::lifecycle::State;
+use tomato_wire::status::WorkerStatus;
 
 use crate::host::{Host, Topology, lock};
 use crate::limits::{USAGE_PERIOD, USAGE_POINTS};
@@ -155,12 +156,19 @@ pub(crate) async fn watch(host: Arc<Host>) {
     }
 }
 
+fn worker_figures(status: WorkerStatus) -> WorkerFigures {
+    let WorkerStatus { topologies, links, cpu_ns, busy_permille } = status;
+    WorkerFigures { cpu_ns, busy_permille, topologies, connections: links }
+}
+
 /// Takes one point of everything that runs.
 pub(crate) async fn look(host: &Host, before: &mut Before) {
     let mut next = Before::default();
     let (mut elements, mut connections) = (BTreeMap::new(), BTreeMap::new());
     let wire = host.parts.wire.pid().await.ok().and_then(tomato_api::process::of);
-    let mut figures = HostFigures { wire, ..HostFigures::default() };
+    let workers = host.parts.wire.workers().await.unwrap_or_default();
+    let workers = workers.into_iter().map(worker_figures).collect();
+    let mut figures = HostFigures { wire, workers, ..HostFigures::default() };
     for topology in host.topologies() {
         let wanted = topology.wanted();
         let rates = match host.sample(&topology.id, Duration::ZERO).await {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tomato_wire::client::{ClientError, WireClient};
 use tomato_wire::config::TopologyConfig;
 use tomato_wire::control::{ErrorCode, Refusal};
-use tomato_wire::status::{BridgeView, TopologyStatus};
+use tomato_wire::status::{BridgeView, TopologyStatus, WorkerStatus};
 
 use crate::error::chain;
 use crate::limits::{WIRE_CALL, WIRE_CALLS_WAITING};
@@ -75,6 +75,9 @@ pub trait WireControl: Send + Sync + std::fmt::Debug {
 
     /// Number of the wire's process, if it lives.
     async fn pid(&self) -> Result<u32, WireFault>;
+
+    /// How the wire's data threads share the work.
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, WireFault>;
 
     /// Returns when the wire that lives now has ended, or for ever not if that cannot be seen.
     async fn ended(&self);
@@ -223,6 +226,10 @@ impl WireControl for SocketWire {
 
     async fn pid(&self) -> Result<u32, WireFault> {
         self.call(|client| client.hello().map(|welcome| welcome.pid)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, WireFault> {
+        self.call(WireClient::workers).await
     }
 
     async fn ended(&self) {

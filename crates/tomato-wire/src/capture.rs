@@ -32,17 +32,23 @@ use writer::{Open, Output, Running};
 
 pub use ring::{RingReader, read_ring};
 
-/// The writer thread's handle.
+/// The writer thread. It ends when this is dropped.
 #[derive(Debug)]
 pub struct CaptureWriter {
+    captures: Captures,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The data threads' way to the writer thread.
+#[derive(Debug, Clone)]
+pub struct Captures {
     sender: SyncSender<Message>,
     waiting_bytes: Arc<AtomicU64>,
     /// Bytes that the pasts of all links hold.
     past_bytes: Arc<AtomicU64>,
     /// Captures the writer has not seen yet; beside the queue, so that a full one holds nobody up.
     opened: Arc<Mutex<Vec<Open>>>,
-    next_id: u64,
-    thread: Option<JoinHandle<()>>,
+    next_id: Arc<AtomicU64>,
 }
 
 /// One running capture; dropping it ends the capture after what it has taken so far.
@@ -138,17 +144,26 @@ impl CaptureWriter {
         let waiting_bytes = Arc::new(AtomicU64::new(0));
         let past_bytes = Arc::<AtomicU64>::default();
         let opened = Arc::<Mutex<Vec<Open>>>::default();
-        let mut running =
-            Running::new(Arc::clone(&opened), Arc::clone(&waiting_bytes), Arc::clone(&past_bytes));
+        let next_id = Arc::default();
+        let captures = Captures { sender, waiting_bytes, past_bytes, opened, next_id };
+        let mut running = Running::new(&captures);
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || running.write_records(&receiver))?;
-        Ok(Self { sender, waiting_bytes, past_bytes, opened, next_id: 0, thread: Some(thread) })
+        Ok(Self { captures, thread: Some(thread) })
     }
 
+    /// A way to begin captures.
+    #[must_use]
+    pub fn captures(&self) -> Captures {
+        self.captures.clone()
+    }
+}
+
+impl Captures {
     /// Begins a capture; `names` are the names of the two directions. What is in the directory already is
     /// part of the ring, and its next file begins at once, so that a capture of nothing can be read as well. A directory that cannot be written shows in [`Recorder::status`].
-    pub fn open(&mut self, config: &CaptureConfig, names: &[String; 2]) -> Recorder {
+    pub fn open(&self, config: &CaptureConfig, names: &[String; 2]) -> Recorder {
         let spots = Spots::of(config);
         let ring = ring::RingWriter::new(config.clone(), &spots.interfaces(names));
         self.begin(
@@ -160,7 +175,7 @@ impl CaptureWriter {
     }
 
     /// Begins to keep the past of a link; `names` are those of its two directions.
-    pub fn open_past(&mut self, config: &PastConfig, names: &[String; 2]) -> Recorder {
+    pub fn open_past(&self, config: &PastConfig, names: &[String; 2]) -> Recorder {
         let spots = Spots::of_past(config);
         let all = Arc::clone(&self.past_bytes);
         let ring = past::PastRing::new(config, &spots.interfaces(names), all);
@@ -169,14 +184,13 @@ impl CaptureWriter {
     }
 
     /// Begins a live capture: each packet goes to a packet socket, see [`live`].
-    pub fn open_live(&mut self, socket: OwnedFd) -> Recorder {
+    pub fn open_live(&self, socket: OwnedFd) -> Recorder {
         let output = Output::Live(live::LiveWriter::new(socket));
         self.begin(output, limits::LIVE_SNAPLEN, Spots::live(), 0)
     }
 
-    fn begin(&mut self, output: Output, snaplen: u32, spots: Spots, told_bytes: usize) -> Recorder {
-        self.next_id += 1;
-        let id = self.next_id;
+    fn begin(&self, output: Output, snaplen: u32, spots: Spots, told_bytes: usize) -> Recorder {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::<Shared>::default();
         let recorder = Recorder {
             id,
@@ -200,7 +214,7 @@ impl CaptureWriter {
 
 impl Drop for CaptureWriter {
     fn drop(&mut self) {
-        let has_ended = self.sender.send(Message::Stop).is_err();
+        let has_ended = self.captures.sender.send(Message::Stop).is_err();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
             && !has_ended

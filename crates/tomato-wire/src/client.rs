@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::TopologyConfig;
 use crate::control::message::{self, MessageError};
 use crate::control::{Answer, Refusal, Reply, Request, VERSION, Welcome};
-use crate::status::{BridgeView, TopologyStatus};
+use crate::status::{BridgeView, TopologyStatus, WorkerStatus};
 
 /// A connection to a wire. After an error other than [`ClientError::Refused`] connect again.
 #[derive(Debug)]
@@ -208,6 +208,17 @@ impl WireClient {
         let (topology, bridge) = (topology.to_owned(), bridge.to_owned());
         match self.call(&Request::Bridge { topology, bridge }, None)? {
             Answer::Bridge(view) => Ok(view),
+            _ => Err(ClientError::Mismatch),
+        }
+    }
+
+    /// How the data threads share the work, one entry for each.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn workers(&mut self) -> Result<Vec<WorkerStatus>, ClientError> {
+        match self.call(&Request::Workers, None)? {
+            Answer::Workers(workers) => Ok(workers),
             _ => Err(ClientError::Mismatch),
         }
     }

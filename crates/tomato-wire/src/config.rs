@@ -13,11 +13,14 @@ use crate::limits;
 mod bridge;
 mod link;
 mod rule;
+mod under_way;
 
 pub use bridge::{BridgeConfig, BridgeMode, PortVlan, StpConfig};
 pub(crate) use link::bytes_in;
 pub use link::{Discipline, Distribution, DrawKey, LinkParams, LossModel, Ratio, Step, Timeline};
 pub use rule::Rule;
+
+use under_way::most_under_way;
 
 #[cfg(test)]
 mod tests;
@@ -245,6 +248,17 @@ pub enum ConfigError {
         /// The bound.
         max: u64,
     },
+    /// The lines of a topology are longer than there is memory for.
+    #[error(
+        "links: {bytes} bytes under way when the longest lines are full, at most {max}; \
+         lower the bandwidth or delay of some"
+    )]
+    UnderWay {
+        /// What they hold then.
+        bytes: u64,
+        /// The bound.
+        max: u64,
+    },
     /// Two probabilities are more than always.
     #[error("{field}: the ways out of one state are more than 100% together; lower one")]
     Probabilities {
@@ -319,7 +333,15 @@ impl TopologyConfig {
                 past.check(&format!("{field}.past"))?;
             }
         }
-        Ok(())
+        self.check_under_way()
+    }
+
+    fn check_under_way(&self) -> Result<(), ConfigError> {
+        let emulated = self.links.values().filter(|link| link.emulate);
+        let directions = emulated.flat_map(|link| [&link.forward, &link.backward]);
+        let lines = directions.filter_map(LinkParams::line).collect();
+        let (bytes, max) = (most_under_way(lines), limits::MAX_IN_FLIGHT_BYTES);
+        if bytes > max { Err(ConfigError::UnderWay { bytes, max }) } else { Ok(()) }
     }
 
     fn check_end(&self, field: &str, end: &End) -> Result<(), ConfigError> {

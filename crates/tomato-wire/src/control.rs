@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::TopologyConfig;
-use crate::status::{BridgeView, TopologyStatus};
+use crate::status::{BridgeView, TopologyStatus, WorkerStatus};
 
 pub mod message;
 pub mod server;
@@ -85,6 +85,26 @@ pub enum Request {
     },
     /// Asks whether the data path is alive.
     Ping,
+    /// Reports how the data threads share the work.
+    Workers,
+}
+
+impl Request {
+    /// The key of the topology that it is about, if it names one.
+    #[must_use]
+    pub fn topology(&self) -> Option<&str> {
+        match self {
+            Request::Apply { topology, .. }
+            | Request::Attach { topology, .. }
+            | Request::Tap { topology, .. }
+            | Request::Past { topology, .. }
+            | Request::Bridge { topology, .. }
+            | Request::Lost { topology, .. }
+            | Request::Remove { topology } => Some(topology),
+            Request::Status { topology } => topology.as_deref(),
+            Request::Hello { .. } | Request::List | Request::Ping | Request::Workers => None,
+        }
+    }
 }
 
 /// The answer to a request.
@@ -129,6 +149,8 @@ pub enum Answer {
     Bridge(BridgeView),
     /// To [`Request::Ping`].
     Pong,
+    /// To [`Request::Workers`], one for each.
+    Workers(Vec<WorkerStatus>),
 }
 
 /// Who answers.

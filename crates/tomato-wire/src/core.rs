@@ -28,4 +28,5 @@ mod slots;
 pub mod split;
 pub mod stp;
 pub mod timeline;
+mod transit;
 pub mod vlan;

@@ -14,8 +14,9 @@ pub mod socket;
 mod sys;
 pub mod tap;
 mod topology;
-mod wake;
+pub mod wake;
 pub mod worker;
+pub mod workers;
 mod write;
 
 pub(crate) use sys::{block_signals, signal_descriptor};

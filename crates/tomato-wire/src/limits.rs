@@ -78,10 +78,16 @@ pub const MAX_PLAIN_QUEUE_BYTES: u64 = 4 << 20;
 pub const MAX_FRAMES_PER_DIRECTION: usize = 1 << 20;
 /// Most memory for frames of all topologies of the process, in bytes.
 pub const MAX_IN_FLIGHT_BYTES: u64 = 1 << 30;
-/// Of that, what is kept for topologies that hold little, in bytes.
+/// More than one data thread carries, in bit/s: 23 Gbit/s was the most that was measured of a bare veth pair. What can be
+/// under way on the lines of a topology is judged by it.
+pub const CARRIED_BIT_S: u64 = 25_000_000_000;
+/// Of [`MAX_IN_FLIGHT_BYTES`], what is kept for topologies that hold little, in bytes.
 pub const RESERVED_BYTES: u64 = 128 << 20;
 /// A topology that holds no more than this holds little, in bytes.
 pub const SMALL_SHARE_BYTES: u64 = 4 << 20;
+/// A data thread tells the others what its frames take when that has changed by so much, in bytes: the sum above is exact to
+/// this for each of them.
+pub const HOLDINGS_STEP_BYTES: u64 = 1 << 20;
 /// What one place in a queue costs beside the frame's bytes, for the sum above.
 pub const QUEUE_ENTRY_BYTES: u64 = 64;
 /// Unused frame buffers that are kept, per size class, in bytes.
@@ -164,10 +170,13 @@ pub const COMMAND_QUEUE: usize = 64;
 /// How long a running wire may take to close down.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);
 
+/// Most data threads.
+pub const MAX_WORKERS: usize = 64;
+/// Time over which it is told how busy a data thread is, in nanoseconds.
+pub const BUSY_WINDOW_NS: u64 = 1_000_000_000;
+
 /// Frames read from one port per wake-up.
 pub const READ_BATCH: usize = 64;
-/// Frames moved per look at the clock.
-pub const ADVANCE_BATCH: usize = 64;
 /// Most datagrams that leave as one; a kernel before Linux 6.10 takes no more (`UDP_MAX_SEGMENTS`).
 pub const MAX_MERGED: usize = 64;
 /// Longest payload of an UDP datagram over IPv4 without options, in bytes.

@@ -1,10 +1,11 @@
-//! The wire's process: a data thread, a thread per control connection, and the main thread that accepts them.
+//! The wire's process: data threads, a thread per control connection, and the main thread that accepts them.
 //!
 //! It runs until SIGTERM or SIGINT. Controllers come and go; frames flow all the same. Killed, it leaves nothing
 //! behind but its socket file, which the next start replaces.
 
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -16,11 +17,14 @@ use std::thread::JoinHandle;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
+use crate::capture::CaptureWriter;
 use crate::control::message::{self, MessageError};
 use crate::control::server::{self, Service};
 use crate::control::{Answer, ErrorCode, Refusal, Reply, Request, VERSION, Welcome};
-use crate::io::worker::{Worker, WorkerHandle};
-use crate::io::{block_signals, signal_descriptor};
+use crate::core::frame::Holdings;
+use crate::io::worker::Worker;
+use crate::io::workers::Workers;
+use crate::io::{block_signals, signal_descriptor, wake};
 use crate::limits;
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
@@ -52,22 +56,30 @@ pub enum ProcessError {
         #[source]
         source: io::Error,
     },
-    /// The data thread ended by itself.
-    #[error("the data thread ended")]
+    /// A data thread ended by itself.
+    #[error("a data thread ended")]
     Data(#[source] io::Error),
 }
 
-/// Runs a wire at `socket` until SIGTERM or SIGINT; calls `ready` once it listens. The caller has given up its
+/// Data threads that leave the elements a processor: all processors but one, at least one thread.
+#[must_use]
+pub fn default_workers() -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = (processors - 1).min(limits::MAX_WORKERS);
+    NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Runs a wire with so many data threads at `socket` until SIGTERM or SIGINT; calls `ready` once it listens. The caller has given up its
 /// privileges before, and calls this before it starts any thread.
 ///
 /// # Errors
 /// See [`ProcessError`].
-pub fn run(socket: &Path, ready: impl FnOnce()) -> Result<(), ProcessError> {
+pub fn run(socket: &Path, workers: NonZeroUsize, ready: impl FnOnce()) -> Result<(), ProcessError> {
     let prepare = |action| move |source| ProcessError::Prepare { action, source };
     block_signals(&SIGNALS).map_err(prepare("block signals"))?;
     let signals = signal_descriptor(&SIGNALS).map_err(prepare("await signals"))?;
     raise_open_files();
-    let wire = Wire::start(socket)?;
+    let wire = Wire::start(socket, workers)?;
     ready();
     let reason = wire.accept_until(&signals);
     wire.stop()?;
@@ -79,10 +91,12 @@ pub fn run(socket: &Path, ready: impl FnOnce()) -> Result<(), ProcessError> {
 pub struct Wire {
     path: PathBuf,
     listener: UnixListener,
-    worker: WorkerHandle,
-    /// Readable once the data thread has ended.
+    workers: Workers,
+    /// Readable once a data thread has ended.
     ended: Arc<OwnedFd>,
-    data: JoinHandle<io::Result<()>>,
+    data: Vec<JoinHandle<io::Result<()>>>,
+    /// Ends after the data threads, which hand it what is recorded.
+    captures: CaptureWriter,
     clients: Clients,
     welcome: Welcome,
 }
@@ -92,31 +106,33 @@ impl Wire {
     ///
     /// # Errors
     /// See [`ProcessError`].
-    pub fn start(socket: &Path) -> Result<Self, ProcessError> {
+    pub fn start(socket: &Path, workers: NonZeroUsize) -> Result<Self, ProcessError> {
         let prepare = |action| move |source| ProcessError::Prepare { action, source };
         let listener = listen(socket)?;
         let instance = random_instance().map_err(prepare("draw an instance number"))?;
-        let (worker, handle) = Worker::new().map_err(prepare("prepare the data thread"))?;
+        let captures = CaptureWriter::start().map_err(prepare("start the writer of captures"))?;
         let ended = eventfd(0, EventfdFlags::CLOEXEC)
             .map_err(|error| prepare("make an event descriptor")(error.into()))?;
         let ended = Arc::new(ended);
-        let signal = EndSignal(Arc::clone(&ended));
-        let data = std::thread::Builder::new()
-            .name("data".to_owned())
-            .spawn(move || {
-                let _signal = signal;
-                keep_timers_sharp();
-                worker.run()
-            })
-            .map_err(prepare("start the data thread"))?;
+        let holdings = Holdings::default();
+        let wake_ns = wake::measure();
+        let (mut handles, mut data) = (Vec::new(), Vec::new());
+        for number in 0..workers.get().min(limits::MAX_WORKERS) {
+            let (worker, handle) = Worker::new(captures.captures(), holdings.clone(), wake_ns)
+                .map_err(prepare("prepare a data thread"))?;
+            handles.push(handle);
+            let thread = start_worker(worker, number, EndSignal(Arc::clone(&ended)));
+            data.push(thread.map_err(prepare("start a data thread"))?);
+        }
         let welcome = Welcome { version: VERSION, pid: std::process::id(), instance };
-        tracing::info!(socket = %socket.display(), instance, "wire listens");
+        tracing::info!(socket = %socket.display(), instance, workers, "wire listens");
         Ok(Self {
             path: socket.to_owned(),
             listener,
-            worker: handle,
+            workers: Workers::new(handles),
             ended,
             data,
+            captures,
             clients: Clients::default(),
             welcome,
         })
@@ -125,7 +141,7 @@ impl Wire {
     /// Accepts controllers until `until` becomes readable.
     ///
     /// # Errors
-    /// If the data thread ends, or the system refuses to wait.
+    /// If a data thread ends, or the system refuses to wait.
     pub fn accept_until(&self, until: &impl AsFd) -> Result<(), ProcessError> {
         loop {
             let mut ready = [
@@ -156,39 +172,54 @@ impl Wire {
     /// Ends all threads and removes the socket.
     ///
     /// # Errors
-    /// If the data thread had failed.
+    /// If a data thread had failed.
     pub fn stop(self) -> Result<(), ProcessError> {
         // connecting fails at once from here on
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, "cannot remove the socket");
         }
-        self.worker.stop();
+        self.workers.stop();
         self.clients.stop();
-        match self.data.join() {
-            Ok(result) => result.map_err(ProcessError::Data),
-            Err(_panic) => Err(ProcessError::Data(io::Error::other("it panicked"))),
+        let mut result = Ok(());
+        for thread in self.data {
+            let ended = thread.join().unwrap_or_else(|_panic| Err(io::Error::other("it panicked")));
+            result = result.and_then(|()| ended.map_err(ProcessError::Data));
         }
+        drop(self.captures);
+        result
     }
 
     fn service(&self) -> WireService {
-        WireService { worker: self.worker.clone(), welcome: self.welcome }
+        WireService { workers: self.workers.clone(), welcome: self.welcome }
     }
 }
 
-/// Tells the main thread that the data thread has ended, however it did.
+fn start_worker(
+    worker: Worker,
+    number: usize,
+    signal: EndSignal,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    std::thread::Builder::new().name(format!("data-{number}")).spawn(move || {
+        let _signal = signal;
+        keep_timers_sharp();
+        worker.run()
+    })
+}
+
+/// Tells the main thread that a data thread has ended, however it did.
 struct EndSignal(Arc<OwnedFd>);
 
 impl Drop for EndSignal {
     fn drop(&mut self) {
         if let Err(error) = rustix::io::write(&*self.0, &1u64.to_ne_bytes()) {
-            tracing::error!(%error, "cannot tell that the data thread ended");
+            tracing::error!(%error, "cannot tell that a data thread ended");
         }
     }
 }
 
 #[derive(Debug)]
 struct WireService {
-    worker: WorkerHandle,
+    workers: Workers,
     welcome: Welcome,
 }
 
@@ -198,7 +229,7 @@ impl Service for WireService {
     }
 
     fn handle(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
-        self.worker.call(request, descriptor)
+        self.workers.call(request, descriptor)
     }
 }
 

@@ -6,6 +6,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What one data thread does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Topologies it has.
+    pub topologies: u64,
+    /// Their links.
+    pub links: u64,
+    /// Processor time it took since its start, in nanoseconds.
+    pub cpu_ns: u64,
+    /// The share of the last second or longer that it took a processor for, in thousandths.
+    pub busy_permille: u64,
+}
+
 /// What is observed of one topology.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopologyStatus {

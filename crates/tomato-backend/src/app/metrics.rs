@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tomato_api::process::ProcessFigures;
-use tomato_api::usage::{DirectionFigures, HostFigures};
+use tomato_api::usage::{DirectionFigures, HostFigures, WorkerFigures};
 use tomato_model::graph::Graph;
 
 use crate::app::{Answer, App, Caller, internal};
@@ -106,6 +106,23 @@ impl Sheet {
         self.gauge("process_threads", "Threads of a process of the lab", &label(), figures.threads);
         let help = "Files and sockets that a process of the lab has open";
         self.gauge("process_open_files", help, &label(), figures.open_files);
+    }
+
+    /// How the threads of the data path share the work.
+    fn workers(&mut self, workers: &[WorkerFigures]) {
+        for (number, worker) in workers.iter().enumerate() {
+            let labels = vec![("worker", number.to_string())];
+            let WorkerFigures { cpu_ns, busy_permille, topologies, connections } = *worker;
+            let time = Duration::from_nanos(cpu_ns).as_secs_f64();
+            let help = "Processor time of a thread of the data path, in seconds";
+            self.seconds("wire_worker_cpu_seconds", help, &labels, time);
+            let help = "Processor time of a thread of the data path lately, in thousandths of one processor";
+            self.gauge("wire_worker_busy_permille", help, &labels, busy_permille);
+            let help = "Topologies that a thread of the data path has";
+            self.gauge("wire_worker_topologies", help, &labels, topologies);
+            let help = "Connections that a thread of the data path has";
+            self.gauge("wire_worker_connections", help, &labels, connections);
+        }
     }
 
     /// What is known of a topology without its host.
@@ -220,6 +237,7 @@ impl App {
             if let Some(wire) = &host.wire {
                 sheet.process("wire", wire);
             }
+            sheet.workers(&host.workers);
             let degraded = host.connections.values().filter(|passed| passed.degraded).count();
             let help = "Connections that were not as they are set in the last second";
             sheet.plain("connections_degraded", help, len(degraded));

@@ -44,6 +44,8 @@ async fn a_token_made_for_it_reads_the_figures_and_nothing_else() {
         "tomato_process_memory_bytes{process=\"backend\"} ",
         "tomato_process_memory_bytes{process=\"hostmanager\"} ",
         "tomato_process_memory_bytes{process=\"wire\"} ",
+        "tomato_wire_worker_topologies{worker=\"0\"} ",
+        "tomato_wire_worker_cpu_seconds_total{worker=\"0\"} ",
         "tomato_api_call_seconds_count{interface=\"rest\",operation=\"topology_action\"} 1\n",
     ] {
         assert!(text.contains(line), "{line:?} is missing:\n{text}");

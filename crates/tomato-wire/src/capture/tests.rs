@@ -82,8 +82,8 @@ fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 #[test]
 fn a_capture_has_one_interface_per_direction_and_exact_stamps() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = CaptureWriter::start().unwrap();
-    let mut recorder = writer.open(&config(dir.path(), 3), &names());
+    let writer = CaptureWriter::start().unwrap();
+    let mut recorder = writer.captures().open(&config(dir.path(), 3), &names());
     recorder.record_left(0, 1_700_000_000_123_456_789, &[7; 61]);
     recorder.record_left(1, 1_700_000_000_123_456_790, &[8; 50_000]);
     // flushed by time alone, while it runs
@@ -118,8 +118,8 @@ fn the_ring_keeps_the_newest_and_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 3);
     for run in 0..2u8 {
-        let mut writer = CaptureWriter::start().unwrap();
-        let mut recorder = writer.open(&config, &names());
+        let writer = CaptureWriter::start().unwrap();
+        let mut recorder = writer.captures().open(&config, &names());
         for n in 0..20 {
             recorder.record_left(0, 1, &[run * 100 + n; 30_000]); // four to a file
         }
@@ -167,8 +167,8 @@ fn a_ring_with_an_age_ends_files_by_time_and_removes_the_old_ones() {
 fn a_file_cut_anywhere_reads_up_to_its_last_whole_block() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 3);
-    let mut writer = CaptureWriter::start().unwrap();
-    let mut recorder = writer.open(&config, &names());
+    let writer = CaptureWriter::start().unwrap();
+    let mut recorder = writer.captures().open(&config, &names());
     (0..8).for_each(|n| recorder.record_left(0, 1, &[n; 30_000]));
     drop(recorder);
     drop(writer);
@@ -202,8 +202,8 @@ fn a_directory_that_cannot_be_written_is_said_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 3);
     fs::write(&config.dir, "in the way").unwrap();
-    let mut writer = CaptureWriter::start().unwrap();
-    let mut recorder = writer.open(&config, &names());
+    let writer = CaptureWriter::start().unwrap();
+    let mut recorder = writer.captures().open(&config, &names());
     let error = until("the error", || recorder.status().error);
     recorder.record_left(0, 1, &[0; 60]);
     until("the drop", || (recorder.status().dropped_records == 1).then_some(()));
@@ -219,8 +219,8 @@ fn a_capture_of_nothing_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), 3);
     for _ in 0..5 {
-        let mut writer = CaptureWriter::start().unwrap();
-        drop(writer.open(&config, &names()));
+        let writer = CaptureWriter::start().unwrap();
+        drop(writer.captures().open(&config, &names()));
         drop(writer);
         assert_eq!(fs::read_dir(&config.dir).unwrap().count(), 1);
         let kinds: Vec<u32> = blocks(&read(&config.dir)).iter().map(|b| b.0).collect();

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::{Message, Shared, TellBlock, bytes_of, live, past, pcapng, ring};
+use super::{Captures, Message, Shared, TellBlock, bytes_of, live, past, pcapng, ring};
 use crate::limits;
 
 /// A capture in the writer thread.
@@ -38,14 +38,15 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// A writer of what is going to be in `opened`.
-    pub(super) fn new(
-        opened: Arc<Mutex<Vec<Open>>>,
-        waiting_bytes: Arc<AtomicU64>,
-        past_bytes: Arc<AtomicU64>,
-    ) -> Self {
-        let aged_at = Instant::now();
-        Self { captures: BTreeMap::new(), opened, waiting_bytes, past_bytes, aged_at }
+    /// A writer of what is going to be opened.
+    pub(super) fn new(captures: &Captures) -> Self {
+        Self {
+            captures: BTreeMap::new(),
+            opened: Arc::clone(&captures.opened),
+            waiting_bytes: Arc::clone(&captures.waiting_bytes),
+            past_bytes: Arc::clone(&captures.past_bytes),
+            aged_at: Instant::now(),
+        }
     }
 
     /// Serves until it is told to stop or nobody is there any more.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::under_way::Line;
 use crate::config::{ConfigError, Rule, range};
 use crate::limits;
 
@@ -333,13 +334,18 @@ impl LinkParams {
     /// longest delay, and the queue; none of a direction without a rate is known beforehand.
     #[must_use]
     pub fn in_flight_bytes(&self) -> u64 {
+        let Some(Line { delay_ns, rate }) = self.line() else { return 0 };
+        bytes_in(rate, delay_ns).saturating_add(self.effective_queue_bytes())
+    }
+
+    /// Its longest delay and highest rate, timeline and rules counted; none without a rate.
+    pub(super) fn line(&self) -> Option<Line> {
         let steps = self.steps();
         let rates = steps.clone().filter_map(|step| step.bandwidth_bit_s);
-        let Some(rate) = rates.chain(self.bandwidth_bit_s).max() else { return 0 };
+        let rate = rates.chain(self.bandwidth_bit_s).max()?;
         let delays = steps.filter_map(|step| step.delay_ns);
         let delays = delays.chain(self.rules.iter().filter_map(|rule| rule.delay_ns));
-        let delay_ns = delays.fold(self.delay_ns, u64::max);
-        bytes_in(rate, delay_ns).saturating_add(self.effective_queue_bytes())
+        Some(Line { delay_ns: delays.fold(self.delay_ns, u64::max), rate })
     }
 }
 

@@ -82,6 +82,45 @@ fn default_queue_follows_rate_and_delay() {
     assert_eq!(params.effective_queue_bytes(), 5);
 }
 
+/// This many links with these values in both directions.
+fn lines(count: usize, rate: u64, delay_ms: u64, queue_bytes: Option<u64>) -> TopologyConfig {
+    let mut config = TopologyConfig::default();
+    for n in 0..count {
+        let mut link = two_ports().links.remove("l").expect("it is there");
+        link.ends = [format!("a{n}"), format!("b{n}")].map(End::Port);
+        for end in &link.ends {
+            let key = end.bridge_port().to_owned();
+            config.ports.insert(key, PortConfig { kind: PortKind::Tap });
+        }
+        link.forward = LinkParams {
+            bandwidth_bit_s: Some(rate),
+            delay_ns: delay_ms * 1_000_000,
+            queue_bytes,
+            ..LinkParams::default()
+        };
+        link.backward = link.forward.clone();
+        config.links.insert(n.to_string(), link);
+    }
+    config
+}
+
+#[test]
+fn a_topology_holds_what_can_be_under_way_at_once() {
+    const GBIT: u64 = 1_000_000_000;
+    // each alone is fine; no more than a data thread carries is under way on all
+    for (count, rate, delay_ms) in [(1000, GBIT, 20), (1000, 50_000_000, 250), (10, 10 * GBIT, 100)]
+    {
+        assert_eq!(lines(count, rate, delay_ms, None).check(), Ok(()), "{count} x {rate}");
+    }
+    let mut long = lines(10, 10 * GBIT, 400, Some(1_000_000));
+    let refused = ConfigError::UnderWay { bytes: 1_250_000_000, max: 1 << 30 };
+    assert_eq!(long.check(), Err(refused));
+    for link in long.links.values_mut().skip(1) {
+        link.emulate = false;
+    }
+    assert_eq!(long.check(), Ok(()), "what is not emulated has no delay");
+}
+
 #[test]
 fn json_refuses_unknown_fields_and_keeps_whole_ratios() {
     let config = two_ports();

@@ -75,18 +75,7 @@ fn answer(
     if !*is_welcome {
         return Err(Refusal::new(ErrorCode::Version, "say hello with a version first"));
     }
-    let topology = match &request {
-        Request::Apply { topology, .. }
-        | Request::Attach { topology, .. }
-        | Request::Tap { topology, .. }
-        | Request::Past { topology, .. }
-        | Request::Bridge { topology, .. }
-        | Request::Lost { topology, .. }
-        | Request::Remove { topology } => Some(topology),
-        Request::Status { topology } => topology.as_ref(),
-        Request::Hello { .. } | Request::List | Request::Ping => None,
-    };
-    if let Some(topology) = topology {
+    if let Some(topology) = request.topology() {
         check_topology_key(topology)
             .map_err(|error| Refusal::new(ErrorCode::InvalidConfig, error.to_string()))?;
     }

@@ -24,6 +24,7 @@ impl Service for Fake {
         self.descriptors.push(descriptor.is_some());
         match request {
             Request::Ping => Ok(Answer::Pong),
+            Request::Workers => Ok(Answer::Workers(Vec::new())),
             Request::Attach { .. } => {
                 let mut text = String::new();
                 let mut file = std::fs::File::from(descriptor.expect("one came"));

@@ -12,8 +12,6 @@
 //! due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
 //! and on which packets came in which order only, never on time or on how packets were bundled.
 
-use std::collections::VecDeque;
-
 use crate::config::{Discipline, LinkParams, Ratio};
 use crate::core::codel::{FlowQueues, Held};
 use crate::core::flip::{self, FlipStages};
@@ -27,6 +25,7 @@ use crate::core::merge::Run;
 use crate::core::model::{Identity, Model, params_of};
 use crate::core::random::{Stage, Streams, mix};
 use crate::core::split::Train;
+use crate::core::transit::{Entry, Transit};
 use crate::core::{ecn, packet};
 use crate::limits;
 use crate::status::{DirectionStatus, Drops};
@@ -40,11 +39,7 @@ pub struct Direction {
     /// None: emulation is off.
     model: Option<Box<Model>>,
     ordinal: u64,
-    /// By due time.
-    queue: VecDeque<Entry>,
-    /// Packets in `queue`.
-    queued_packets: u64,
-    in_flight_bytes: u64,
+    transit: Transit,
     last_due_ns: u64,
     line: Line,
     counters: Counters,
@@ -74,14 +69,6 @@ struct Counters {
     marked: u64,
     reordered: u64,
     verdict_hash: u64,
-}
-
-/// Packets that leave together.
-#[derive(Debug)]
-struct Entry {
-    train: Train,
-    tag: Tag,
-    due_ns: u64,
 }
 
 /// Why a frame did not pass.
@@ -156,9 +143,7 @@ impl Direction {
                 model
             }),
             ordinal: 0,
-            queue: VecDeque::new(),
-            queued_packets: 0,
-            in_flight_bytes: 0,
+            transit: Transit::default(),
             last_due_ns: 0,
             line,
             counters: Counters::default(),
@@ -235,7 +220,7 @@ impl Direction {
     /// When the first packet is due, or earlier.
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
-        let due_ns = self.queue.front().map(|entry| entry.due_ns);
+        let due_ns = self.transit.next().map(|entry| entry.due_ns);
         let Some(model) = &self.model else { return due_ns };
         let holds = model.held.as_ref().is_some_and(|held| held.packets() > 0);
         let free_ns = holds.then(|| self.line.busy_until_ns());
@@ -278,12 +263,15 @@ impl Direction {
         let rate = self.model.as_ref().and_then(|model| model.params.bandwidth_bit_s);
         let bundle_ns = if rate.is_some() { limits::BUNDLE_NS } else { 0 };
         let until_ns = now_ns.saturating_add(bundle_ns);
-        while self.queue.front().is_some_and(|next| train.extends_to(&next.train)) {
+        while self.transit.next().is_some_and(|next| train.extends_to(&next.train)) {
             let Some(next) = self.pop_before(now_ns, until_ns) else { break };
             train.count += next.train.count;
         }
         run.begin(train, merges);
-        while self.queue.front().is_some_and(|next| next.due_ns <= now_ns && run.takes(&next.train))
+        while self
+            .transit
+            .next()
+            .is_some_and(|next| next.due_ns <= now_ns && run.takes(&next.train))
         {
             let Some(next) = self.pop_before(now_ns, now_ns) else { break };
             run.push(next.train);
@@ -334,11 +322,9 @@ impl Direction {
     pub fn cut(&mut self) {
         let held = self.model.as_mut().and_then(|model| model.held.as_mut());
         let held = held.map(FlowQueues::drain).unwrap_or_default();
-        self.counters.drops.disconnected += self.queued_packets + count(held.len());
+        self.counters.drops.disconnected += self.transit.packets() + count(held.len());
         self.tell_cut(&held);
-        self.queue.clear();
-        self.queued_packets = 0;
-        self.in_flight_bytes = 0;
+        self.transit = Transit::default();
         self.last_due_ns = 0;
         self.line.cut();
     }
@@ -359,7 +345,7 @@ impl Direction {
             marked: self.counters.marked,
             reordered: self.counters.reordered,
             queue_bytes: self.line.backlog_bytes(now_ns) + bytes,
-            queue_frames: self.queued_packets + packets,
+            queue_frames: self.transit.packets() + packets,
             verdict_hash: self.counters.verdict_hash,
             lateness_p50_ns: self.lateness.permille(500),
             lateness_p99_ns: self.lateness.permille(990),
@@ -378,20 +364,14 @@ impl Direction {
     }
 
     fn pop_before(&mut self, now_ns: u64, until_ns: u64) -> Option<Entry> {
-        if self.queue.front()?.due_ns > until_ns {
-            return None;
-        }
-        let entry = self.queue.pop_front()?;
+        let entry = self.transit.pop(until_ns)?;
         self.tell_left(now_ns, &entry);
         let packets = u64::from(entry.train.count);
-        self.queued_packets -= packets;
-        self.in_flight_bytes -= entry.train.bytes();
         let late_ns = now_ns.saturating_sub(entry.due_ns);
         self.lateness.record(late_ns, packets);
         let delay_ns = self.model.as_ref().map_or(0, |model| model.params.delay_ns);
         self.health.left(now_ns, late_ns, Health::bound_ns(delay_ns), packets);
-        if self.queue.is_empty() {
-            self.queue.shrink_to(KEPT_CAPACITY);
+        if self.transit.len() == 0 {
             self.line.shrink(KEPT_CAPACITY);
         }
         Some(entry)
@@ -399,7 +379,7 @@ impl Direction {
 
     fn offer_plain(&mut self, now_ns: u64, train: &Train, ordinal: u64) {
         let tag = self.tag(ordinal, train.first);
-        if self.in_flight_bytes + train.bytes() > limits::MAX_PLAIN_QUEUE_BYTES
+        if self.transit.bytes() + train.bytes() > limits::MAX_PLAIN_QUEUE_BYTES
             || self.is_overloaded(&train.frame)
         {
             self.drop_packets(DropCause::Overload, train.count.into());
@@ -480,7 +460,7 @@ impl Direction {
         let index = if is_corrupted { 0 } else { packet.index };
         let is_copy = stages.is_copy;
         let tag = Tag { is_copy, is_corrupted, overtakes, ..self.tag(packet.ordinal, index) };
-        if self.in_flight_bytes + packet.bytes > limits::MAX_DELAY_LINE_BYTES
+        if self.transit.bytes() + packet.bytes > limits::MAX_DELAY_LINE_BYTES
             || self.is_overloaded(&packet.train.frame)
         {
             return (self.lose(DropCause::Overload), tag);
@@ -593,13 +573,9 @@ impl Direction {
         let held = model.held.as_mut().map(FlowQueues::drain).unwrap_or_default();
         self.counters.drops.disconnected += count(held.len());
         self.tell_dropped(at_ns, &held, DropCause::Disconnected, None);
-        let kept = self.queue.partition_point(|entry| entry.due_ns <= at_ns);
-        for entry in self.queue.split_off(kept) {
+        for entry in self.transit.split_off(at_ns) {
             self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
-            let packets = u64::from(entry.train.count);
-            self.counters.drops.disconnected += packets;
-            self.queued_packets -= packets;
-            self.in_flight_bytes -= entry.train.bytes();
+            self.counters.drops.disconnected += u64::from(entry.train.count);
         }
         self.last_due_ns = self.last_due_ns.min(at_ns);
         self.line.cut();
@@ -645,27 +621,17 @@ impl Direction {
     /// Puts packets on their way; returns when they are due. What has left already bounds those behind it all the
     /// same, so that due times do not depend on when packets really leave.
     fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, may_pass: bool, tag: Tag) -> u64 {
-        self.in_flight_bytes += train.bytes();
-        self.queued_packets += u64::from(train.count);
         if may_pass && due_ns < self.last_due_ns {
-            let at = self.queue.partition_point(|entry| entry.due_ns <= due_ns);
-            if at < self.queue.len() {
-                self.counters.reordered += u64::from(train.count);
-            }
             let due_ns = due_ns.max(now_ns);
-            self.queue.insert(at, Entry { train, tag, due_ns });
+            let packets = u64::from(train.count);
+            if self.transit.overtake(due_ns, train, tag) {
+                self.counters.reordered += packets;
+            }
             return due_ns;
         }
         let due_ns = due_ns.max(self.last_due_ns).max(now_ns);
         self.last_due_ns = due_ns;
-        match self.queue.back_mut() {
-            Some(last)
-                if last.due_ns == due_ns && last.tag == tag && last.train.extends_to(&train) =>
-            {
-                last.train.count += train.count;
-            }
-            _ => self.queue.push_back(Entry { train, tag, due_ns }),
-        }
+        self.transit.push(due_ns, train, tag);
         due_ns
     }
 
@@ -674,7 +640,7 @@ impl Direction {
     }
 
     fn is_overloaded(&self, frame: &Frame) -> bool {
-        self.queue.len() >= limits::MAX_FRAMES_PER_DIRECTION || frame.pool_is_full()
+        self.transit.len() >= limits::MAX_FRAMES_PER_DIRECTION || frame.pool_is_full()
     }
 
     fn note_verdict(&mut self, verdict: u64) {

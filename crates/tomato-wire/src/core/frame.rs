@@ -9,6 +9,8 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::split::{Offload, Shape};
 use crate::limits;
@@ -17,6 +19,11 @@ use crate::limits;
 const CLASSES: [usize; 4] =
     [256, 2048, 8192, limits::MAX_FRAME_BYTES + limits::FRAME_HEADROOM_BYTES];
 const LARGEST: usize = CLASSES.len() - 1;
+
+/// What the pools of several threads hold together, in bytes. Each tells it in steps of [`limits::HOLDINGS_STEP_BYTES`], so
+/// that threads do not contend for it with every frame.
+#[derive(Debug, Clone, Default)]
+pub struct Holdings(Arc<AtomicU64>);
 
 /// Where frames are made.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +36,22 @@ struct Inner {
     free: Rc<[RefCell<Vec<Rc<Body>>>; CLASSES.len()]>,
     used_bytes: Cell<u64>,
     limit_bytes: u64,
+    above: Above,
+}
+
+/// Who else must have room.
+#[derive(Debug)]
+enum Above {
     /// What this is a share of.
-    whole: Option<Rc<Inner>>,
+    Whole(Rc<Inner>),
+    /// All pools of the process, which were told of this one that it holds `told_bytes`.
+    Process { all: Holdings, told_bytes: Cell<u64> },
+}
+
+impl Default for Above {
+    fn default() -> Self {
+        Self::Process { all: Holdings::default(), told_bytes: Cell::new(0) }
+    }
 }
 
 /// A buffer and what is in it.
@@ -48,7 +69,7 @@ impl Default for Inner {
             free: Rc::default(),
             used_bytes: Cell::new(0),
             limit_bytes: limits::MAX_IN_FLIGHT_BYTES,
-            whole: None,
+            above: Above::default(),
         }
     }
 }
@@ -65,6 +86,22 @@ pub struct Scratch {
     body: Rc<Body>,
 }
 
+impl Holdings {
+    /// A pool that told of `told_bytes` holds `used_bytes` now.
+    fn tell(&self, told_bytes: &Cell<u64>, used_bytes: u64) {
+        let told = told_bytes.get();
+        if used_bytes.abs_diff(told) < limits::HOLDINGS_STEP_BYTES {
+            return;
+        }
+        if used_bytes > told {
+            self.0.fetch_add(used_bytes - told, Ordering::Relaxed);
+        } else {
+            self.0.fetch_sub(told - used_bytes, Ordering::Relaxed);
+        }
+        told_bytes.set(used_bytes);
+    }
+}
+
 impl FramePool {
     /// A pool that refuses beyond `limit_bytes`.
     #[must_use]
@@ -72,17 +109,22 @@ impl FramePool {
         Self { inner: Rc::new(Inner { limit_bytes, ..Inner::default() }) }
     }
 
+    /// A pool for one of several threads, all of which hold at most [`limits::MAX_IN_FLIGHT_BYTES`] together.
+    #[must_use]
+    pub fn beside(all: Holdings) -> Self {
+        let above = Above::Process { all, told_bytes: Cell::new(0) };
+        Self { inner: Rc::new(Inner { above, ..Inner::default() }) }
+    }
+
     /// A share of this pool, with a count of its own: once it holds [`limits::SMALL_SHARE_BYTES`], it leaves the last
     /// [`limits::RESERVED_BYTES`] (an eighth of a smaller pool) to those that hold less.
     #[must_use]
     pub fn share(&self) -> Self {
-        let whole = Some(Rc::clone(&self.inner));
-        let limit_bytes = self.inner.limit_bytes;
         let inner = Inner {
             free: Rc::clone(&self.inner.free),
             used_bytes: Cell::new(0),
-            limit_bytes,
-            whole,
+            limit_bytes: self.inner.limit_bytes,
+            above: Above::Whole(Rc::clone(&self.inner)),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -156,7 +198,13 @@ impl Scratch {
 impl Inner {
     fn has_room(&self, cost: u64) -> bool {
         let used = self.used_bytes.get() + cost;
-        let Some(whole) = &self.whole else { return used <= self.limit_bytes };
+        let whole = match &self.above {
+            Above::Whole(whole) => whole,
+            Above::Process { all, told_bytes } => {
+                let others = all.0.load(Ordering::Relaxed).saturating_sub(told_bytes.get());
+                return others + used <= self.limit_bytes;
+            }
+        };
         let is_small = used <= limits::SMALL_SHARE_BYTES;
         let reserved = limits::RESERVED_BYTES.min(whole.limit_bytes / 8);
         whole.has_room(cost + if is_small { 0 } else { reserved })
@@ -164,15 +212,17 @@ impl Inner {
 
     fn use_bytes(&self, cost: u64) {
         self.used_bytes.set(self.used_bytes.get() + cost);
-        if let Some(whole) = &self.whole {
-            whole.use_bytes(cost);
+        match &self.above {
+            Above::Whole(whole) => whole.use_bytes(cost),
+            Above::Process { all, told_bytes } => all.tell(told_bytes, self.used_bytes.get()),
         }
     }
 
     fn free_bytes(&self, cost: u64) {
         self.used_bytes.set(self.used_bytes.get() - cost);
-        if let Some(whole) = &self.whole {
-            whole.free_bytes(cost);
+        match &self.above {
+            Above::Whole(whole) => whole.free_bytes(cost),
+            Above::Process { all, told_bytes } => all.tell(told_bytes, self.used_bytes.get()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The data thread's pace: how long it sleeps, and how long frames may have waited for it. Pure.
+//! The data thread's pace: how long it sleeps, how busy it is, and how long frames may have waited for it. Pure.
 
 use crate::limits;
 
@@ -35,6 +35,32 @@ impl Spin {
         }
         self.spinning_since_ns = Some(now_ns);
         Some(0)
+    }
+}
+
+/// How busy a thread is, from the processor time it took at two looks.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    at_ns: u64,
+    cpu_ns: u64,
+    permille: u64,
+}
+
+impl Busy {
+    /// The thread has taken `cpu_ns` of processor time by `now_ns`.
+    pub(super) fn look(&mut self, now_ns: u64, cpu_ns: u64) {
+        let passed_ns = now_ns.saturating_sub(self.at_ns);
+        if passed_ns < limits::BUSY_WINDOW_NS {
+            return;
+        }
+        let taken_ns = cpu_ns.saturating_sub(self.cpu_ns);
+        self.permille = (taken_ns.saturating_mul(1000) / passed_ns).min(1000);
+        (self.at_ns, self.cpu_ns) = (now_ns, cpu_ns);
+    }
+
+    /// The share of the time between the last two looks a window or more apart, in thousandths.
+    pub(super) fn permille(&self) -> u64 {
+        self.permille
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use rustix::event::epoll;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::capture::{CaptureWriter, Origin, Recorder};
+use crate::capture::{Captures, Origin, Recorder};
 use crate::config::{CaptureConfig, End, LinkConfig, PastConfig};
 use crate::control::{Answer, ErrorCode, Refusal};
 use crate::core::direction::DropCause;
@@ -67,10 +67,12 @@ impl Topology {
             room,
             has_gone: &mut has_gone,
         };
-        for _ in 0..limits::ADVANCE_TURN / limits::ADVANCE_BATCH {
-            let moved = network.advance(monotonic_ns(), limits::ADVANCE_BATCH, &mut sink);
-            if moved < limits::ADVANCE_BATCH {
-                break;
+        let mut moved = 0;
+        while moved < limits::ADVANCE_TURN {
+            // a look at the clock for each: what it took to write the ones before is lateness of the next
+            match network.advance(monotonic_ns(), 1, &mut sink) {
+                0 => break,
+                more => moved += more,
             }
         }
         if self.network.take_turn() {
@@ -79,7 +81,7 @@ impl Topology {
         has_gone
     }
 
-    pub(super) fn sync_captures(&mut self, captures: &mut CaptureWriter) {
+    pub(super) fn sync_captures(&mut self, captures: &Captures) {
         let Topology { network, recorders, pasts, .. } = self;
         let mut fresh = BTreeSet::new();
         for (_, id, link) in network.links() {
@@ -308,6 +310,11 @@ fn direction_names(link: &LinkConfig) -> [String; 2] {
 /// The clock of the data path.
 pub(super) fn monotonic_ns() -> u64 {
     clock_ns(ClockId::Monotonic)
+}
+
+/// What the calling thread has taken of a processor.
+pub(super) fn thread_cpu_ns() -> u64 {
+    clock_ns(ClockId::ThreadCPUTime)
 }
 
 fn clock_ns(clock: ClockId) -> u64 {

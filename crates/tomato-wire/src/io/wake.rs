@@ -12,7 +12,7 @@ use crate::io::topology::monotonic_ns;
 use crate::limits;
 
 /// The usual time between a write and the return of the sleeper, in nanoseconds; zero if it cannot be measured.
-pub(super) fn measure() -> u64 {
+pub fn measure() -> u64 {
     match samples() {
         Ok(mut samples) if !samples.is_empty() => {
             samples.sort_unstable();

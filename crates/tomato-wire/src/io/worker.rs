@@ -1,4 +1,4 @@
-//! The data thread: one epoll over all ports, one event loop, no locks in a frame's way.
+//! A data thread: one epoll over all its ports, one event loop, no locks in a frame's way.
 //!
 //! A turn: take what ports have, move what is due, do what the control threads ask, then sleep until the next due
 //! time or event. The thread stops sleeping [`limits::SPIN_NS`] early and waits awake, within a budget per second.
@@ -11,19 +11,19 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
-use crate::capture::CaptureWriter;
+use crate::capture::Captures;
 use crate::config::{PortKind, TopologyConfig};
 use crate::control::{Answer, ErrorCode, Refusal, Request};
-use crate::core::frame::{FramePool, Scratch};
+use crate::core::frame::{FramePool, Holdings, Scratch};
 use crate::core::network::{Network, PortId};
-use crate::io::pace::{Arrivals, Spin};
+use crate::io::pace::{Arrivals, Busy, Spin};
 use crate::io::packet::PacketPort;
 use crate::io::socket::SocketPort;
 use crate::io::tap::TapPort;
-use crate::io::topology::{Slot, Topology, detach, monotonic_ns, save_past};
-use crate::io::{OpenError, Port, PortError, sys, wake};
+use crate::io::topology::{Slot, Topology, detach, monotonic_ns, save_past, thread_cpu_ns};
+use crate::io::{OpenError, Port, PortError, sys};
 use crate::limits;
-use crate::status::{BridgeView, TopologyStatus, chain};
+use crate::status::{BridgeView, TopologyStatus, WorkerStatus, chain};
 
 const WAKE: u64 = u64::MAX;
 
@@ -35,7 +35,11 @@ struct Command {
     reply: SyncSender<Result<Answer, Refusal>>,
 }
 
-/// The control threads' way to the data thread.
+/// An answer that is on its way.
+#[derive(Debug)]
+pub struct Awaited(Receiver<Result<Answer, Refusal>>);
+
+/// The way to a data thread.
 #[derive(Debug, Clone)]
 pub struct WorkerHandle {
     sender: SyncSender<Option<Command>>,
@@ -48,7 +52,9 @@ pub struct Worker {
     receiver: Receiver<Option<Command>>,
     wake: Arc<OwnedFd>,
     epoll: OwnedFd,
-    captures: CaptureWriter,
+    captures: Captures,
+    holdings: Holdings,
+    wake_ns: u64,
 }
 
 /// The data thread's state.
@@ -58,7 +64,7 @@ struct Running {
     wake: Arc<OwnedFd>,
     epoll: OwnedFd,
     pool: FramePool,
-    captures: CaptureWriter,
+    captures: Captures,
     by_key: BTreeMap<String, usize>,
     topologies: Vec<Option<Topology>>,
     scratch: Scratch,
@@ -68,16 +74,28 @@ struct Running {
     /// When the frames that ended the last sleep came.
     woken_ns: Option<u64>,
     arrivals: Arrivals,
+    busy: Busy,
     checked_ns: u64,
 }
 
-impl WorkerHandle {
-    /// Asks the data thread and waits for its answer. A configuration must have passed its check: the check of a large
-    /// one takes longer than frames may wait.
+impl Awaited {
+    /// Waits for it.
     ///
     /// # Errors
-    /// Its refusal, or that it did not answer.
-    pub fn call(&self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
+    /// A refusal, or that there was no answer in time.
+    pub fn answer(self) -> Result<Answer, Refusal> {
+        self.0.recv_timeout(limits::CONTROL_REPLY).unwrap_or_else(|_timeout| {
+            Err(Refusal::new(ErrorCode::Internal, "the data path did not answer in time"))
+        })
+    }
+}
+
+impl WorkerHandle {
+    /// Asks the data thread.
+    ///
+    /// # Errors
+    /// That it cannot be asked.
+    pub fn ask(&self, request: Request, descriptor: Option<OwnedFd>) -> Result<Awaited, Refusal> {
         let (reply, answer) = sync_channel(1);
         match self.sender.try_send(Some(Command { request, descriptor, reply })) {
             Ok(()) => {}
@@ -90,9 +108,7 @@ impl WorkerHandle {
             }
         }
         self.wake();
-        answer.recv_timeout(limits::CONTROL_REPLY).unwrap_or_else(|_timeout| {
-            Err(Refusal::new(ErrorCode::Internal, "the data path did not answer in time"))
-        })
+        Ok(Awaited(answer))
     }
 
     /// Makes the data thread end after what it is at.
@@ -110,18 +126,23 @@ impl WorkerHandle {
 }
 
 impl Worker {
-    /// A worker and the way to it. [`Worker::run`] belongs on a thread of its own.
+    /// A worker and the way to it. [`Worker::run`] belongs on a thread of its own. `wake_ns`: how long after a frame a
+    /// sleeping thread wakes up.
     ///
     /// # Errors
-    /// If the system gives no descriptor or thread.
-    pub fn new() -> io::Result<(Self, WorkerHandle)> {
+    /// If the system gives no descriptor.
+    pub fn new(
+        captures: Captures,
+        holdings: Holdings,
+        wake_ns: u64,
+    ) -> io::Result<(Self, WorkerHandle)> {
         let (sender, receiver) = sync_channel(limits::COMMAND_QUEUE);
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let data = epoll::EventData::new_u64(WAKE);
         epoll::add(&epoll, &*wake, data, epoll::EventFlags::IN)?;
-        let captures = CaptureWriter::start()?;
-        let worker = Self { receiver, wake: Arc::clone(&wake), epoll, captures };
+        let shared = Arc::clone(&wake);
+        let worker = Self { receiver, wake: shared, epoll, captures, holdings, wake_ns };
         Ok((worker, WorkerHandle { sender, wake }))
     }
 
@@ -131,8 +152,8 @@ impl Worker {
     /// If the kernel refuses to wait on the ports.
     pub fn run(self) -> io::Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let Worker { receiver, wake, epoll, captures } = self;
-        let pool = FramePool::default();
+        let Worker { receiver, wake, epoll, captures, holdings, wake_ns } = self;
+        let pool = FramePool::beside(holdings);
         let running = Running {
             receiver,
             wake,
@@ -143,9 +164,10 @@ impl Worker {
             scratch: pool.scratch(),
             pool,
             spin: Spin::for_cores(cores),
-            wake_ns: wake::measure(),
+            wake_ns,
             woken_ns: None,
             arrivals: Arrivals::default(),
+            busy: Busy::default(),
             checked_ns: 0,
         };
         running.run()
@@ -207,17 +229,17 @@ impl Running {
 
     fn handle(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Refusal> {
         match request {
-            Request::Hello { .. } | Request::Past { .. } => {
-                Err(Refusal::new(ErrorCode::BadRequest, "hello is answered by the control thread"))
+            Request::Hello { .. } | Request::List | Request::Past { .. } => {
+                Err(Refusal::new(ErrorCode::BadRequest, "this is answered by others"))
             }
             Request::Ping => Ok(Answer::Pong),
-            Request::List => Ok(Answer::Topologies(self.by_key.keys().cloned().collect())),
+            Request::Workers => Ok(Answer::Workers(vec![self.load()])),
             Request::Status { topology } => self.status(topology.as_deref()).map(Answer::Status),
             Request::Lost { topology, port, frames } => self.lost(&topology, &port, frames),
             Request::Bridge { topology, bridge } => {
                 self.bridge(&topology, &bridge).map(Answer::Bridge)
             }
-            Request::Apply { topology, config } => self.apply(&topology, &config),
+            Request::Apply { topology, config } => Ok(self.apply(&topology, &config)),
             Request::Attach { topology, port } => self.attach(&topology, &port, descriptor),
             Request::Tap { topology, link } => self.tap(&topology, &link, descriptor),
             Request::Remove { topology } => {
@@ -227,10 +249,10 @@ impl Running {
         }
     }
 
-    fn apply(&mut self, key: &str, config: &TopologyConfig) -> Result<Answer, Refusal> {
+    fn apply(&mut self, key: &str, config: &TopologyConfig) -> Answer {
         let place = match self.by_key.get(key) {
             Some(&place) => place,
-            None => self.add(key)?,
+            None => self.add(key),
         };
         let topology = self.topologies[place].as_mut().expect("every key has its place");
         let removed = topology.network.apply_checked(monotonic_ns(), config);
@@ -243,7 +265,7 @@ impl Running {
             topology.pasts.remove(&link);
             topology.taps.remove(&link);
         }
-        topology.sync_captures(&mut self.captures);
+        topology.sync_captures(&self.captures);
         let ports = topology.network.ports().map(|(_, id, _)| id + 1).max().unwrap_or(0);
         if topology.ports.len() < ports {
             topology.ports.resize_with(ports, Slot::default);
@@ -253,14 +275,10 @@ impl Running {
         let unattached = unattached.filter(|(_, id, _)| topology.ports[*id].port.is_none());
         let unattached = unattached.map(|(key, ..)| key.to_owned()).collect();
         tracing::debug!(topology = key, links = config.links.len(), "topology applied");
-        Ok(Answer::Applied { unattached })
+        Answer::Applied { unattached }
     }
 
-    fn add(&mut self, key: &str) -> Result<usize, Refusal> {
-        if self.by_key.len() >= limits::MAX_TOPOLOGIES {
-            let message = format!("this wire has {} topologies already", self.by_key.len());
-            return Err(Refusal::new(ErrorCode::Limit, message));
-        }
+    fn add(&mut self, key: &str) -> usize {
         let free = self.topologies.iter().position(Option::is_none);
         let place = free.unwrap_or(self.topologies.len());
         let topology = Topology {
@@ -278,7 +296,7 @@ impl Running {
             None => self.topologies.push(Some(topology)),
         }
         self.by_key.insert(key.to_owned(), place);
-        Ok(place)
+        place
     }
 
     fn remove(&mut self, key: &str) {
@@ -335,12 +353,21 @@ impl Running {
         })?;
         let place = *self.by_key.get(key).ok_or_else(|| missing("topology", key))?;
         let topology = self.topologies[place].as_mut().expect("every key has its place");
-        let captures = &mut self.captures;
+        let captures = &self.captures;
         if topology.tap(link, || captures.open_live(socket)) {
             Ok(Answer::Tapped)
         } else {
             Err(missing("link", link))
         }
+    }
+
+    fn load(&mut self) -> WorkerStatus {
+        let cpu_ns = thread_cpu_ns();
+        self.busy.look(monotonic_ns(), cpu_ns);
+        let topologies = self.topologies.iter().flatten();
+        let links = topologies.map(|topology| topology.network.links().count()).sum::<usize>();
+        let [topologies, links] = [self.by_key.len(), links].map(|n| u64::try_from(n).unwrap_or(0));
+        WorkerStatus { topologies, links, cpu_ns, busy_permille: self.busy.permille() }
     }
 
     fn status(&mut self, only: Option<&str>) -> Result<BTreeMap<String, TopologyStatus>, Refusal> {
@@ -387,6 +414,7 @@ impl Running {
             return;
         }
         self.checked_ns = now_ns;
+        self.busy.look(now_ns, thread_cpu_ns());
         for topology in self.topologies.iter_mut().flatten() {
             for (id, slot) in topology.ports.iter_mut().enumerate() {
                 let lost = slot.port.as_mut().map_or(0, |port| port.lost_before());

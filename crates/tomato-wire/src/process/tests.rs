@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::*;
+use crate::capture::live::Passed;
 use crate::client::{ClientError, WireClient};
 use crate::config::{
     BridgeConfig, BridgeMode, CaptureConfig, End, LinkConfig, LinkParams, LossModel, PastConfig,
@@ -11,6 +12,8 @@ use crate::config::{
 };
 use crate::status::TopologyStatus;
 
+/// What is asked of several data threads is answered as if they were one.
+const WORKERS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A wire in threads of this process; stopped at the end of the test.
@@ -25,7 +28,7 @@ impl Running {
     fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let socket = dir.path().join("wire.sock");
-        let wire = Wire::start(&socket).expect("it starts");
+        let wire = Wire::start(&socket, WORKERS).expect("it starts");
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"));
         let until = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -361,7 +364,7 @@ fn the_past_can_be_saved_with_what_was_lost_and_verifies() {
 #[test]
 fn a_live_socket_is_an_error_and_a_stale_one_is_replaced() {
     let mut wire = Running::start();
-    assert!(matches!(Wire::start(&wire.socket), Err(ProcessError::InUse(_))));
+    assert!(matches!(Wire::start(&wire.socket, WORKERS), Err(ProcessError::InUse(_))));
     let mode = fs::metadata(&wire.socket).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let first = wire.client().welcome();
@@ -374,11 +377,11 @@ fn a_live_socket_is_an_error_and_a_stale_one_is_replaced() {
     // what a killed one leaves behind
     drop(UnixListener::bind(&wire.socket).expect("bound"));
     assert!(wire.socket.exists());
-    let again = Wire::start(&wire.socket).expect("it replaces the stale socket");
+    let again = Wire::start(&wire.socket, WORKERS).expect("it replaces the stale socket");
     assert_ne!(again.welcome.instance, first.instance);
     again.stop().expect("stopped");
     fs::write(&wire.socket, "precious").expect("written");
-    assert!(matches!(Wire::start(&wire.socket), Err(ProcessError::InTheWay(_))));
+    assert!(matches!(Wire::start(&wire.socket, WORKERS), Err(ProcessError::InTheWay(_))));
     assert_eq!(fs::read(&wire.socket).expect("kept"), b"precious");
 }
 
@@ -397,6 +400,55 @@ fn too_many_controllers_are_told_so() {
 #[test]
 fn a_process_that_cannot_listen_says_so() {
     let nowhere = Path::new("/nonexistent/wire.sock");
-    let result = run(nowhere, || panic!("it cannot be ready"));
+    let result = run(nowhere, WORKERS, || panic!("it cannot be ready"));
     assert!(matches!(result, Err(ProcessError::Listen { .. })), "{result:?}");
+}
+
+#[test]
+fn topologies_are_spread_over_the_data_threads() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    for key in ["one", "two", "three"] {
+        client.apply(key, pair()).expect("applied");
+    }
+    let workers = client.workers().expect("an answer");
+    let held = workers.iter().map(|worker| (worker.topologies, worker.links));
+    assert_eq!(held.collect::<Vec<_>>(), [(2, 2), (1, 1)]);
+    assert!(workers.iter().all(|worker| worker.cpu_ns > 0), "{workers:?}");
+    assert_eq!(client.list().expect("a list"), ["one", "three", "two"]);
+    let all = client.status(None).expect("a status");
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["one", "three", "two"]);
+    client.ping().expect("all live");
+    client.remove("one").expect("removed");
+    client.remove("three").expect("removed");
+    let held = client.workers().expect("an answer");
+    assert_eq!(held.iter().map(|worker| worker.links).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn packets_that_are_due_together_are_stamped_one_after_the_other() {
+    let wire = Running::start();
+    let mut client = wire.client();
+    let mut config = pair();
+    config.links.get_mut("l").unwrap().forward.delay_ns = 300_000_000;
+    let ends = start_topology(&mut client, &config);
+    let (ours, theirs) = socket_pair();
+    client.tap("t", "l", &theirs).expect("tapped");
+    send(&ends[0], &frame(2, 1));
+    until("the first on its way", || {
+        (status(&mut client).links["l"].forward.offered == 1).then_some(())
+    });
+    // the others wait for it
+    config.links.get_mut("l").unwrap().forward.delay_ns = 0;
+    client.apply("t", config).expect("applied");
+    for _ in 0..20 {
+        send(&ends[0], &frame(2, 1));
+    }
+    let stamps: Vec<u64> = (0..21)
+        .map(|_| {
+            let message = recv(&ours, DEADLINE).expect("all leave");
+            Passed::parse(&message).expect("it is one").at_ns
+        })
+        .collect();
+    assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
 }

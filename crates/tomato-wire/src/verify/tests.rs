@@ -75,8 +75,8 @@ fn scene(forward: LinkParams, points: &[Point], lost: bool) -> Scene {
     config.links.insert("l".into(), link);
     let mut network = Network::default();
     network.apply(0, &config).unwrap();
-    let mut writer = CaptureWriter::start().unwrap();
-    let recorder = writer.open(&capture, &["a>b".into(), "b>a".into()]);
+    let writer = CaptureWriter::start().unwrap();
+    let recorder = writer.captures().open(&capture, &["a>b".into(), "b>a".into()]);
     network.set_journal(0, 0, recorder.wants());
     let sink = Recording { recorder, room: Vec::new(), seed: 7, refuses: false };
     Scene { network, config, sink, writer, dir }

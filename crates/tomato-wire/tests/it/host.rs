@@ -459,3 +459,63 @@ fn datagrams_that_leave_as_one_arrive_one_by_one() {
     assert!(forward.frames >= number && forward.drops == Drops::default(), "{forward:?}");
     wire.stop();
 }
+
+/// What came out of a link of two TAPs that frames were sent onto, and the digest of all verdicts about them.
+fn fates(client: &mut WireClient, topology: &str, config: &TopologyConfig) -> (Vec<Vec<u8>>, u64) {
+    /// All of them fit the buffer of the packet socket that looks on.
+    const FRAMES: u64 = 100;
+    let hosts = hosts(2);
+    client.apply(topology, config.clone()).expect("applied");
+    for (n, host) in hosts.iter().enumerate() {
+        client.attach(topology, &n.to_string(), &host.tap).expect("attached");
+    }
+    until("the carrier", || hosts.iter().all(Host::has_carrier).then_some(()));
+    let [source, sink] = [0, 1].map(|n| hosts[n].open(sys::open_packet));
+    for n in 0..FRAMES {
+        // of an EtherType for experiments, which nobody else sends
+        let head = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5];
+        let frame = [head.as_slice(), &n.to_be_bytes(), &[7; 42]].concat();
+        rustix::net::send(&source, &frame, rustix::net::SendFlags::empty()).expect("sent");
+    }
+    let forward = until("the last frame", || {
+        let forward =
+            client.status(Some(topology)).ok()?.remove(topology)?.links["l"].forward.clone();
+        (forward.offered == FRAMES && forward.queue_frames == 0).then_some(forward)
+    });
+    let mut room = [0; 2048];
+    let seen = std::iter::from_fn(|| {
+        let flags = rustix::net::RecvFlags::DONTWAIT;
+        let (len, _) = rustix::net::recv(&sink, &mut room[..], flags).ok()?;
+        Some(room[..len].to_vec())
+    });
+    let seen: Vec<_> = seen.collect();
+    assert_eq!(u64::try_from(seen.len()).expect("few"), forward.frames, "{forward:?}");
+    (seen, forward.verdict_hash)
+}
+
+#[test]
+fn fates_are_the_same_whatever_the_number_of_data_threads() {
+    let params = LinkParams {
+        loss: Ratio(u64::MAX / 10),
+        duplicate: Ratio(u64::MAX / 10),
+        corrupt: Ratio(u64::MAX / 10),
+        jitter_ns: MS / 2,
+        ..delayed(2)
+    };
+    let mut all = Vec::new();
+    for workers in [1, 2] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let wire = WireProcess::start_with(dir.path(), workers);
+        let mut client = wire.client();
+        for topology in ["t", "u"] {
+            all.push(fates(&mut client, topology, &pair(&params)));
+        }
+        let held = client.workers().expect("an answer");
+        assert!(held.iter().all(|worker| worker.links > 0), "{held:?}");
+        wire.stop();
+    }
+    assert!(all[0].0.len() > 60, "{}", all[0].0.len());
+    for other in &all[1..] {
+        assert_eq!(*other, all[0]);
+    }
+}

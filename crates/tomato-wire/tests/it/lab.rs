@@ -176,14 +176,20 @@ pub(crate) struct WireProcess {
 impl WireProcess {
     /// Starts it in a directory of its own; a socket left there by a killed one is in its way no longer.
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(dir, 1)
+    }
+
+    /// The same with so many data threads.
+    pub(crate) fn start_with(dir: &Path, workers: usize) -> Self {
         std::os::unix::fs::chown(dir, Some(NOBODY), Some(NOBODY)).expect("root");
         let socket = dir.join("wire.sock");
         let program = dir.join("wire");
         let own = std::env::current_exe().expect("the system knows");
         let built = own.ancestors().nth(2).expect("deps has a parent").join("examples/wire");
         fs::copy(built, &program).expect("the example `wire` is built with the tests");
-        let child =
-            command(program).arg(&socket).uid(NOBODY).gid(NOBODY).spawn().expect("it starts");
+        let mut command = command(program);
+        command.arg(&socket).arg(workers.to_string()).uid(NOBODY).gid(NOBODY);
+        let child = command.spawn().expect("it starts");
         Self { child, socket }
     }
 

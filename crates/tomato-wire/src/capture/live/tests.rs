@@ -38,9 +38,9 @@ fn messages_survive_and_others_are_refused() {
 
 #[test]
 fn packets_come_in_order_and_what_is_lost_is_told_with_the_next() {
-    let mut writer = CaptureWriter::start().unwrap();
+    let writer = CaptureWriter::start().unwrap();
     let (ours, theirs) = sockets();
-    let mut recorder = writer.open_live(theirs);
+    let mut recorder = writer.captures().open_live(theirs);
     recorder.record_left(0, 1, &[1; 60]);
     recorder.record_left(1, 2, &[2; 60]);
     let (first, second) = (next(&ours), next(&ours));

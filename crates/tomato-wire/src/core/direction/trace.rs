@@ -229,7 +229,7 @@ impl Direction {
         for held in held {
             self.tell_gone(at_ns, &held.train, held.tag, DropCause::Disconnected);
         }
-        for entry in std::mem::take(&mut self.queue) {
+        for entry in std::mem::take(&mut self.transit).drain() {
             self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
         }
         if let Some(journal) = &mut self.journal

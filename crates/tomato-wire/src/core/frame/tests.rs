@@ -1,6 +1,26 @@
 use super::*;
 
 #[test]
+fn pools_of_several_threads_share_one_limit() {
+    let all = Holdings::default();
+    let (one, two) = (FramePool::beside(all.clone()), FramePool::beside(all));
+    let fill = |pool: &FramePool| -> Vec<Frame> {
+        let mut scratch = pool.scratch();
+        let next = || pool.freeze(&mut scratch, 0..60_000, Offload::default()).ok();
+        std::iter::from_fn(next).collect()
+    };
+    let bytes = vec![0; 8000];
+    let held: Vec<Frame> = std::iter::from_fn(|| two.frame(&bytes)).take(2000).collect();
+    let rest = fill(&one);
+    let sum = one.used_bytes() + two.used_bytes();
+    let least = limits::MAX_IN_FLIGHT_BYTES - limits::HOLDINGS_STEP_BYTES;
+    assert!((least..=limits::MAX_IN_FLIGHT_BYTES + limits::HOLDINGS_STEP_BYTES).contains(&sum));
+    assert!(fill(&one).is_empty() && !rest.is_empty());
+    drop((held, rest));
+    assert!(two.frame(&bytes).is_some(), "what was given back can be had by all");
+}
+
+#[test]
 fn buffers_come_back_and_are_used_again() {
     let pool = FramePool::default();
     let frame = pool.frame(&[1; 100]).expect("room");

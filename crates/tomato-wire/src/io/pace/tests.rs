@@ -39,3 +39,16 @@ fn frames_are_no_older_than_the_last_look_at_everything() {
     arrivals.waited(12_100, false, 1);
     assert_eq!(arrivals.age_ns(12_150), 150);
 }
+
+#[test]
+fn business_is_a_share_of_the_time_between_two_looks() {
+    let mut busy = Busy::default();
+    busy.look(10_000_000_000, 50_000_000);
+    assert_eq!(busy.permille(), 5);
+    busy.look(10_500_000_000, 550_000_000);
+    assert_eq!(busy.permille(), 5, "too soon to tell");
+    busy.look(12_000_000_000, 1_050_000_000);
+    assert_eq!(busy.permille(), 500);
+    busy.look(13_000_000_000, 2_060_000_000);
+    assert_eq!(busy.permille(), 1000, "no more than always");
+}
