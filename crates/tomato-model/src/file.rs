@@ -75,6 +75,11 @@ impl Wrongs {
         self.told.is_empty()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.told.len() + self.more
+    }
+
     /// Whether no more is told, so that nobody need look for a remedy.
     pub(crate) fn is_full(&self) -> bool {
         self.told.len() >= DIAGNOSTICS_MAX
