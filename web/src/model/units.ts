@@ -136,5 +136,12 @@ export function timeLeft(seconds: number): string {
   return seconds >= DAY_S ? "1 day" : `${Math.max(1, Math.round(seconds / HOUR_S))} h`;
 }
 
+/** The time of day in 24 hours, with seconds if `fine`; `seconds` since the Unix epoch. */
+export function clock(seconds: number, fine: boolean): string {
+  const at = new Date(seconds * 1000);
+  const parts = [at.getHours(), at.getMinutes(), ...(fine ? [at.getSeconds()] : [])];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}
+
 /** How many of something: `1 element`, `2 elements`. */
 export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import {
-  ago, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, timeLeft, writeBandwidth, writeBytes, writeRatio, writeSpan,
+  ago, clock, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, timeLeft, writeBandwidth, writeBytes, writeRatio, writeSpan,
 } from "../../src/model/units";
 
 test.each([
@@ -32,4 +32,9 @@ test("people read rounded values", () => {
 
 test("a time to come is told in whole hours or days", () => {
   expect([10, 7200, 90_000, 200_000].map(timeLeft)).toEqual(["1 h", "2 h", "1 day", "2 days"]);
+});
+
+test("times of day have 24 hours, and seconds where they are needed", () => {
+  const at = (hours: number, minutes: number, seconds: number) => new Date(2026, 0, 2, hours, minutes, seconds).getTime() / 1000;
+  expect([clock(at(0, 5, 9), false), clock(at(21, 4, 7), true)]).toEqual(["00:05", "21:04:07"]);
 });
