@@ -11,7 +11,7 @@ packages=(
     runc zstd                                           # the other container runtime, archives
 )
 # `--tests`: also what only tests need.
-[ "${1:-}" != --tests ] || packages+=(chromium)
+[ "${1:-}" != --tests ] || packages+=(chromium tshark)
 
 die() {
     echo "setup: $*" >&2
