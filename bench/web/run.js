@@ -1,8 +1,10 @@
 // Measures the editor in headless Chromium at a running lab: TOMATO_URL and TOMATO_PASSWORD. See README.md.
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 
-
 const LAB = new URL(process.env.TOMATO_LAB ?? "http://127.0.0.1:8000");
+/** Where pages come from instead of the lab, if it is set: a `dist` of the web's build. */
+const PAGES = process.env.TOMATO_WEB;
 const GESTURE_MS = 4000;
 const TRAFFIC_MS = 100;
 const EDITS = 5;
@@ -27,11 +29,22 @@ function grid(name, elements, connections) {
   return lines.join("\n");
 }
 
+/** Answers with a page of {@link PAGES}; false if the lab has to. */
+function givePage(path, answer) {
+  if (!PAGES || path.startsWith("/api/")) return false;
+  const packed = `${PAGES}${path}.br`;
+  const type = { css: "text/css", svg: "image/svg+xml" }[path.split(".").at(-1)] ?? "text/javascript";
+  if (existsSync(packed)) answer.writeHead(200, { "content-type": type, "content-encoding": "br", "cache-control": "max-age=3600" }).end(readFileSync(packed));
+  else answer.writeHead(200, { "content-type": "text/html" }).end(readFileSync(`${PAGES}/index.html`));
+  return true;
+}
+
 /** Stands between the browser and the lab: says that everything runs, and invents what passes, ten times a second. */
 function proxy() {
   const server = createServer((asked, answer) => {
     const traffic = /^\/api\/v1\/topologies\/(\w+)\/traffic/.exec(asked.url);
     if (traffic) return invent(traffic[1], asked, answer);
+    if (givePage(asked.url, answer)) return undefined;
     const headers = { ...asked.headers, host: LAB.host, "accept-encoding": asked.headers["accept-encoding"] ?? "br" };
     if (headers.origin) headers.origin = LAB.origin;
     const isGraph = asked.method === "GET" && /^\/api\/v1\/topologies\/\w{24}$/.test(asked.url);

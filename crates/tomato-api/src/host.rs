@@ -23,6 +23,7 @@
 //! | `GET /connections/{id}/capture/past` | - | pcapng of the last seconds, if they are kept |
 //! | `GET /connections/{id}/capture/saved` | - | list of [`SavedCapture`], the newest first |
 //! | `GET /connections/{id}/capture/saved/{name}` | - | pcapng |
+//! | `POST /dissect` | [`DissectCall`](crate::dissection::DissectCall) | [`Dissection`](crate::dissection::Dissection) |
 //! | `POST /filter` | [`CaptureFilter`](crate::request::CaptureFilter) | 204, or why it is none |
 //! | `GET /topologies/{id}/counters` | - | [`Counters`] |
 //! | `GET /topologies/{id}/traffic?interval_ms=N` | - | stream of JSON lines [`Line`](crate::usage::Line) |

@@ -6,6 +6,7 @@ pub mod address;
 pub mod certificate;
 pub mod client;
 pub mod console;
+pub mod dissection;
 pub mod error;
 pub mod host;
 pub mod job;

@@ -52,6 +52,10 @@ pub const OPERATIONS: &[Operation] = &{
     all
 };
 
+/// Narrows down the frames of a capture.
+const FILTER: Param =
+    Param { name: "filter", required: false, doc: "which frames, in the language of tcpdump" };
+
 const CORE: &[Operation] = &[
     Operation {
         name: "topology_create",
@@ -453,10 +457,10 @@ const CORE: &[Operation] = &[
         method: Method::Get,
         path: "/connections/{id}/capture",
         access: Access::Topology(Role::User),
-        query: &[],
+        query: &[FILTER],
         body: Body::None,
         answer: Answer::Stream,
-        doc: "Download what was captured on a connection (pcapng).",
+        doc: "Download what was captured on a connection, or what of it a filter means (pcapng).",
         long: false,
     },
     Operation {

@@ -430,6 +430,9 @@ pub(crate) enum CaptureCommand {
     Download {
         /// TOPOLOGY/CONNECTION, or the connection's id
         connection: String,
+        /// Which frames, in the language of tcpdump
+        #[arg(long, default_value = "")]
+        filter: String,
         /// Where to; standard output by default
         #[arg(short = 'o', long = "file", value_name = "FILE")]
         file: Option<PathBuf>,

@@ -3,20 +3,23 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use tomato_api::address::escaped;
 use tomato_model::id::ConnectionId;
 use tomato_model::units::Span;
 
 use crate::client::Client;
 use crate::resolve;
 
-/// Writes what was recorded of a connection.
+/// Writes what of the recorded frames of a connection a filter means; the empty one means all.
 pub(crate) async fn download(
     client: &Client,
     connection: &str,
+    filter: &str,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {
     let connection = resolve::connection(client, connection).await?;
-    to_file(client, &format!("/connections/{}/capture", connection.id), file).await
+    let path = format!("/connections/{}/capture?filter={}", connection.id, escaped(filter));
+    to_file(client, &path, file).await
 }
 
 /// Writes what passed a connection, or every connection of a topology that keeps its past, in the last seconds.

@@ -116,8 +116,8 @@ async fn on_lab(command: Command, global: &Global) -> anyhow::Result<ExitCode> {
             capture::past(client, &target, &file).await?;
         }
         Command::Capture(CaptureCommand::Extcap(asked)) => live::extcap(client, &asked).await?,
-        Command::Capture(CaptureCommand::Download { connection, file }) => {
-            capture::download(client, &connection, file.as_deref()).await?;
+        Command::Capture(CaptureCommand::Download { connection, filter, file }) => {
+            capture::download(client, &connection, &filter, file.as_deref()).await?;
         }
         Command::Archive(command) => on_archive(client, command, global).await?,
         Command::Template(TemplateCommand::Create(create)) => {

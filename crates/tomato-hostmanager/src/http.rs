@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use tomato_api::console::{Asked, Frame, Frames};
+use tomato_api::dissection::{DissectCall, Dissection};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::{
     ArchiveStatus, CaptureCounters, Counters, DegradedInterval, DirectionCounters, ExecAnswer,
@@ -34,6 +35,7 @@ use tomato_wire::status::{Degraded, DirectionStatus, PortStatus, RuleStatus};
 
 use crate::archive;
 use crate::console::{Handle, Order};
+use crate::dissect;
 use crate::error::{of_container, of_host};
 use crate::files;
 use crate::filtered::Filtered;
@@ -90,6 +92,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/figures", get(figures))
         .route("/machine", get(machine))
         .route("/filter", post(filter_check))
+        .route("/dissect", post(dissected))
         .route("/observed", get(observed))
         .route("/elements/{id}/exec", post(exec))
         .route("/elements/{id}/console", post(console))
@@ -422,6 +425,10 @@ async fn capture_live(
 
 async fn filter_check(Json(call): Json<CaptureFilter>) -> Answer<StatusCode> {
     compiled(&call).map(|_| StatusCode::NO_CONTENT)
+}
+
+async fn dissected(Json(call): Json<DissectCall>) -> Answer<Json<Dissection>> {
+    Ok(Json(dissect::dissected(&call).await?))
 }
 
 fn compiled(call: &CaptureFilter) -> Answer<Filter> {

@@ -12,6 +12,7 @@
 mod archive;
 mod console;
 mod disk;
+mod dissect;
 mod element;
 mod error;
 pub mod fake;

@@ -142,3 +142,17 @@ pub const REGISTRY_REDIRECTS: usize = 5;
 pub const REGISTRY_TEXT_BYTES: usize = 64 << 10;
 /// Bytes of one block of a capture.
 pub const CAPTURE_BLOCK_BYTES: usize = 1 << 20;
+/// Frames that are taken apart in one call.
+pub const DISSECT_FRAMES_MAX: usize = 64;
+/// Bytes of a frame that is taken apart.
+pub const DISSECT_FRAME_BYTES: usize = 64 << 10;
+/// Calls that take frames apart at the same time; more wait for a place.
+pub const DISSECTIONS_AT_ONCE: usize = 2;
+/// How long they wait before they are refused.
+pub const DISSECT_PLACE_WAIT: Duration = Duration::from_secs(10);
+/// Fields of one frame that are told.
+pub const DISSECT_FIELDS_MAX: usize = 4000;
+/// How deep fields are inside of each other; what comes after a deeper one is left out.
+pub const DISSECT_DEPTH_MAX: usize = 500;
+/// Characters of a field's text, or of what a frame says, that are told.
+pub const DISSECT_TEXT_CHARS: usize = 1000;

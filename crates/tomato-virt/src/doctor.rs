@@ -81,6 +81,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("netem", namespaces::netem),
     ("runc", tools::runc),
     ("mmdebstrap", tools::mmdebstrap),
+    ("tshark", tools::tshark),
     ("package sources", tools::sources),
     ("data disk", host::data_disk),
     ("template disk", host::template_disk),

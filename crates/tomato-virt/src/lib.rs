@@ -6,6 +6,7 @@
 mod chain;
 pub mod cmd;
 pub mod container;
+pub mod dissect;
 pub mod doctor;
 pub mod helper;
 mod keeper;

@@ -74,3 +74,16 @@ pub const INODE_BYTES: u64 = 256;
 pub const DISK_SHORT_PERCENT: u64 = 5;
 /// Free bytes of the disk that archives leave, unless the same share of the disk is less.
 pub const DISK_RESERVE_BYTES: u64 = 1 << 30;
+/// Time for a run of the dissector; one that is not done by then is ended. Long, since a busy host is slow to start it: [`DISSECT_CPU_SECONDS`]
+/// is what a hostile frame can use up.
+pub const DISSECT_DEADLINE: Duration = Duration::from_secs(20);
+/// User and group of the dissector, which nothing else is: just below those of containers.
+pub const DISSECT_USER: u32 = ID_RANGE_FIRST - 1;
+/// Processor time of a run of the dissector, in seconds.
+pub const DISSECT_CPU_SECONDS: u64 = 4;
+/// Address space of the dissector, in bytes.
+pub const DISSECT_MEMORY_BYTES: u64 = 512 << 20;
+/// Largest description of the fields of all frames of a run, in bytes.
+pub const DISSECT_TREE_BYTES: u64 = 8 << 20;
+/// Largest description of the columns of all frames of a run, in bytes.
+pub const DISSECT_COLUMNS_BYTES: u64 = 256 << 10;

@@ -135,10 +135,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download what was captured on a connection (pcapng). */
+        /** Download what was captured on a connection, or what of it a filter means (pcapng). */
         get: operations["capture_download"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{id}/capture/dissect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take frames of a connection apart by the tshark of the host, if it has one (`dissector` is null if not). */
+        post: operations["capture_dissect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1588,6 +1605,51 @@ export interface components {
          * @example codel target=5ms interval=100ms
          */
         Discipline: string;
+        /** @description Frames to take apart. */
+        DissectCall: {
+            /** @description Ethernet frames in base64 (with padding): 1 to 64 of at most 65536 bytes each. Each is judged with those before it, as in a capture. */
+            frames: string[];
+        };
+        /** @description A field of a frame. */
+        DissectedField: {
+            /**
+             * Format: uint32
+             * @description First byte in the frame, from 0.
+             */
+            at: number;
+            /**
+             * Format: uint32
+             * @description How deep in the tree: 0 is a protocol.
+             */
+            depth: number;
+            /**
+             * Format: uint32
+             * @description Number of bytes; 0 where it stands for none.
+             */
+            length: number;
+            /** @description Its name in Wireshark's filters, such as `dns.qry.name`; may be empty. */
+            name: string;
+            /** @description Its name and value for people. */
+            text: string;
+        };
+        /** @description What one frame is. */
+        DissectedFrame: {
+            /** @description Whether fields are missing, because there are too many or the dissector was ended. */
+            cut: boolean;
+            /** @description The tree of its fields, each followed by those inside it. */
+            fields: components["schemas"]["DissectedField"][];
+            /** @description What it says, in one line. */
+            info: string;
+            /** @description Innermost protocol, in short; empty if the dissector did not get so far. */
+            protocol: string;
+        };
+        /** @description What the frames are. */
+        Dissection: {
+            /** @description Which program took them apart, `tshark`; null where the host has none, and `frames` is empty. */
+            dissector?: string | null;
+            /** @description One for each frame that was asked about, in their order. */
+            frames: components["schemas"]["DissectedFrame"][];
+        };
         /** @description The distribution of the jitter around the delay. */
         Distribution: "uniform" | "normal" | "pareto" | "paretonormal";
         /** @description What the random draws for a frame depend on. */
@@ -3600,7 +3662,10 @@ export interface operations {
     };
     capture_download: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description which frames, in the language of tcpdump */
+                filter?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3616,6 +3681,41 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_dissect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DissectCall"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dissection"];
                 };
             };
             /** @description A problem. */

@@ -15,6 +15,11 @@ export interface Watcher {
   color: string;
 }
 
+/** Names with more letters, and addresses with more, may need to be cut. */
+const NAME_LONG = 9;
+const ADDRESS_LONG = 22;
+const clipped = (text: string, long: number): string => (text.length > long ? " tile-clipped" : "");
+
 const STATE_WORDS: Record<string, string> = { created: "stopped", prepared: "prepared", started: "running" };
 
 /** What is said of an element where it cannot be seen. */
@@ -43,11 +48,11 @@ export const ElementTile = memo(function ElementTile({ data, selected }: NodePro
       </div>
       {watcher && <div className="tile-watcher" style={{ backgroundColor: watcher.color }}>{watcher.name.slice(0, 20)}</div>}
       <div className="tile-label">
-        <div className="tile-name" dir="auto">{element.name}</div>
+        <div className={`tile-name${clipped(element.name, NAME_LONG)}`} dir="auto">{element.name}</div>
         {busy && doing ? (
-          <div className="tile-doing">{doing}</div>
+          <div className={`tile-doing${clipped(doing, ADDRESS_LONG)}`}>{doing}</div>
         ) : (
-          addresses.length > 0 && <div className="tile-address">{addresses[0]}{addresses.length > 1 ? ` +${addresses.length - 1}` : ""}</div>
+          addresses.length > 0 && <div className={`tile-address${clipped(addresses[0]!, ADDRESS_LONG)}`}>{addresses[0]}{addresses.length > 1 ? ` +${addresses.length - 1}` : ""}</div>
         )}
       </div>
       <Handle id="c" type="source" position={Position.Top} className="handle-center" isConnectable={false} />

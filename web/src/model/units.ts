@@ -127,5 +127,12 @@ export function ago(at: number, now: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** The time of day in 24 hours, with seconds if `fine`; `seconds` since the Unix epoch. */
+export function clock(seconds: number, fine: boolean): string {
+  const at = new Date(seconds * 1000);
+  const parts = [at.getHours(), at.getMinutes(), ...(fine ? [at.getSeconds()] : [])];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}
+
 /** How many of something: `1 element`, `2 elements`. */
 export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

@@ -1,30 +1,42 @@
 // One frame: its protocols as a tree, and its bytes; what is pointed at in one is marked in the other.
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import type { Captured } from "./pcapng";
 import { dissected } from "./list";
+import { type FromHost, fromHost } from "./told";
 
 const PER_LINE = 16;
+/** Fields deeper than this are no further indented. */
+const DEPTH_MAX = 12;
 
 interface Range {
   from: number;
   to: number;
 }
 
-export function FrameDetail({ frame }: { frame: Captured }) {
+export function FrameDetail({ connection, frame }: { connection: string; frame: Captured }) {
   const [marked, setMarked] = useState<Range | null>(null);
-  const it = dissected(frame);
+  const [said, setSaid] = useState<FromHost | null | "asking">("asking");
+  useEffect(() => {
+    let isShown = true;
+    void fromHost(connection, frame).then((it) => isShown && setSaid(it));
+    return () => {
+      isShown = false;
+    };
+  }, [connection, frame]);
+  const host = said === "asking" ? null : said;
+  const { layers } = host ?? dissected(frame);
   const mark = (range: Range) => ({ onMouseEnter: () => setMarked(range), onFocus: () => setMarked(range), onMouseLeave: () => setMarked(null) });
   const cut = frame.length > frame.bytes.length ? `, ${frame.bytes.length} of them captured` : "";
   return (
-    <div className="frame-detail">
+    <div className="frame-detail" data-by={said === "asking" ? said : host ? "tshark" : "page"}>
       <div className="frame-tree">
-        <p className="frame-sum">Frame {frame.number}: {frame.length} bytes{cut}, {new Date(frame.us / 1000).toISOString().replace("T", " ").replace("Z", "")}, <span dir="auto">{frame.way}</span></p>
-        {it.layers.map((layer, index) => (
-          <details key={`${index}${layer.name}`} open={index > 0 || it.layers.length < 3}>
-            <summary {...mark(layer)}>{layer.name}</summary>
+        <p className="frame-sum">Frame {frame.number}: {frame.length} bytes{cut}, {new Date(frame.us / 1000).toISOString().replace("T", " ").replace("Z", "")}, <span dir="auto">{frame.way}</span>{host ? `, decoded by tshark${host.cut ? ", in part" : ""}` : ""}</p>
+        {layers.map((layer, index) => (
+          <details key={`${index}${layer.name}`} open={index > 0 || layers.length < 3}>
+            <summary {...mark(layer)}><span dir="auto">{layer.name}</span></summary>
             <ul>
-              {layer.fields.map((field, at) => <li key={at} {...mark(field)}><span className="frame-label">{field.label}</span> <span className="name">{field.value}</span></li>)}
+              {layer.fields.map((field, at) => <li key={at} style={field.depth ? { marginLeft: `${Math.min(field.depth, DEPTH_MAX)}em` } : undefined} {...mark(field)}>{field.label && <><span className="frame-label">{field.label}</span>{" "}</>}<span className="name">{field.value}</span></li>)}
             </ul>
           </details>
         ))}

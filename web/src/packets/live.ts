@@ -76,11 +76,11 @@ export function followFrames(connection: string, filter: string, frames: Frames,
   return () => stop.abort();
 }
 
-/** Reads what was recorded, once. */
-export function readRecorded(connection: string, frames: Frames, tell: (going: Going) => void): () => void {
+/** Reads what was recorded, or what of it a filter means, once. */
+export function readRecorded(connection: string, filter: string, frames: Frames, tell: (going: Going) => void): () => void {
   const stop = new AbortController();
-  void read(`/api/v1/connections/${connection}/capture`, stop.signal, frames, tell)
-    .then(() => tell({ on: false, note: frames.count === 0 ? "Nothing was recorded." : null }))
+  void read(`/api/v1/connections/${connection}/capture?filter=${encodeURIComponent(filter)}`, stop.signal, frames, tell)
+    .then(() => tell({ on: false, note: frames.count === 0 && filter === "" ? "Nothing was recorded." : null }))
     .catch((error: unknown) => { if (!stop.signal.aborted) tell({ on: false, note: words(error) }); });
   return () => stop.abort();
 }

@@ -46,7 +46,8 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
   useEffect(() => {
     frames.current.filter = filter;
     if (!isThere) return;
-    return recorded ? readRecorded(id, frames.current, setGoing) : followFrames(id, filter, frames.current, setGoing);
+    const read = recorded ? readRecorded : followFrames;
+    return read(id, filter, frames.current, setGoing);
   }, [id, filter, recorded, isThere]);
   useEffect(() => {
     if (paused) return;
@@ -76,7 +77,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
   return (
     <div className="packets" data-live={going.on}>
       <div className="packets-bar">
-        {!recorded && <Filter onFilter={(next) => { clear(); setFilter(next); }} />}
+        <Filter onFilter={(next) => { if (next !== filter) clear(); setFilter(next); }} />
         {!recorded && (
           <Tooltip label={paused ? "Go on showing" : "Hold the list still"}>
             <ActionIcon aria-label={paused ? "Go on" : "Hold"} aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />}</ActionIcon>
@@ -87,7 +88,7 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
         </Tooltip>
         {!recorded && <Tooltip label="Empty the list"><ActionIcon aria-label="Empty the list" onClick={clear}><IconEraser size={16} /></ActionIcon></Tooltip>}
         <Text fz="xs" c="dimmed" role="status" className="packets-count">
-          {count(passed, "frame")}{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
+          {count(passed, "frame")}{filter === "" ? "" : recorded ? " that the filter means" : " since the filter was set"}{missed > 0 ? `, ${missed} missed` : ""}{going.note ? ` · ${going.note}` : going.on || recorded ? "" : " · opening…"}
         </Text>
         {!recorded && (
           <CopyButton value={liveCommand(current().topology?.name ?? "", current().connections.get(id)?.name ?? "", filter)}>
@@ -96,10 +97,17 @@ export default function Packets({ id, recorded }: { id: string; recorded: boolea
         )}
       </div>
       <FrameHead />
-      <FrameList frames={shown} chosen={chosen} follow={follow} none={recorded ? "" : filter === "" ? "No frame has passed yet." : `No frame that fits “${filter.slice(0, 80)}” has passed since the filter was set.`} onChoose={choose} onFollow={setFollow} />
-      {chosen && <FrameDetail frame={chosen} key={chosen.number} />}
+      <FrameList frames={shown} chosen={chosen} follow={follow} none={noFrames(recorded, filter)} onChoose={choose} onFollow={setFollow} />
+      {chosen && <FrameDetail connection={id} frame={chosen} key={chosen.number} />}
     </div>
   );
+}
+
+/** What is said while there are no frames. */
+function noFrames(recorded: boolean, filter: string): string {
+  if (filter === "") return recorded ? "" : "No frame has passed yet.";
+  const what = `frame that fits “${filter.slice(0, 80)}”`;
+  return recorded ? `No ${what} was recorded.` : `No ${what} has passed since the filter was set.`;
 }
 
 /** A filter that is asked about before it is used. */

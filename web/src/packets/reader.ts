@@ -4,6 +4,8 @@
 export interface Field {
   label: string;
   value: string;
+  /** How many fields it is inside of; none if not said. */
+  depth?: number;
   from: number;
   to: number;
 }

@@ -10,21 +10,22 @@ import { useCounters } from "./recent";
 const REFRESH_MS = 500;
 const CAUSES: Record<string, string> = { loss: "lost by the link", queue: "queue was full", unplugged: "cable unplugged" };
 
-/** The rates of a connection now. */
+/** The rates of a connection now; all who show them show the same at the same time. */
 export function useRates(id: string) {
-  const [, setCount] = useState(0);
+  const [now, setNow] = useState(() => rates.get(id));
   useEffect(() => {
-    let last = 0;
+    setNow(rates.get(id));
+    const period = () => Math.floor(performance.now() / REFRESH_MS);
+    let last = period();
     const listener = () => {
-      const now = performance.now();
-      if (now - last < REFRESH_MS) return;
-      last = now;
-      setCount(changes.count);
+      if (period() === last) return;
+      last = period();
+      setNow(rates.get(id));
     };
     changes.listeners.add(listener);
     return () => void changes.listeners.delete(listener);
-  }, []);
-  return rates.get(id);
+  }, [id]);
+  return now;
 }
 
 export function Measured({ connection, names }: { connection: Connection; names: [string, string] }) {

@@ -38,6 +38,8 @@ await test("capture", async (browser) => {
   // One frame: its fields, and its bytes marked where one points.
   await page.getByRole("button", { name: "Hold" }).click();
   await rows.first().click();
+  await page.locator(".frame-detail:not([data-by=asking])").waitFor();
+  must((await page.locator(".frame-detail").getAttribute("data-by")) === "tshark", "tshark took it apart");
   const field = page.locator(".frame-tree li", { hasText: "Time to live" });
   await field.hover();
   must((await field.textContent()).includes("64"), "the time to live is shown");
@@ -56,17 +58,33 @@ await test("capture", async (browser) => {
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).click()]);
     return readFileSync(await file.path());
   };
-  await until("frames in the file", async () => {
+  // In a packet's block of pcapng, 28 bytes stand before the frame.
+  const isEcho = (bytes, at) => bytes.readUInt16BE(at + 28 + 12) === 0x0800 && bytes[at + 28 + 23] === 1;
+  await until("frames in the file, echoes among them", async () => {
     const bytes = await download();
     must(bytes.readUInt32LE(0) === 0x0a0d0d0a, "it is pcapng");
-    let frames = 0;
-    for (let at = 0; at + 12 <= bytes.length; at += bytes.readUInt32LE(at + 4)) frames += bytes.readUInt32LE(at) === 6 ? 1 : 0;
-    return frames >= 4;
+    const frames = [];
+    for (let at = 0; at + 12 <= bytes.length; at += bytes.readUInt32LE(at + 4)) if (bytes.readUInt32LE(at) === 6) frames.push(at);
+    return frames.length >= 4 && frames.some((at) => isEcho(bytes, at));
   });
   await page.getByRole("switch", { name: "Recording" }).click();
   await until("the end of the recording", async () => !(await graph(page)).connections[0].capturing);
   await page.getByRole("button", { name: "Show the recorded" }).click();
-  await until("the recorded", async () => (await page.locator(".dock-pane:not([hidden]) .frames .frame").count()) >= 4);
+  const recorded = page.locator(".dock-pane:not([hidden]) .packets");
+  const recordedRows = recorded.locator(".frames .frame");
+  await until("the recorded", async () => (await recordedRows.count()) >= 4);
+  // The recorded are narrowed down after the fact.
+  const narrow = async (text) => {
+    await recorded.getByRole("textbox", { name: "Filter of the frames" }).fill(text);
+    await page.keyboard.press("Enter");
+  };
+  await narrow("icmp");
+  await until("only recorded echoes", async () => {
+    const texts = await recordedRows.allTextContents();
+    return texts.length >= 1 && texts.every((text) => text.includes("ICMP"));
+  });
+  await narrow("greater 1500");
+  await recorded.getByText("No frame that fits “greater 1500” was recorded.").waitFor();
   const command = await page.locator(".panel code").first().textContent();
   must(command.startsWith("tomato capture live frames/wire"), `the command names the connection: ${command}`);
 });

@@ -4,6 +4,7 @@ import { liveCommand } from "../../src/packets/commands";
 import { dissect } from "../../src/packets/dissect";
 import { PcapReader } from "../../src/packets/pcapng";
 import { showIp6 } from "../../src/packets/reader";
+import { layersOf } from "../../src/packets/told";
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(hex.replaceAll(/\s/g, "").match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
@@ -75,4 +76,13 @@ test("a capture is read however it is cut, with names, nanoseconds and what was 
 test("names in commands are quoted", () => {
   expect(liveCommand("campus", "a--b", "")).toBe("tomato capture live campus/a--b | wireshark -k -i -");
   expect(liveCommand("it's", "a b", "icmp or arp")).toBe(String.raw`tomato capture live 'it'\''s/a b' --filter 'icmp or arp' | wireshark -k -i -`);
+});
+
+test("what the host says becomes protocols with fields", () => {
+  const field = (depth: number, text: string, at: number, length: number) => ({ depth, name: "", text, at, length });
+  const fields = [field(0, "Ethernet", 0, 14), field(1, "Destination", 0, 6), field(2, "Group bit", 0, 3), field(0, "IPv4", 14, 20)];
+  const layers = layersOf({ protocol: "IP", info: "", cut: false, fields });
+  expect(layers.map((layer) => [layer.name, layer.from, layer.to])).toEqual([["Ethernet", 0, 14], ["IPv4", 14, 34]]);
+  expect(layers[0]!.fields.map((each) => [each.value, each.depth, each.to])).toEqual([["Destination", 0, 6], ["Group bit", 1, 3]]);
+  expect(layersOf({ protocol: "", info: "", cut: true, fields: [field(3, "alone", 1, 1)] })[0]!.name).toBe("alone");
 });

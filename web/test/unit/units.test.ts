@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import {
-  ago, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, writeBandwidth, writeBytes, writeRatio, writeSpan,
+  ago, clock, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, writeBandwidth, writeBytes, writeRatio, writeSpan,
 } from "../../src/model/units";
 
 test.each([
@@ -28,4 +28,9 @@ test("the interface's own words are written", () => {
 
 test("people read rounded values", () => {
   expect([showRate(9_876_543), showRate(12), showBytes(1536), ago(1e6, 61_000)]).toEqual(["9.88 Mbit/s", "12 bit/s", "1.5 KiB", "1 min ago"]);
+});
+
+test("times of day have 24 hours, and seconds where they are needed", () => {
+  const at = (hours: number, minutes: number, seconds: number) => new Date(2026, 0, 2, hours, minutes, seconds).getTime() / 1000;
+  expect([clock(at(0, 5, 9), false), clock(at(21, 4, 7), true)]).toEqual(["00:05", "21:04:07"]);
 });

@@ -2,7 +2,8 @@
 
 use tomato_model::role::Role;
 
-use super::{Access, Answer, Body, Method, Operation, Param, schema};
+use super::{Access, Answer, Body, FILTER, Method, Operation, Param, schema};
+use crate::dissection::{DissectCall, Dissection};
 use crate::host::{FileHeld, SavedCapture};
 use crate::request::CaptureFilter;
 use crate::switch::SwitchView;
@@ -174,11 +175,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::Get,
         path: "/connections/{id}/capture/live",
         access: Access::Topology(Role::User),
-        query: &[Param {
-            name: "filter",
-            required: false,
-            doc: "which frames, in the language of tcpdump",
-        }],
+        query: &[FILTER],
         body: Body::None,
         answer: Answer::Stream,
         doc: "Follow what passes a connection (pcapng); a reader that is too slow loses packets, which are counted.",
@@ -195,6 +192,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::Json(schema::<CaptureFilter>),
         answer: Answer::None,
         doc: "Say whether a filter of captures can be understood, and if not, why.",
+        long: false,
+    },
+    Operation {
+        name: "capture_dissect",
+        noun: "capture",
+        verb: "dissect",
+        method: Method::Post,
+        path: "/connections/{id}/capture/dissect",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::Json(schema::<DissectCall>),
+        answer: Answer::Json(schema::<Dissection>),
+        doc: "Take frames of a connection apart by the tshark of the host, if it has one (`dissector` is null if not).",
         long: false,
     },
     Operation {

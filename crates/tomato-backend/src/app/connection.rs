@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tomato_api::dissection::{DissectCall, Dissection};
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::SavedCapture;
 use tomato_api::request::CaptureFilter;
@@ -74,13 +75,8 @@ impl App {
         .await
     }
 
-    /// What was captured (pcapng).
-    pub async fn capture_download(&self, caller: &Caller, id: &ConnectionId) -> Answer<ByteStream> {
-        self.capture_filtered(caller, id, "").await
-    }
-
-    /// What of the captured frames a filter means (pcapng).
-    pub(crate) async fn capture_filtered(
+    /// What of the captured frames a filter means (pcapng); the empty one means all.
+    pub async fn capture_download(
         &self,
         caller: &Caller,
         id: &ConnectionId,
@@ -159,6 +155,18 @@ impl App {
     pub async fn capture_filter_check(&self, filter: &CaptureFilter) -> Answer<()> {
         let body = Bytes::from(json!(filter).to_string());
         self.inner.host.bytes("POST", "/v1/filter", body, HOST_CALL).await.map(drop)
+    }
+
+    /// What frames of a connection are, by its host's own dissector.
+    pub async fn capture_dissect(
+        &self,
+        caller: &Caller,
+        id: &ConnectionId,
+        frames: &DissectCall,
+    ) -> Answer<Dissection> {
+        self.connection_info(caller, id).await?;
+        let body = Bytes::from(json!(frames).to_string());
+        self.inner.host.call("POST", "/v1/dissect", body, HOST_CALL).await
     }
 
     /// What passed in the last hour.

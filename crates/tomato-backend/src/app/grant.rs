@@ -269,7 +269,7 @@ impl App {
                 let connection = self.connection_info(&caller, &id).await?;
                 let filter = crate::app::net_capture::filter(&connection);
                 Ok(Download {
-                    body: self.capture_filtered(&caller, &id, filter).await?,
+                    body: self.capture_download(&caller, &id, filter).await?,
                     content_type: "application/vnd.tcpdump.pcap",
                     file_name: format!("{id}.pcap"),
                     newest,

@@ -207,6 +207,10 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "capture_filter_check" => {
             app.capture_filter_check(&call.json().await?).await.map(|()| nothing())
         }
+        "capture_dissect" => {
+            let id: ConnectionId = call.id()?;
+            Ok(json(&app.capture_dissect(&caller, &id, &call.json().await?).await?))
+        }
         "capture_past" => {
             let id: ConnectionId = call.id()?;
             let body = app.capture_past(&caller, &id).await?;
@@ -220,7 +224,8 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         }
         "capture_download" => {
             let id: ConnectionId = call.id()?;
-            let body = app.capture_download(&caller, &id).await?;
+            let filter = call.query("filter").unwrap_or_default();
+            let body = app.capture_download(&caller, &id, &filter).await?;
             Ok(stream(body, "application/x-pcapng", &format!("{id}.pcapng")))
         }
         _ => Err(unimplemented(&call)),

@@ -186,6 +186,8 @@ fn body(operation: &Operation, world: &World, who: Who) -> Value {
         "connection_create" => {
             json!({"topology": world.topology, "ends": [world.elements[1], world.elements[2]]})
         }
+        // Without frames the host refuses it before it would need a dissector.
+        "capture_dissect" => json!({"frames": []}),
         "profile_create" => {
             json!({"name": unique, "cpu_milli": 100, "memory_bytes": 64 << 20, "disk_bytes": 1 << 30, "pids_max": 100})
         }

@@ -27,6 +27,15 @@ pub(super) fn mmdebstrap(_: &Options) -> Finding {
     }
 }
 
+pub(super) fn tshark(_: &Options) -> Finding {
+    let what = if crate::dissect::is_installed() {
+        "installed: the editor shows packets as it takes them apart, shut off from the host"
+    } else {
+        "not installed; not needed: the editor knows the usual protocols itself (apt-get install tshark for all others)"
+    };
+    Finding::ok("tshark", what)
+}
+
 pub(super) fn sources(_: &Options) -> Finding {
     match crate::template::debian_uris(Path::new("/etc/apt")) {
         Ok(uris) => Finding::ok(

@@ -4,6 +4,7 @@
 
 mod archive;
 mod bounds;
+mod dissect;
 mod hostile;
 mod life;
 mod network;
