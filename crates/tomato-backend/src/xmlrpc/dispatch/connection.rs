@@ -128,7 +128,7 @@ impl Session<'_> {
                         super::invalid("limitSize", value, "must be a number of bytes")
                     })?),
                 };
-                let captured = self.app.capture_download(self.caller, &connection.id).await;
+                let captured = self.app.capture_download(self.caller, &connection.id, "").await;
                 if let Err(error) = captured
                     && error.code == ErrorCode::NoDataAvailable
                 {
