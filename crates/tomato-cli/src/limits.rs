@@ -48,6 +48,8 @@ pub(crate) const TOPOLOGY_FILE_BYTES: u64 = tomato_model::limits::FILE_BYTES_MAX
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
 /// Pieces of what is typed that may wait for a console.
 pub(crate) const CONSOLE_KEYS: usize = 64;
+/// Bytes of a control sequence or title that is passed on to the terminal; longer ones are left out.
+pub(crate) const CONSOLE_SEQUENCE_BYTES: usize = 1024;
 /// Pieces of an archive that may wait between its maker and the network.
 pub(crate) const COPY_CHUNKS: usize = 16;
 /// Bytes of one such piece.
