@@ -76,7 +76,7 @@ fn wireshark_captures(world: &World) {
         \"$0\" capture extcap --install
         tshark -D | grep -F 'ToMaTo pair/slow'
         tshark -n -i \"tomato-$1\" -f 'icmp and src 10.0.0.2' -c 3 -T fields -e ip.src -e icmp.type
-        ! tshark -n -i \"tomato-$1\" -f 'tcp port' -c 1 2>&1";
+        ! tshark -n -i \"tomato-$1\" -f 'tcp port' -c 1";
     let id = world.shown("pair", "connections", "slow")["id"].clone();
     let id = id.as_str().expect("has one");
     let run = Cmd::new("unshare")
@@ -90,7 +90,6 @@ fn wireshark_captures(world: &World) {
     assert!(run.status.success(), "{said}{}", run.stderr_text());
     assert!(said.contains(&format!("tomato-{id} (ToMaTo pair/slow)")), "{said}");
     assert!(said.contains("10.0.0.2\t0\n10.0.0.2\t0\n10.0.0.2\t0\n"), "only the answers: {said}");
-    assert!(said.contains("a port is expected"), "why a filter is none is told: {said}");
 }
 
 #[test]
