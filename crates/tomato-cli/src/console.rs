@@ -104,9 +104,12 @@ async fn join(socket: Socket, is_terminal: bool) -> anyhow::Result<Left> {
                     continue;
                 };
                 let end = keys.iter().position(|key| *key == ESCAPE);
-                let before = keys[..end.unwrap_or(keys.len())].to_vec();
+                let mut before = keys[..end.unwrap_or(keys.len())].to_vec();
                 if !before.is_empty() {
-                    ended = None;
+                    // The key that starts another shell is not for it; a script has none to spare.
+                    if ended.take().is_some() && !is_terminal {
+                        before.insert(0, b'\n');
+                    }
                     to.send(Message::Binary(before.into())).await.context("the console broke off")?;
                 }
                 if end.is_some() {

@@ -74,6 +74,8 @@ pub(crate) const READY_CALL: Duration = Duration::from_secs(1);
 pub(crate) const TLS_DAYS: i64 = 825;
 /// One made up is made anew when it is older than this, in days.
 pub(crate) const TLS_RENEW_DAYS: u64 = 700;
+/// The largest file with the text of one field, in bytes.
+pub(crate) const FIELD_FILE_BYTES: u64 = 1 << 20;
 /// The largest certificate or key that is read, in bytes.
 pub(crate) const TLS_FILE_BYTES: u64 = 1 << 20;
 /// Niceness of the backend: its answers come before the many processes that a start of a topology takes.
