@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::tree::{Node, Position, Value};
 use super::{
-    Diagnostic, FORMAT, FileConnection, FileElement, FileInterface, Positions, TopologyFile,
+    Diagnostic, FORMAT, FileConnection, FileElement, FileInterface, Positions, TopologyFile, Wrongs,
 };
 use crate::kind::Kind;
-use crate::limits::SUGGESTION_DISTANCE_MAX;
+use crate::limits::{CONNECTIONS_MAX, ELEMENTS_MAX, SUGGESTION_DISTANCE_MAX};
 use crate::link::{Distribution, LinkParams, LinkPatch, PRESETS, preset};
 use crate::recording::{Recording, RecordingPatch};
 use crate::topology::{JsonValue, Route};
@@ -36,7 +36,7 @@ const PARSED: [&str; 9] = [
 
 #[derive(Default)]
 struct Reader {
-    diagnostics: Vec<Diagnostic>,
+    wrongs: Wrongs,
     positions: BTreeMap<String, Position>,
 }
 
@@ -67,7 +67,7 @@ impl Reader {
     ) {
         let (line, column) = node.at;
         let (message, remedy) = (message.into(), remedy.into());
-        self.diagnostics.push(Diagnostic { line, column, path: path.to_owned(), message, remedy });
+        self.wrongs.add(Diagnostic { line, column, path: path.to_owned(), message, remedy });
     }
 
     fn entries<'a>(&mut self, node: &'a Node, path: &str) -> &'a [(String, Node)] {
@@ -79,6 +79,17 @@ impl Reader {
                 &[]
             }
         }
+    }
+
+    /// Entries of which there may be so many; of more none is looked at.
+    fn some<'a>(&mut self, node: &'a Node, path: &str, most: usize) -> &'a [(String, Node)] {
+        let entries = self.entries(node, path);
+        if entries.len() <= most {
+            return entries;
+        }
+        let message = format!("has {} entries", entries.len());
+        self.wrong(node, path, message, format!("use at most {most}"));
+        &[]
     }
 
     fn fields<'a>(&mut self, node: &'a Node, path: &str, allowed: &[&str]) -> Fields<'a> {
@@ -429,7 +440,7 @@ pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
     let mut file = TopologyFile::new(reader.text(&fields, "name"));
     file.seed = reader.number(&fields, "seed");
     if let Some(node) = fields.known.get("elements") {
-        for (key, value) in reader.entries(node, "elements") {
+        for (key, value) in reader.some(node, "elements", ELEMENTS_MAX) {
             let path = join("elements", key);
             reader.positions.insert(path.clone(), value.at);
             file.elements
@@ -437,7 +448,7 @@ pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
         }
     }
     if let Some(node) = fields.known.get("connections") {
-        for (key, value) in reader.entries(node, "connections") {
+        for (key, value) in reader.some(node, "connections", CONNECTIONS_MAX) {
             let path = join("connections", key);
             reader.positions.insert(path.clone(), value.at);
             file.connections.extend(
@@ -447,7 +458,7 @@ pub(super) fn file(node: &Node) -> Result<TopologyFile, Vec<Diagnostic>> {
     }
     file.client = fields.client;
     file.positions = Positions(reader.positions);
-    if reader.diagnostics.is_empty() { Ok(file) } else { Err(reader.diagnostics) }
+    if reader.wrongs.is_empty() { Ok(file) } else { Err(reader.wrongs.finish()) }
 }
 
 /// The nearest of the allowed words, if it is near.
