@@ -157,9 +157,7 @@ fn walk(
             visit(Found { path: here.to_owned(), name: name.clone(), meta, what: What::Dir })?;
             Walk { device, visit }.dir(here, &name, 0)
         }
-        Seen::Nothing => {
-            Err(io::Error::from(io::ErrorKind::NotFound)).at(format!("open {}", path.display()))
-        }
+        Seen::Nothing => Err(rustix::io::Errno::NOENT).at(format!("open {}", path.display())),
         Seen::Other => {
             let text = format!("{} is no file and no directory: name one", path.display());
             Err(HelperError::Refused(text))
