@@ -576,6 +576,8 @@ def slice_overload(args):
             wire.apply(pair())
             wire.apply(pair(delay_ns=5 * MS, loss=ALL // 1000))
             reach(ns[1], "10.9.0.1")
+            while wire.status()["links"]["l"]["backward"]["degraded"]:
+                time.sleep(0.1)  # still of the round before
             floods = [subprocess.Popen(["ip", "netns", "exec", ns[1], BENCH, "flood", "10.9.0.1", "5", "0"],
                                        stdout=subprocess.DEVNULL) for _ in range(3)]
             began, seen = time.monotonic(), None

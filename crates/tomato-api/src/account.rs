@@ -315,6 +315,9 @@ pub struct NotificationSend {
     /// Kind and id of the object it is about.
     #[serde(default, rename = "ref")]
     pub about: Option<[String; 2]>,
+    /// It comes from the lab itself: who wrote it is not told.
+    #[serde(default)]
+    pub unsigned: bool,
 }
 
 /// How many accounts a message went to.

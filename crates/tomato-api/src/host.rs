@@ -31,9 +31,10 @@
 //! | `GET /elements/{id}/usage` | - | [`ElementUsage`](crate::usage::ElementUsage) |
 //! | `GET /connections/{id}/usage` | - | [`ConnectionUsage`](crate::usage::ConnectionUsage) |
 //! | `GET /figures` | - | [`HostFigures`](crate::usage::HostFigures) |
+//! | `GET /machine` | - | [`MachineFigures`](crate::usage::MachineFigures) |
 //! | `GET /templates` | - | list of [`TemplateInfo`] |
 //! | `POST /templates/{name}/ensure` | - | stream of JSON lines [`TemplateProgress`] |
-//! | `POST /templates/{name}/pull?reference=IMAGE&label=TEXT` | - | stream of JSON lines [`TemplateProgress`] |
+//! | `POST /templates/{name}/pull` | [`TemplatePull`](crate::request::TemplatePull) | stream of JSON lines [`TemplateProgress`] |
 //! | `PUT /templates/{name}?label=TEXT&format=FORMAT` | tar stream (plain, gzip, zstd) of a root file system or, with `oci`, of an image's layout | [`TemplateInfo`] |
 //!
 //! Errors are [`ApiError`](crate::error::ApiError) bodies with the code's HTTP status.

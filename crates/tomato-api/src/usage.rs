@@ -145,6 +145,48 @@ pub struct HostFigures {
     pub connections: BTreeMap<String, ConnectionFigures>,
 }
 
+/// What a machine is and how busy it is; empty or 0 where that cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MachineFigures {
+    /// Its clock, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Seconds since it was started.
+    pub uptime_s: f64,
+    /// Release of its kernel.
+    pub kernel: String,
+    /// Its architecture, such as `x86_64`.
+    pub processor: String,
+    /// Name, version and code name of its distribution.
+    pub distribution: [String; 3],
+    /// How many processors it has.
+    pub cpus: u32,
+    /// What the first of them is called.
+    pub cpu_model: String,
+    /// The kernel's measure of their speed, the mean.
+    pub bogomips: f64,
+    /// Its memory.
+    pub memory_bytes: u64,
+    /// Of that, what programs cannot get any more.
+    pub memory_used_bytes: u64,
+    /// Processes that want a processor: means of 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// The file system of its root directory.
+    pub disk_root: DiskFigures,
+    /// The one with the files of elements.
+    pub disk_data: DiskFigures,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFigures {
+    /// Its size.
+    pub total_bytes: u64,
+    /// What is taken.
+    pub used_bytes: u64,
+    /// What may still be written by others than root.
+    pub free_bytes: u64,
+}
+
 /// One line of a host's stream about a topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

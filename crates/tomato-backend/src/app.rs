@@ -31,6 +31,7 @@ pub mod run;
 pub mod server;
 pub mod session;
 pub mod setting;
+pub(crate) mod share;
 pub mod slot;
 pub mod template;
 pub mod timeout;
@@ -106,6 +107,8 @@ pub(crate) struct Inner {
     pub(crate) grants: grant::Grants,
     pub(crate) net_captures: net_capture::NetCaptures,
     pub(crate) calls: metrics::Calls,
+    /// What each account may have under way.
+    pub(crate) shares: share::Shares,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Places of those who wait for a check, and of those being checked.
@@ -161,6 +164,7 @@ impl App {
             grants: grant::Grants::default(),
             net_captures: net_capture::NetCaptures::default(),
             calls: metrics::Calls::default(),
+            shares: share::Shares::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             password_queue: Semaphore::new(PASSWORD_QUEUE_MAX),
             login_limits: Mutex::default(),

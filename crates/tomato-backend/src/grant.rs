@@ -8,8 +8,8 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use futures_util::TryStreamExt as _;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, LOCATION, ORIGIN};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tomato_api::error::{ApiError, ErrorCode};
 
 use crate::app::{Answer, App};
@@ -43,7 +43,8 @@ fn query(request: &Request, name: &str) -> Option<String> {
 
 /// A form with the field `upload`, as the original's clients send it, or the bare bytes.
 async fn upload(State(app): State<App>, Path(secret): Path<String>, request: Request) -> Response {
-    let redirect = query(&request, "redirect");
+    let asked = query(&request, "redirect");
+    let redirect = asked.as_deref().and_then(|text| back(text, request.headers()));
     let is_form = request
         .headers()
         .get(CONTENT_TYPE)
@@ -55,9 +56,11 @@ async fn upload(State(app): State<App>, Path(secret): Path<String>, request: Req
         let body: ByteStream = Box::pin(body.map_err(std::io::Error::other));
         app.grant_upload(&secret, body).await
     };
-    answer(taken.map(|()| match redirect.as_deref().and_then(back) {
-        Some(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
-        None => "uploaded\n".into_response(),
+    answer(taken.map(|()| match (redirect, asked) {
+        (Some(location), _) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        (None, None) => "uploaded\n".into_response(),
+        (None, Some(_)) => "uploaded; redirect: leads to another site than the form's and the lab's, so it is not followed\n"
+            .into_response(),
     }))
 }
 
@@ -89,12 +92,27 @@ async fn upload_form_field(app: &App, secret: &str, request: Request) -> Answer<
     Err(ApiError::new(ErrorCode::InvalidValue, "upload: the form has no field of this name"))
 }
 
-/// The address to go back to, given in base64; only web addresses.
-fn back(text: &str) -> Option<HeaderValue> {
+/// The address to go back to, given in base64: on this host, or on the site of the page that held the form. Whoever made a link that
+/// somebody else follows cannot lead them elsewhere.
+fn back(text: &str, headers: &HeaderMap) -> Option<HeaderValue> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    let is_web = text.starts_with("http://") || text.starts_with("https://");
-    is_web.then(|| HeaderValue::from_str(&text).ok()).flatten()
+    let address: Uri = text.parse().ok()?;
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let is_here = match address.authority() {
+        // Browsers take a backslash for a slash, and two slashes for another host.
+        None => text.starts_with('/') && !text[1..].starts_with(['/', '\\']),
+        Some(host) => {
+            let is_web = matches!(address.scheme_str(), Some("http" | "https"));
+            let is_own = header(HOST).is_some_and(|own| own.eq_ignore_ascii_case(host.as_str()));
+            let origin = header(ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
+            let is_of_form = origin.is_some_and(|origin| {
+                origin.scheme() == address.scheme() && origin.authority() == Some(host)
+            });
+            is_web && (is_own || is_of_form)
+        }
+    };
+    is_here.then(|| HeaderValue::from_str(&text).ok())?
 }
 
 async fn upload_form(Path(_secret): Path<String>) -> Response {
@@ -147,3 +165,6 @@ fn is_mime(mime: &str) -> bool {
     mime.starts_with("application/")
         && mime.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.+-".contains(&b))
 }
+
+#[cfg(test)]
+mod tests;

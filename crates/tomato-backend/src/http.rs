@@ -108,6 +108,7 @@ async fn answer(
     let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let call = begin(app, operation, params, request).await?;
     let (caller, owned) = (call.caller.clone(), app.clone());
+    let _hung_up = call.gone.clone().drop_guard();
     // A change that was heard to its end runs to its end even if its client hangs up in the middle.
     let work = async move { dispatch::dispatch(&owned, call).await };
     let response = if operation.method == Method::Get {

@@ -62,6 +62,26 @@ pub const TRAFFIC_DEFAULT_MS: u64 = 1000;
 pub const TRAFFIC_LINE_BYTES: usize = 32 << 20;
 /// WebSockets and streams open at the same time.
 pub const SOCKETS_MAX: usize = 1024;
+/// WebSockets and streams of one account open at the same time.
+pub const STREAMS_PER_ACCOUNT: usize = 256;
+/// Topology files of one account that are read at the same time.
+pub const IMPORTS_PER_ACCOUNT: usize = 1;
+/// Topology files of one account that wait to be read; they are in memory.
+pub const IMPORTS_WAITING: usize = 32;
+/// How long one waits.
+pub const IMPORT_WAIT: Duration = Duration::from_secs(30);
+/// Copies of files and archives of one account that go on at the same time; a host has places for eight such accounts.
+pub const COPIES_PER_ACCOUNT: usize = 4;
+/// Copies of one account that wait.
+pub const COPIES_WAITING: usize = 32;
+/// How long one waits: as long as another may take.
+pub const COPY_WAIT: Duration = Duration::from_secs(600);
+/// Commands of one account that run in elements at the same time; a host has places for four such accounts.
+pub const COMMANDS_PER_ACCOUNT: usize = 96;
+/// Commands of one account that wait.
+pub const COMMANDS_WAITING: usize = 256;
+/// How long one waits.
+pub const COMMAND_WAIT: Duration = Duration::from_secs(60);
 /// Messages of a viewer that may wait for the host; then the viewer waits.
 pub const SOCKET_INPUTS: usize = 16;
 /// What a viewer typed last has this long to reach the host after it left.

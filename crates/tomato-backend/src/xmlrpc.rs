@@ -21,7 +21,7 @@ use dispatch::Session;
 
 mod bridge;
 mod capability;
-mod codec;
+pub mod codec;
 mod dispatch;
 mod fault;
 mod method;

@@ -443,7 +443,7 @@ pub(crate) enum CaptureCommand {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "Wireshark asks by switches")]
 pub(crate) struct Extcap {
-    /// Make this program known to the Wireshark of this account
+    /// Make this program known to the Wireshark of this account, with sudo to that of everybody
     #[arg(long)]
     pub(crate) install: bool,
     #[arg(long, hide = true)]

@@ -1,5 +1,7 @@
 //! `tomato console`: the terminal of an element in this terminal.
 
+mod shown;
+
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tomato_api::console::{Asked, Told};
 
+use self::shown::Shown;
 use crate::args::Console;
 use crate::client::Client;
 use crate::{limits, resolve};
@@ -88,6 +91,8 @@ async fn join(socket: Socket, is_terminal: bool) -> anyhow::Result<Left> {
     // Nothing is typed before the first picture: what is told until then is of the time before.
     let mut is_shown = false;
     let mut ended = None;
+    // A program that reads our output gets it as it is.
+    let mut terminal = io::stdout().is_terminal().then(Shown::default);
     loop {
         tokio::select! {
             keys = typed.recv(), if is_shown && !is_over => {
@@ -99,9 +104,12 @@ async fn join(socket: Socket, is_terminal: bool) -> anyhow::Result<Left> {
                     continue;
                 };
                 let end = keys.iter().position(|key| *key == ESCAPE);
-                let before = keys[..end.unwrap_or(keys.len())].to_vec();
+                let mut before = keys[..end.unwrap_or(keys.len())].to_vec();
                 if !before.is_empty() {
-                    ended = None;
+                    // The key that starts another shell is not for it; a script has none to spare.
+                    if ended.take().is_some() && !is_terminal {
+                        before.insert(0, b'\n');
+                    }
                     to.send(Message::Binary(before.into())).await.context("the console broke off")?;
                 }
                 if end.is_some() {
@@ -117,7 +125,10 @@ async fn join(socket: Socket, is_terminal: bool) -> anyhow::Result<Left> {
             message = from.next() => match message {
                 Some(Ok(Message::Binary(bytes))) => {
                     is_shown = true;
-                    show(&bytes)?;
+                    match &mut terminal {
+                        Some(shown) => show(&shown.pass(&bytes))?,
+                        None => show(&bytes)?,
+                    }
                 }
                 Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
                     Ok(Told::Exit { code }) if is_over => return Ok(Left::AtEnd(code)),
@@ -192,6 +203,7 @@ impl Drop for Raw {
         let reset =
             b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[m";
         show(reset).ok();
-        tcsetattr(io::stdin(), OptionalActions::Now, &self.0).ok();
+        // What the terminal answered to the element's questions is not typed into the shell that follows.
+        tcsetattr(io::stdin(), OptionalActions::Flush, &self.0).ok();
     }
 }

@@ -75,7 +75,9 @@ pub(crate) enum CliError {
 
 /// Prints the error with its causes and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("tomato: {}", told(error));
+    // In one piece: Wireshark shows what it has read when a plugin ends.
+    let text = format!("tomato: {}\n", told(error));
+    eprint!("{text}");
     if error.downcast_ref::<ApiError>().is_some_and(|api| api.code == ErrorCode::NotLoggedIn) {
         eprintln!(
             "  run `tomato login` or set TOMATO_TOKEN; on the lab's own machine `sudo tomato ...` needs neither"

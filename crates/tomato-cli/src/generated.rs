@@ -2,7 +2,9 @@
 //!
 //! Parameters of the path are arguments in their order; everything else is `KEY=VALUE`: query parameters by their name, all
 //! others are fields of the body (`forward.delay=20ms` is a field of a field; values are JSON where they can be read as
-//! such, else text). Where an id is wanted, names like those of the other commands work too.
+//! such, else text; `@FILE` is the text in a file). Where an id is wanted, names like those of the other commands work too.
+
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command};
@@ -13,7 +15,8 @@ use tomato_api::operation::{self, Answer, Body, OPERATIONS, Operation};
 
 use crate::args::Output;
 use crate::client::Client;
-use crate::{archive, job, output, resolve};
+use crate::limits::FIELD_FILE_BYTES;
+use crate::{archive, job, lab, output, resolve};
 
 /// Adds the table's commands to those written by hand, which keep their place where both have one.
 pub(crate) fn extend(mut command: Command) -> Command {
@@ -99,7 +102,10 @@ fn field_help(operation: &Operation) -> String {
         format!("  {:width$}  {}{needed}", field.name, field.doc)
     };
     let lines: Vec<String> = fields.iter().map(line).collect();
-    format!("Fields, each written KEY=VALUE:\n{}", lines.join("\n"))
+    format!(
+        "Fields, each written KEY=VALUE, or KEY=@FILE for a text in a file:\n{}",
+        lines.join("\n")
+    )
 }
 
 /// An error of the command line whose tip fits: what these commands take are fields, not options.
@@ -150,7 +156,7 @@ pub(crate) async fn call(
         .collect();
     if matches!(operation.answer, Answer::Stream) {
         let path = with_query(&path, &query)?;
-        let out = matches.get_one::<String>("out").map(std::path::Path::new);
+        let out = matches.get_one::<String>("out").map(Path::new);
         return crate::capture::to_file(client, &path, out).await;
     }
     if matches!(operation.body, Body::Stream) {
@@ -167,10 +173,8 @@ pub(crate) async fn call(
             names_to_ids(client, &mut body).await?;
             request.json(&body)
         }
-        Body::Text => request.body(crate::lab::read_bounded(
-            file(matches)?.as_ref(),
-            crate::limits::TOPOLOGY_FILE_BYTES,
-        )?),
+        Body::Text => request
+            .body(lab::read_bounded(file(matches)?.as_ref(), crate::limits::TOPOLOGY_FILE_BYTES)?),
         Body::None | Body::Stream => request,
     };
     match operation.answer {
@@ -285,11 +289,10 @@ fn fields<'a>(
         let Some((key, text)) = word.split_once('=') else {
             bail!("{word:?} is no field; write KEY=VALUE");
         };
-        let read = serde_json::from_str(text).ok();
-        // what is text stays as it was typed, but for JSON's own words for text and nothing
-        let read =
-            read.filter(|value: &Value| value.is_string() || value.is_null() || !is_text(key));
-        let value = read.unwrap_or_else(|| Value::String(text.to_owned()));
+        let value = match text.strip_prefix('@').filter(|_| is_text(key)) {
+            Some(file) => Value::String(from_file(key, file)?),
+            None => typed(text, is_text(key)),
+        };
         let mut place = &mut body;
         let mut parts: Vec<&str> = key.split('.').collect();
         let last = parts.pop().unwrap_or(key);
@@ -302,6 +305,20 @@ fn fields<'a>(
         place.insert(last.to_owned(), value);
     }
     Ok(Value::Object(body))
+}
+
+/// What is text stays as it was typed, but for JSON's own words for text and nothing.
+fn typed(text: &str, is_text: bool) -> Value {
+    let read = serde_json::from_str(text).ok();
+    let read = read.filter(|value: &Value| value.is_string() || value.is_null() || !is_text);
+    read.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// A text that is in a file, as passwords should be: everybody sees what a program is called with.
+fn from_file(key: &str, file: &str) -> anyhow::Result<String> {
+    let text = lab::read_bounded(Path::new(file), FIELD_FILE_BYTES)
+        .with_context(|| format!("{key}: a text that begins with @ is written '{key}=\"@...\"'"))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// A topology in a body may be named too.

@@ -48,6 +48,8 @@ pub(crate) const TOPOLOGY_FILE_BYTES: u64 = tomato_model::limits::FILE_BYTES_MAX
 pub(crate) const ERROR_BYTES: usize = 1 << 20;
 /// Pieces of what is typed that may wait for a console.
 pub(crate) const CONSOLE_KEYS: usize = 64;
+/// Bytes of a control sequence or title that is passed on to the terminal; longer ones are left out.
+pub(crate) const CONSOLE_SEQUENCE_BYTES: usize = 1024;
 /// Pieces of an archive that may wait between its maker and the network.
 pub(crate) const COPY_CHUNKS: usize = 16;
 /// Bytes of one such piece.
@@ -72,6 +74,8 @@ pub(crate) const READY_CALL: Duration = Duration::from_secs(1);
 pub(crate) const TLS_DAYS: i64 = 825;
 /// One made up is made anew when it is older than this, in days.
 pub(crate) const TLS_RENEW_DAYS: u64 = 700;
+/// The largest file with the text of one field, in bytes.
+pub(crate) const FIELD_FILE_BYTES: u64 = 1 << 20;
 /// The largest certificate or key that is read, in bytes.
 pub(crate) const TLS_FILE_BYTES: u64 = 1 << 20;
 /// Niceness of the backend: its answers come before the many processes that a start of a topology takes.

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
@@ -19,6 +19,8 @@ use crate::{output, resolve};
 
 /// Before a connection's id in the names that Wireshark gives back.
 const INTERFACE: &str = "tomato-";
+/// Wireshark's folder for such programs, below one for libraries.
+const EXTCAP: &str = "wireshark/extcap";
 
 /// Writes what passes a connection to standard output until its reader or the lab ends it.
 pub(crate) async fn live(client: &Client, connection: &str, filter: &str) -> anyhow::Result<()> {
@@ -123,10 +125,23 @@ async fn check(client: &Client, filter: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Where Wireshark looks for such programs: the folder of everybody for root, else the own one.
+fn folder() -> anyhow::Result<PathBuf> {
+    if nix::unistd::geteuid().is_root() {
+        let of_debian = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let places = [of_debian.as_str(), "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+        let mut places = places.into_iter().map(|lib| Path::new(lib).join(EXTCAP));
+        return places.find(|dir| dir.is_dir()).context(
+            "there is no folder wireshark/extcap: install wireshark or tshark first, or do this without sudo",
+        );
+    }
+    let home = std::env::var_os("HOME").context("cannot find the home directory; set HOME")?;
+    Ok(PathBuf::from(home).join(".local/lib").join(EXTCAP))
+}
+
 /// Writes a program that calls this one to where Wireshark looks for such.
 fn install() -> anyhow::Result<()> {
-    let home = std::env::var_os("HOME").context("cannot find the home directory; set HOME")?;
-    let dir = PathBuf::from(home).join(".local/lib/wireshark/extcap");
+    let dir = folder()?;
     let file = dir.join("tomato");
     let program = std::env::current_exe().context("cannot find this program")?;
     let program = program.to_str().context("this program lies at a path that is no text")?;
@@ -138,9 +153,10 @@ fn install() -> anyhow::Result<()> {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
     };
     write().with_context(|| format!("cannot write {}", file.display()))?;
-    output::line(&format!(
-        "{} is there; start Wireshark again to see the connections",
-        file.display()
-    ));
+    let file = file.display();
+    output::line(&format!("{file} is there; start Wireshark again to see the connections"));
+    if !nix::unistd::geteuid().is_root() {
+        output::line("Wireshark before 4.2 does not look there: for that, do this with sudo");
+    }
     Ok(())
 }

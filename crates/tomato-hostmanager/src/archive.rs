@@ -254,7 +254,7 @@ pub(crate) fn disk_limit(topology: &Topology, id: &ElementId) -> u64 {
 }
 
 /// Bytes that an element's files may still take.
-async fn room(host: &Host, id: &ElementId) -> Result<u64, ApiError> {
+pub(crate) async fn room(host: &Host, id: &ElementId) -> Result<u64, ApiError> {
     let limit = disk_limit(&*host.topology_of(id).await?, id);
     let used = host.parts.containers.disk(id).await.map_err(|e| of_container(&e))?;
     Ok(if used.is_whole { limit.saturating_sub(used.bytes) } else { 0 })
@@ -306,6 +306,7 @@ pub(crate) fn run_pending(host: &Arc<Host>, topology: &Topology) {
         let (host, places) = (Arc::clone(host), Arc::clone(&topology.places));
         tokio::spawn(async move {
             let _place = places.archive().await;
+            let Ok(_turn) = host.kept.acquire().await else { return };
             if let Err(error) = busy.unless_cancelled(begin_kept(&host, &id)).await {
                 tracing::warn!(%error, %id, "cannot begin a kept archive");
             }

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::task::AbortOnDropHandle;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::WHOLE;
 use tomato_model::id::ElementId;
@@ -27,7 +28,7 @@ use tomato_model::lifecycle::State;
 use tomato_virt::container::ContainerError;
 use tomato_virt::resume::{FILES_HEAD_BYTES, FilesHead};
 
-use crate::archive::{disk_limit, spool};
+use crate::archive::{disk_limit, room, spool};
 use crate::error::{of_container, of_host};
 use crate::host::Host;
 use crate::limits::{
@@ -130,10 +131,11 @@ pub(crate) async fn read(
     let (to, mut receive) = mpsc::channel(STREAM_CHUNKS);
     let (containers, id) = (Arc::clone(&host.parts.containers), id.clone());
     let writer = ChunkWriter { to, runtime: Handle::current(), silence: STREAM_SILENCE };
-    let work = tokio::spawn(async move {
+    // Ends with its reader, also before there is anything to read.
+    let work = AbortOnDropHandle::new(tokio::spawn(async move {
         let _place = place;
         containers.read_files(&id, &path, from.offset, Box::new(writer)).await
-    });
+    }));
     let mut first = BytesMut::new();
     while first.len() < FILES_HEAD_BYTES
         && let Some(chunk) = receive.recv().await
@@ -177,7 +179,8 @@ pub(crate) async fn write(
     let _place = host.topology_of(id).await?.places.archive().await;
     let chunks = StreamReader::new(chunks(body, STREAM_SILENCE));
     let reader: Box<dyn Read + Send> = Box::new(SyncIoBridge::new(chunks));
-    let written = host.parts.containers.write_files(id, path, reader).await;
+    let room = room(host, id).await?;
+    let written = host.parts.containers.write_files(id, path, reader, room).await;
     written.map_err(|error| of_files(&error))
 }
 
@@ -212,7 +215,8 @@ pub(crate) async fn write_part(
         return Err(ApiError::new(ErrorCode::HostError, message));
     }
     let file = rewound(file)?;
-    let written = host.parts.containers.write_files(id, path, Box::new(file)).await;
+    let room = room(host, id).await?;
+    let written = host.parts.containers.write_files(id, path, Box::new(file), room).await;
     claim.remove()?;
     written.map_err(|error| of_files(&error))
 }

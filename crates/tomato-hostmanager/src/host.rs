@@ -24,7 +24,7 @@ use crate::console::Consoles;
 use crate::disk::{self, DiskOver};
 use crate::error::of_host;
 use crate::ledger::{ElementRecord, Ledger, LedgerError, Record, make_private_dir};
-use crate::limits::{ELEMENTS_AT_ONCE, READY_WAIT, REMOVED_MAX};
+use crate::limits::{ELEMENTS_AT_ONCE, KEPT_AT_ONCE, READY_WAIT, REMOVED_MAX};
 use crate::live::Lives;
 use crate::outage::{self, Alive, Lost};
 use crate::past::Pasts;
@@ -65,6 +65,8 @@ pub struct Host {
     /// Elements whose archive is being unpacked.
     pub(crate) unpacking: Mutex<BTreeMap<ElementId, Unpacking>>,
     pub(crate) uploads: crate::part::Parts,
+    /// Places of kept archives whose elements were started.
+    pub(crate) kept: Semaphore,
     topologies: Mutex<BTreeMap<TopologyId, Arc<Topology>>>,
     /// Held while a topology is added, so that it is added once.
     adding: tokio::sync::Mutex<()>,
@@ -309,6 +311,7 @@ impl Host {
             pasts: Pasts::default(),
             unpacking: Mutex::default(),
             uploads: crate::part::Parts::default(),
+            kept: Semaphore::new(KEPT_AT_ONCE),
             topologies: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
             board: Mutex::default(),

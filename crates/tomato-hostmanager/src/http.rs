@@ -26,7 +26,7 @@ use tomato_api::host::{
 };
 use tomato_api::request::{CaptureFilter, TemplatePull};
 use tomato_api::switch::SwitchView;
-use tomato_api::usage::{ConnectionUsage, ElementUsage, HostFigures};
+use tomato_api::usage::{ConnectionUsage, ElementUsage, HostFigures, MachineFigures};
 use tomato_filter::Filter;
 use tomato_model::id::{ConnectionId, ElementId, TopologyId};
 use tomato_virt::container::ExecRequest;
@@ -90,6 +90,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/connections/{id}/usage", get(connection_usage))
         .route("/connections/{id}/capture/live", post(capture_live))
         .route("/figures", get(figures))
+        .route("/machine", get(machine))
         .route("/filter", post(filter_check))
         .route("/dissect", post(dissected))
         .route("/observed", get(observed))
@@ -127,6 +128,10 @@ async fn hello() -> Json<HostHello> {
         host: name.trim().to_owned(),
         instance: *INSTANCE,
     })
+}
+
+async fn machine(State(host): App) -> Json<MachineFigures> {
+    Json(crate::machine::measure(&host.parts.state_dir))
 }
 
 async fn figures(State(host): App) -> Json<HostFigures> {

@@ -23,6 +23,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 mod live;
+mod machine;
 mod outage;
 mod part;
 mod past;

@@ -46,6 +46,8 @@ pub const EXECS_PER_ELEMENT: usize = 32;
 pub const EXECS_PER_TOPOLOGY: usize = 128;
 /// Archives that are moved to or from elements of one topology at the same time; more wait.
 pub const ARCHIVES_PER_TOPOLOGY: usize = 4;
+/// Kept archives that are unpacked at the same time, all topologies together, so that what is asked for by calls has places left.
+pub const KEPT_AT_ONCE: usize = 4;
 /// Longest JSON body of a request, in bytes.
 pub const BODY_BYTES: usize = 32 << 20;
 /// Longest archive, in bytes.

@@ -194,6 +194,7 @@ fn link_config(
     names: [String; 2],
     captures: &Path,
 ) -> LinkConfig {
+    let draw_key = Some(names.join(" "));
     let points = || connection.recording.points.iter().map(|point| self::point(*point)).collect();
     let past = age_s(connection.recording.past).map(|age_s| PastConfig {
         age_s,
@@ -216,6 +217,7 @@ fn link_config(
         ends,
         forward: direction(&connection.forward),
         backward: direction(&connection.backward),
+        draw_key,
         emulate: connection.emulation,
         connected: connection.connected,
         capture,
@@ -358,3 +360,6 @@ fn timeline(params: &link::LinkParams) -> Option<Timeline> {
     let steps = points.iter().map(step).collect();
     Some(Timeline { steps, repeat_ns: repeat.map(|t| t.0) })
 }
+
+#[cfg(test)]
+mod tests;

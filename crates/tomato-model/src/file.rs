@@ -53,6 +53,52 @@ pub struct Diagnostic {
     pub remedy: String,
 }
 
+/// What was found wrong with a file so far.
+#[derive(Debug, Default)]
+pub(crate) struct Wrongs {
+    told: Vec<Diagnostic>,
+    /// How many more there are than are told.
+    more: usize,
+}
+
+impl Wrongs {
+    /// One more; of more than [`DIAGNOSTICS_MAX`] only the number is kept. What was told already is not told again.
+    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
+        if self.is_full() {
+            self.more += 1;
+        } else if !self.told.contains(&diagnostic) {
+            self.told.push(diagnostic);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.told.len() + self.more
+    }
+
+    /// Whether no more is told, so that nobody need look for a remedy.
+    pub(crate) fn is_full(&self) -> bool {
+        self.told.len() >= DIAGNOSTICS_MAX
+    }
+
+    /// All of it in the order of lines, and last how many more there are.
+    pub(crate) fn finish(self) -> Vec<Diagnostic> {
+        let mut told = self.told;
+        told.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        if let Some(last) = told.last().filter(|_| self.more > 0) {
+            let (line, column, path) = (last.line, last.column, last.path.clone());
+            let message = format!("and {} more", self.more);
+            let remedy = "mend these first".to_owned();
+            told.push(Diagnostic { line, column, path, message, remedy });
+        }
+        told
+    }
+}
+
 /// Where in the text the values were; not part of the file's value.
 #[derive(Debug, Clone, Default)]
 struct Positions(BTreeMap<String, tree::Position>);
@@ -233,23 +279,15 @@ pub enum WriteError {
 /// Reads and checks a topology file, YAML or JSON.
 ///
 /// # Errors
-/// Everything that is wrong with it, at most [`DIAGNOSTICS_MAX`] entries, in the order of lines.
+/// Everything that is wrong with it in the order of lines, at most [`DIAGNOSTICS_MAX`] entries and one that counts the others.
 pub fn parse(text: &str) -> Result<TopologyFile, Vec<Diagnostic>> {
-    let read = tree::read(text).map(|node| read::file(&node)).map_err(|wrong| vec![wrong])?;
+    let mut read = tree::read(text).map(|node| read::file(&node)).map_err(|wrong| vec![wrong])?;
     let file = &read.file;
     // What could be read is looked at even if something could not.
-    let planned = crate::plan::plan(None, file, "owner", &mut CountingIds::default());
-    let further = planned.map_or_else(|wrong| wrong, |plan| sense::wrong(file, &plan.graph));
-    let further: Vec<Diagnostic> =
-        further.into_iter().filter(|one| !read.explains(&one.path)).collect();
-    let read::Read { file, diagnostics: mut found, .. } = read;
-    found.extend(further);
-    if found.is_empty() {
-        return Ok(file);
-    }
-    found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-    found.truncate(DIAGNOSTICS_MAX);
-    Err(found)
+    let planned = crate::plan::planned(None, file, "owner", &mut CountingIds::default());
+    let further = planned.map_or_else(|wrongs| wrongs, |plan| sense::wrong(file, &plan.graph));
+    read.also(further);
+    if read.wrongs.is_empty() { Ok(read.file) } else { Err(read.wrongs.finish()) }
 }
 
 /// Reads one value as files have it, YAML or JSON: `{steps: [{at: 1s, delay: 5ms}]}`.
@@ -276,7 +314,7 @@ impl TopologyFile {
 
     /// What the file names that this lab does not have: profiles and, if they are known, templates. Known names are sorted.
     pub fn check_names(&self, profiles: &[&str], templates: Option<&[&str]>) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
+        let mut found = Wrongs::default();
         for (name, element) in &self.elements {
             let asked = [
                 ("profile", element.profile.as_deref(), Some(profiles)),
@@ -292,12 +330,10 @@ impl TopologyFile {
                     None => format!("use one of {}", known.join(", ")),
                 };
                 let message = format!("this lab has no {what} {value:?}");
-                found.push(self.diagnostic(&format!("elements.{name}.{what}"), message, remedy));
+                found.add(self.diagnostic(&format!("elements.{name}.{what}"), message, remedy));
             }
         }
-        found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-        found.truncate(DIAGNOSTICS_MAX);
-        found
+        found.finish()
     }
 
     /// What is allowed but hardly meant, in the order of lines.

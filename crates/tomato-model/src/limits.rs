@@ -76,6 +76,8 @@ pub const BANDWIDTH: std::ops::RangeInclusive<u64> = 100..=1_000_000_000_000;
 pub const DELAY_MAX_NS: u64 = 600_000_000_000;
 /// Most framing per frame, in bytes.
 pub const FRAMING_MAX: u64 = 1000;
+/// What a line spends on each frame if nothing else is said, in bytes: Ethernet's preamble, check sequence and gap.
+pub const FRAMING_BYTES: u64 = 24;
 /// Largest queue, in bytes.
 pub const QUEUE_MAX: u64 = 256 << 20;
 /// Most frames in a queue.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::edit::{self, ConnectionPatch, End, InterfacePatch, NewElement};
-use crate::file::{Diagnostic, FileConnection, FileElement, FileInterface, TopologyFile};
+use crate::file::{Diagnostic, FileConnection, FileElement, FileInterface, TopologyFile, Wrongs};
 use crate::graph::{Graph, IdSource, mac_of};
 use crate::id::InterfaceId;
 use crate::lifecycle::State;
@@ -75,9 +75,30 @@ pub fn plan(
     owner: &str,
     ids: &mut dyn IdSource,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    planned(current, file, owner, ids).map_err(Wrongs::finish)
+}
+
+/// [`plan`], whose errors can be told together with others.
+pub(crate) fn planned(
+    current: Option<&Graph>,
+    file: &TopologyFile,
+    owner: &str,
+    ids: &mut dyn IdSource,
+) -> Result<Plan, Wrongs> {
     let graph = current.cloned().unwrap_or_else(|| Graph::new(new_topology(file, owner, ids)));
-    let mut planner =
-        Planner { graph, file, ids, steps: Vec::new(), errors: Vec::new(), plain: BTreeSet::new() };
+    let mut by_name = BTreeMap::new();
+    for entry in &file.elements {
+        by_name.entry(entry.0.to_ascii_lowercase()).or_insert(entry);
+    }
+    let mut planner = Planner {
+        graph,
+        file,
+        by_name,
+        ids,
+        steps: Vec::new(),
+        errors: Wrongs::default(),
+        plain: BTreeSet::new(),
+    };
     if current.is_none() {
         let text = format!("create topology {:?}", planner.graph.topology.name);
         planner.step("topology", Change::Create, text);
@@ -124,9 +145,12 @@ type FileEnd<'a> = (&'a str, Option<&'a str>);
 struct Planner<'a> {
     graph: Graph,
     file: &'a TopologyFile,
+    /// The file's elements by their names in lower case.
+    by_name: BTreeMap<String, (&'a String, &'a FileElement)>,
     ids: &'a mut dyn IdSource,
     steps: Vec<Step>,
-    errors: Vec<Diagnostic>,
+    /// Each interface of an element that cannot be would tell it again.
+    errors: Wrongs,
     /// Interfaces that shall have no address.
     plain: BTreeSet<InterfaceId>,
 }
@@ -137,11 +161,7 @@ impl<'a> Planner<'a> {
     }
 
     fn wrong(&mut self, path: &str, message: String, remedy: String) {
-        let diagnostic = self.file.diagnostic(path, message, remedy);
-        // Each interface of an element that cannot be would tell it again.
-        if !self.errors.contains(&diagnostic) {
-            self.errors.push(diagnostic);
-        }
+        self.errors.add(self.file.diagnostic(path, message, remedy));
     }
 
     /// Something about an element cannot be; what is wrong with its values is told where they stand.
@@ -161,7 +181,7 @@ impl<'a> Planner<'a> {
     }
 
     fn file_element(&self, name: &str) -> Option<(&'a String, &'a FileElement)> {
-        self.file.elements.iter().find(|(known, _)| same(known, name))
+        self.by_name.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// The ends of each connection; those that cannot be are reported, and left out.
@@ -177,8 +197,7 @@ impl<'a> Planner<'a> {
             });
             for (element, interface) in ends {
                 if self.file_element(element).is_none() {
-                    let names: Vec<&str> = self.file.elements.keys().map(String::as_str).collect();
-                    let remedy = match crate::file::suggestion(element, &names) {
+                    let remedy = match self.near(element) {
                         Some(word) => format!("did you mean {word}?"),
                         None => "add it below elements".to_owned(),
                     };
@@ -204,6 +223,15 @@ impl<'a> Planner<'a> {
             }
         }
         all
+    }
+
+    /// The element whose name is most like another's, where that is told at all.
+    fn near(&self, name: &str) -> Option<&'a str> {
+        if self.errors.is_full() {
+            return None;
+        }
+        let names: Vec<&str> = self.file.elements.keys().map(String::as_str).collect();
+        crate::file::suggestion(name, &names)
     }
 
     /// A device that lists its interfaces has those and no others.

@@ -309,12 +309,14 @@ pub trait Containers: Send + Sync + std::fmt::Debug {
     ) -> Result<(), ContainerError>;
 
     /// Unpacks a tar (plain, gzip, zstd) into a directory of the prepared or started container, as its root user; where the path is no
-    /// directory, the one thing in the archive gets that name.
+    /// directory, the one thing in the archive gets that name. Files that take more than `limit_bytes` on disk, or than the disk has room
+    /// for, are refused.
     async fn write_files(
         &self,
         id: &ElementId,
         path: &str,
         from: Box<dyn Read + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError>;
 
     /// What the container uses now; all zero if it does not run. Its disk is measured by [`Self::disk`].

@@ -6,6 +6,7 @@
 
 mod archive;
 mod create;
+mod enter;
 mod mounts;
 
 use std::io;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain;
 
-pub(crate) use archive::{PackRequest, Place, ReadRequest, TailsRequest};
+pub(crate) use archive::{PackRequest, ReadRequest, TailsRequest};
 pub(crate) use create::{CreateRequest, RuntimeChoice};
+pub(crate) use enter::Place;
 pub use mounts::IdMapping;
 
 /// Exit code of a helper that refuses what it was asked for.

@@ -27,7 +27,7 @@ pub const CONTROL_MAX: usize = 128;
 /// Commands (and waits for processes) that run at the same time, each on its own thread; more wait for a place.
 pub const EXECS_MAX: usize = 384;
 /// Archives that are packed or unpacked at the same time, each on its own thread; more wait for a place.
-pub const ARCHIVES_MAX: usize = 8;
+pub const ARCHIVES_MAX: usize = 32;
 /// How long packing or unpacking one archive may take.
 pub const ARCHIVE_DEADLINE: Duration = Duration::from_secs(600);
 /// How long reading the ends of some files, or finding out that they are not there, may take.
@@ -38,8 +38,11 @@ pub const TAILS_BYTES: u64 = 256 * 1024;
 pub const FILES_BYTES: u64 = 64 << 30;
 /// Files and directories of one archive.
 pub const ARCHIVE_ENTRIES_MAX: u64 = 1_000_000;
-/// Depth of directories in one archive that is packed; each level holds a descriptor.
+/// Depth of directories in one archive, and of the directory it is unpacked in. Packing holds a descriptor for each level; unpacking resolves
+/// each path several times, which takes the square of the depth.
 pub const ARCHIVE_DEPTH_MAX: usize = 128;
+/// How far the helper stands back behind other processes, see nice(2): copies of files use what processor time is left.
+pub const ARCHIVE_NICE: i32 = 10;
 /// Bytes that headers of one entry of a tar take at most: its own, and those with a long name and a long target.
 pub const TAR_HEADER_ROOM: u64 = 16 * 1024;
 /// Address space of the helper while it reads what a guest or an uploader made, in bytes.
@@ -54,6 +57,8 @@ pub const EXEC_READ_BYTES: usize = 64 * 1024;
 pub const PIPE_BYTES_MAX: usize = 1 << 20;
 /// After a command was killed at its timeout, its end is awaited so long.
 pub const EXEC_KILL_DEADLINE: Duration = Duration::from_secs(5);
+/// Bytes that are read of what the kernel counts of an element's interfaces; each takes about 120, and its own root user can make thousands.
+pub const DEVICES_BYTES: u64 = 256 * 1024;
 /// Length of an interface name the kernel takes.
 pub const INTERFACE_NAME_MAX: usize = 15;
 /// Shortest period a cpu quota is counted over, in microseconds.

@@ -100,6 +100,10 @@ pub struct LinkConfig {
     /// Behaviour from `ends[1]` to `ends[0]`.
     #[serde(default)]
     pub backward: LinkParams,
+    /// What random draws depend on beside the seed: a name that the link has wherever the topology is started; its key
+    /// by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw_key: Option<String>,
     /// False: a plain wire, the parameters are kept but not applied.
     pub emulate: bool,
     /// False: the cable is unplugged; frames on it are lost and counted.
@@ -113,6 +117,12 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
+    /// What the draws of the link of this key depend on.
+    #[must_use]
+    pub fn draws_by<'a>(&'a self, key: &'a str) -> &'a str {
+        self.draw_key.as_deref().unwrap_or(key)
+    }
+
     /// Names of the two ends in captures, if they are given.
     #[must_use]
     pub fn end_names(&self) -> Option<&[String; 2]> {
@@ -265,6 +275,12 @@ pub enum ConfigError {
         /// The field.
         field: String,
     },
+    /// A state of a loss model is for ever.
+    #[error("{field}: a state that is entered is never left; set to_good, p31 or p23 above 0%")]
+    NoWayOut {
+        /// The field.
+        field: String,
+    },
     /// A loss trace holds other letters.
     #[error("{field}: a trace is made of 0 (passes) and 1 (lost)")]
     Trace {
@@ -314,6 +330,9 @@ impl TopologyConfig {
         for (key, link) in &self.links {
             let field = format!("links.{key}");
             check_key(|| field.clone(), key)?;
+            let draws_by = u64::try_from(link.draws_by(key).len()).unwrap_or(u64::MAX);
+            let max = limits::MAX_DRAW_KEY_BYTES;
+            range(|| format!("{field}.draw_key (length)"), draws_by, 1, max)?;
             for (n, end) in link.ends.iter().enumerate() {
                 let field = format!("{field}.ends[{n}]");
                 self.check_end(&field, end)?;

@@ -22,6 +22,7 @@ pub mod loss;
 pub mod merge;
 mod model;
 pub mod network;
+pub mod order;
 pub mod packet;
 pub mod random;
 mod slots;

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Longest key of a topology, port, bridge, bridge port or link, in bytes.
 pub const MAX_KEY_BYTES: usize = 64;
+/// Longest name that random draws depend on, in bytes: two names of elements with an interface each.
+pub const MAX_DRAW_KEY_BYTES: u64 = 256;
+/// Shortest Ethernet frame without its check sequence, in bytes (IEEE 802.3 clause 4A.2.3.2.4); shorter ones are padded.
+pub const PADDED_FRAME_BYTES: u64 = 60;
 /// Topologies in one process.
 pub const MAX_TOPOLOGIES: usize = 4096;
 /// Ports of one topology.
@@ -117,6 +121,8 @@ pub const MEMORY_PACKETS: u64 = 16_384;
 pub const MEMORY_NS: u64 = 1_000_000_000;
 /// Most packets in a queue that are told with it; with more, the queue cannot be recomputed from there.
 pub const MAX_MEMORY_PACKETS: usize = 3_000;
+/// Most flows of a queue whose state is told with it; with more, the queue cannot be recomputed from there.
+pub const MAX_MEMORY_FLOWS: usize = 500;
 
 /// Smallest file of a capture ring: holds at least one longest record.
 pub const MIN_CAPTURE_FILE_BYTES: u64 = 128 << 10;

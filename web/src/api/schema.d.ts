@@ -2360,6 +2360,11 @@ export interface components {
             ref?: string[] | null;
             /** @description What it is about, in one line. */
             title: string;
+            /**
+             * @description It comes from the lab itself: who wrote it is not told.
+             * @default false
+             */
+            unsigned?: boolean;
         };
         /** @description How many accounts a message went to. */
         NotificationSent: {

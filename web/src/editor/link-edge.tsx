@@ -21,8 +21,9 @@ const LINE = 12.5;
 const SIDE = 84;
 /** Cables that rise more than this pass the tiles' names. */
 const STEEP = 120;
-/** Pixels from the middle of an element to the name of its interface. */
+/** Pixels from the middle of an element to the name of its interface, and where the element's own name is in between. */
 const PORT_AT = 54;
+const PORT_BELOW = 96;
 
 /** Pixels between a slanted cable and its label. */
 const BESIDE = 7;
@@ -33,10 +34,18 @@ function roomOf({ a, b }: Line): number {
   return Math.abs(a.y - b.y) > STEEP ? 40 : Math.max(0, Math.abs(a.x - b.x) - SIDE) / LETTER;
 }
 
-/** The name of an interface, near its end of the line. */
-function Port({ line, share, name }: { line: Line; share: number; name: string }) {
-  const at = pointAt(line, share);
-  return <text className="cable-port" x={at.x} y={at.y + 3} textAnchor="middle">{name}</text>;
+/** The names of the interfaces, each near its end of the line; none on a line that is too short for them. */
+function Ports({ line, names }: { line: Line; names: string[] }) {
+  const [dx, dy] = [line.b.x - line.a.x, line.b.y - line.a.y];
+  const length = Math.hypot(dx, dy);
+  const isSteep = Math.abs(dy) > Math.abs(dx) * 0.6;
+  const from = isSteep && dy > 0 ? PORT_BELOW : PORT_AT;
+  const to = isSteep && dy < 0 ? PORT_BELOW : PORT_AT;
+  if (length < from + to) return null;
+  return [from / length, 1 - to / length].map((share, index) => {
+    const at = pointAt(line, share);
+    return <text key={index} className="cable-port" x={at.x} y={at.y + 3} textAnchor="middle">{names[index]}</text>;
+  });
 }
 
 export const LinkLine = memo(function LinkLine({ data, selected, sourceX, sourceY, targetX, targetY }: EdgeProps<LinkEdge>) {
@@ -52,8 +61,6 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
   const watcher = data!.watchers[0];
   const side = textSide(line);
   const lines = labelLines(cable.label, roomOf(line));
-  const [portA, portB] = cable.ports.split(" ");
-  const length = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y);
   return (
     <g className={`cable${selected ? " cable-selected" : ""}`}>
       {(selected || watcher) && <path d={path} fill="none" stroke={watcher && !selected ? watcher.color : "var(--brand)"} strokeOpacity={0.4} strokeWidth={cable.width + 9} strokeLinecap="round" />}
@@ -64,7 +71,7 @@ export const LinkLine = memo(function LinkLine({ data, selected, sourceX, source
           {lines.map((text, index) => <tspan key={index} x={middle.x + side * BESIDE} dy={index === 0 ? 0 : LINE}>{text}</tspan>)}
         </text>
       )}
-      {ports && length > 2 * PORT_AT && <><Port line={line} share={PORT_AT / length} name={portA!} /><Port line={line} share={1 - PORT_AT / length} name={portB!} /></>}
+      {ports && <Ports line={line} names={cable.ports.split(" ")} />}
       {cable.capturing && (
         <g transform={`translate(${middle.x} ${middle.y})`} className="cable-lens">
           <circle r={9} />

@@ -138,7 +138,7 @@ export function paintTraffic(context: CanvasRenderingContext2D, frame: Frame, sc
     if (!line || !isSeen(frame, line.a, line.b, 40)) continue;
     left -= paintDots(line, both, now, far, size, good, bad);
     const room = Math.hypot(line.b.x - line.a.x, line.b.y - line.a.y) - 2 * CLEAR;
-    if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push({ text: rateLabel(cable, both), at: pointAt(line, 0.5), side: textSide(line) });
+    if (!far && frame.zoom > 0.55 && room > LABEL_ROOM) labels.push({ parts: rateLabel(cable, both), room, at: pointAt(line, 0.5), side: textSide(line) });
   }
   // Not in the brand's red: that would look like loss.
   context.fillStyle = colors.text;
@@ -178,17 +178,20 @@ function paintDots(
   return drawn;
 }
 
-function rateLabel(cable: Cable, both: Rates): string {
+/** The rates of a cable, and what is lost on it. */
+function rateLabel(cable: Cable, both: Rates): string[] {
   const [forward, backward] = both;
   const drops = forward.drops + backward.drops;
-  const lost = drops >= 0.05 ? `  ✕ ${drops < 10 ? drops.toFixed(1) : Math.round(drops)}/s` : "";
+  const lost = drops >= 0.05 ? [`✕ ${drops < 10 ? drops.toFixed(1) : Math.round(drops)}/s`] : [];
   const arrow = cable.isTurned ? ["◂", "▸"] : ["▸", "◂"];
-  return `${arrow[0]} ${showRate(forward.bits)}  ${arrow[1]} ${showRate(backward.bits)}${lost}`;
+  return [`${arrow[0]} ${showRate(forward.bits)}`, `${arrow[1]} ${showRate(backward.bits)}`, ...lost];
 }
 
 /** A text below a line, and which way it would go above it. */
 interface Label {
-  text: string;
+  parts: string[];
+  /** Pixels that it may take beside a level line. */
+  room: number;
   at: Point;
   side: -1 | 0 | 1;
 }
@@ -201,9 +204,13 @@ function paintLabels(context: CanvasRenderingContext2D, labels: Label[], colors:
   context.lineJoin = "round";
   context.strokeStyle = colors.halo;
   context.fillStyle = colors.text;
-  for (const { text, at: { x, y }, side } of labels.slice(0, 400)) {
+  for (const { parts, room, at: { x, y }, side } of labels.slice(0, 400)) {
     context.textAlign = ALIGNS[side];
-    context.strokeText(text, x - side * 7, y + 17);
-    context.fillText(text, x - side * 7, y + 17);
+    const whole = parts.join("  ");
+    const isWide = side === 0 && context.measureText(whole).width > room;
+    (isWide ? [parts.slice(0, 2).join("  "), ...parts.slice(2)] : [whole]).forEach((text, row) => {
+      context.strokeText(text, x - side * 7, y + 17 + row * 13);
+      context.fillText(text, x - side * 7, y + 17 + row * 13);
+    });
   }
 }

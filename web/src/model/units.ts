@@ -127,6 +127,15 @@ export function ago(at: number, now: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+const HOUR_S = 3600;
+const DAY_S = 24 * HOUR_S;
+
+/** A time to come in words, from seconds: `5 h`, `2 days`. */
+export function timeLeft(seconds: number): string {
+  if (seconds >= 2 * DAY_S) return `${Math.round(seconds / DAY_S)} days`;
+  return seconds >= DAY_S ? "1 day" : `${Math.max(1, Math.round(seconds / HOUR_S))} h`;
+}
+
 /** The time of day in 24 hours, with seconds if `fine`; `seconds` since the Unix epoch. */
 export function clock(seconds: number, fine: boolean): string {
   const at = new Date(seconds * 1000);

@@ -13,7 +13,7 @@ import { answer, api, words } from "../api/client";
 import { useSession } from "../api/session";
 import { EXAMPLES } from "../model/examples";
 import type { Graph, Topology } from "../model/types";
-import { count } from "../model/units";
+import { count, timeLeft } from "../model/units";
 import { go, onLink } from "../route";
 import { clone, exportText, fileName, type Imported, importFile, save } from "../store/files";
 import { complain } from "../store/send";
@@ -24,6 +24,10 @@ import { ImportReport } from "./import-report";
 import { type Drawn, Picture } from "./picture";
 
 const PICTURES_MAX = 60;
+/** What was done about a time that is over. */
+const OVER: ReadonlySet<string> = new Set(["stopped", "destroyed"]);
+/** Less time left than this is told with a warning, in seconds. */
+const WARN_S = 86_400;
 
 function drawn(graph: Graph): Drawn {
   const owner = new Map(graph.elements.flatMap((e) => e.interfaces.map((i) => [i.id, e.id] as const)));
@@ -53,6 +57,8 @@ function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
     enabled: picture,
   });
   const state = stateOf(graph.data);
+  const running = graph.data?.elements.filter((element) => element.state === "started").length ?? 0;
+  const left = topology.timeout ? topology.timeout.at / 1e6 - Date.now() / 1000 : 0;
   const owners = Object.entries(topology.roles).filter(([, role]) => role === "owner").map(([name]) => name);
   const role = topology.roles[me?.name ?? ""];
   return (
@@ -69,9 +75,12 @@ function Card({ topology, picture }: { topology: Topology; picture: boolean }) {
           </div>
         </Group>
         <Text fz="sm" c="dimmed">
-          {state === "created" ? "stopped" : state}
+          {state === "created" ? "stopped" : state === "started" ? `${running} running` : state}
           {graph.data && ` · ${count(graph.data.elements.length, "element")}, ${count(graph.data.connections.length, "connection")}`}
         </Text>
+        {state !== "created" && topology.timeout && !OVER.has(topology.timeout.step) && (
+          <Text fz="xs" c={left < WARN_S ? "var(--warn)" : "dimmed"}>stopped by itself in {timeLeft(left)}</Text>
+        )}
         <Group gap={6}>
           {!owners.includes(me?.name ?? "") && <Badge size="sm" variant="light" color="gray" tt="none">{owners[0] ?? "no owner"}</Badge>}
           {role && role !== "owner" && <Badge size="sm" variant="light" color="blue" tt="none">you: {role}</Badge>}

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { templateIcon } from "../model/kinds";
 import type { AttributeInfo, Element } from "../model/types";
-import { showBytes } from "../model/units";
+import { writeBytes } from "../model/units";
 import { change } from "../store/edits";
 import { complain } from "../store/send";
 import { useProfiles, useTemplates } from "../store/server";
@@ -98,7 +98,7 @@ export function TemplateField({ elements, why, set }: TemplateProps) {
 export function ProfileField({ value, why, set }: { value: string | null | undefined; why: string | null; set(next: string | null): void }) {
   const profiles = useProfiles().data ?? [];
   const chosen = profiles.find((item) => item.name === value);
-  const size = chosen ? `${chosen.cpu_milli / 1000} processors, ${showBytes(chosen.memory_bytes)} memory` : value === undefined ? "each has its own" : "the default profile";
+  const size = chosen ? `${chosen.cpu_milli / 1000} processors, ${writeBytes(chosen.memory_bytes)} memory` : value === undefined ? "each has its own" : "the default profile";
   return (
     <Select
       size="xs" label="Profile" value={value ?? null} placeholder={value === undefined ? "different ones" : "default"} disabled={why !== null} clearable

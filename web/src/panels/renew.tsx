@@ -4,15 +4,11 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { answer, api } from "../api/client";
 import { run } from "../editor/actions";
 import type { Topology } from "../model/types";
+import { timeLeft } from "../model/units";
 import { useSettings } from "../pages/lab";
 import { useTopology } from "../store/topology";
 
 const DAY_S = 86_400;
-
-function span(seconds: number): string {
-  if (seconds >= 2 * DAY_S) return `${Math.round(seconds / DAY_S)} days`;
-  return seconds >= DAY_S ? "1 day" : `${Math.max(1, Math.round(seconds / 3600))} h`;
-}
 
 const STEPS: Record<string, string> = { stopped: "Its time is over: it was stopped.", destroyed: "Its time is over: it was stopped and its disks removed." };
 
@@ -29,11 +25,11 @@ export function Renew({ topology, editable }: { topology: Topology; editable: bo
   return (
     <Stack gap={6}>
       <Text fz="sm" c={left < DAY_S ? "var(--warn)" : undefined}>
-        {STEPS[timeout.step] ?? `It is stopped in ${span(left)}, ${new Date(timeout.at / 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}.`}
+        {STEPS[timeout.step] ?? `It is stopped in ${timeLeft(left)}, ${new Date(timeout.at / 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}.`}
       </Text>
       <Text fz="xs" c="dimmed">Keep it from now on for</Text>
       <Group gap={6}>
-        {options.map((seconds) => <Button key={seconds} size="compact-sm" variant="default" disabled={!editable} onClick={() => renew(seconds)}>{span(seconds)}</Button>)}
+        {options.map((seconds) => <Button key={seconds} size="compact-sm" variant="default" disabled={!editable} onClick={() => renew(seconds)}>{timeLeft(seconds)}</Button>)}
       </Group>
     </Stack>
   );

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import {
-  ago, clock, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, writeBandwidth, writeBytes, writeRatio, writeSpan,
+  ago, clock, readBandwidth, readBytes, readRatio, readSpan, showBytes, showRate, timeLeft, writeBandwidth, writeBytes, writeRatio, writeSpan,
 } from "../../src/model/units";
 
 test.each([
@@ -28,6 +28,10 @@ test("the interface's own words are written", () => {
 
 test("people read rounded values", () => {
   expect([showRate(9_876_543), showRate(12), showBytes(1536), ago(1e6, 61_000)]).toEqual(["9.88 Mbit/s", "12 bit/s", "1.5 KiB", "1 min ago"]);
+});
+
+test("a time to come is told in whole hours or days", () => {
+  expect([10, 7200, 90_000, 200_000].map(timeLeft)).toEqual(["1 h", "2 h", "1 day", "2 days"]);
 });
 
 test("times of day have 24 hours, and seconds where they are needed", () => {

@@ -395,8 +395,13 @@ impl App {
     }
 
     /// How many accounts there are.
-    pub(crate) fn account_count(&self) -> usize {
-        self.accounts().len()
+    /// How many accounts there are, and how many of them logged in since a time in microseconds.
+    pub(crate) fn account_counts(&self, since: u64) -> (usize, usize) {
+        let all = self.accounts();
+        let last = |account: &tomato_store::Account| {
+            account.attributes.get(LAST_LOGIN).and_then(|at| at.parse::<u64>().ok())
+        };
+        (all.len(), all.values().filter(|account| last(account) >= Some(since)).count())
     }
 
     pub(crate) fn account_must_exist(&self, name: &str) -> Answer<()> {
@@ -501,10 +506,13 @@ fn may_modify(
         let text = "organization: only an administrator of the lab may change it";
         return Err(ApiError::new(ErrorCode::Denied, text));
     }
-    let locks_out = patch.flags.get(&Flag::GlobalAdmin) == Some(&false)
+    let had = flags_of(account);
+    let drops = |flag| patch.flags.get(&flag) == Some(&false) && had.contains(&flag);
+    let locks_out = drops(Flag::GlobalAdmin)
+        || drops(Flag::OrgaAdmin)
         || patch.flags.get(&Flag::Disabled) == Some(&true)
         || patch.flags.get(&Flag::NewAccount) == Some(&true);
-    if is_own && is_admin && locks_out {
+    if is_own && (is_admin || is_orga_admin) && locks_out {
         let text = "flags: nobody may lock themselves out: let another administrator do it";
         return Err(ApiError::new(ErrorCode::Denied, text));
     }

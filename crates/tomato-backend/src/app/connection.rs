@@ -126,9 +126,7 @@ impl App {
         filter: CaptureFilter,
     ) -> Answer<ByteStream> {
         self.connection_info(caller, id).await?;
-        let place = self.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
-            ApiError::new(ErrorCode::NoResources, "too many streams are open: close some of them")
-        })?;
+        let place = self.stream_place(caller).await?;
         let body = Bytes::from(json!(filter).to_string());
         let body = Box::pin(futures_util::stream::once(std::future::ready(Ok(body))));
         let path = format!("/v1/connections/{id}/capture/live");

@@ -22,6 +22,7 @@ use tomato_model::role::Role;
 use tomato_model::topology::Element;
 
 use crate::app::commit::edit_error;
+use crate::app::share::placed;
 use crate::app::slot::Part;
 use crate::app::topology::check_revision;
 use crate::app::{Answer, App, Caller, not_found, read};
@@ -153,6 +154,7 @@ impl App {
                 "argv: names no program: give at least one word",
             ));
         }
+        let _place = self.inner.shares.commands.place(caller).await?;
         let own = call.timeout_ms.map_or(EXEC_DEFAULT, std::time::Duration::from_millis);
         let body = Bytes::from(json!(call).to_string());
         let path = format!("/v1/elements/{id}/exec");
@@ -174,7 +176,9 @@ impl App {
         if let Some(version) = version {
             url += &format!("&version={}", escaped(version));
         }
-        self.inner.host.download_with(&url).await
+        let place = self.inner.shares.copies.place(caller).await?;
+        let (told, bytes) = self.inner.host.download_with(&url).await?;
+        Ok((told, placed(bytes, place)))
     }
 
     /// Unpacks a tar; one that goes on has a name and what is held of it.
@@ -188,6 +192,7 @@ impl App {
     ) -> Answer<()> {
         caller.need_without(Flag::OverQuota, "it may not upload anything")?;
         need_container(&self.element_info(caller, id).await?)?;
+        let _place = self.inner.shares.copies.place(caller).await?;
         let mut url = format!("/v1/elements/{id}/files?path={}", escaped(path));
         if let Some((name, offset)) = part {
             url += &format!("&part={}&offset={offset}", escaped(name));

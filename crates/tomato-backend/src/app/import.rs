@@ -1,5 +1,7 @@
 //! Topology files in and out.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 use tomato_api::error::{ApiError, ErrorCode};
@@ -15,6 +17,7 @@ use tomato_model::topology::Topology;
 
 use crate::app::commit::edit_error;
 use crate::app::profile::check_given;
+use crate::app::share::apart;
 use crate::app::slot::Part;
 use crate::app::topology::check_name;
 use crate::app::{Answer, App, Caller, internal};
@@ -68,14 +71,16 @@ impl App {
         text: &str,
         mode: &ImportMode,
     ) -> Answer<ImportAnswer> {
-        if let Some(data) = original::import::recognise(text) {
-            return self.original_import(caller, &data, mode).await;
-        }
+        let _place = self.inner.shares.imports.place(caller).await?;
         let owned = text.to_owned();
-        // Long files take long: nobody else's answer waits for it.
-        let parsed = tokio::task::spawn_blocking(move || file::parse(&owned)).await;
-        let parsed = parsed.map_err(|error| internal("reading a topology file", &error))?;
-        let mut file = parsed.map_err(|found| refused(&found))?;
+        let read = move || match original::import::recognise(&owned) {
+            Some(data) => Ok(Read::Original(data)),
+            None => file::parse(&owned).map(Read::Own),
+        };
+        let mut file = match apart(read).await?.map_err(|found| refused(&found))? {
+            Read::Original(data) => return self.original_import(caller, data, mode).await,
+            Read::Own(file) => file,
+        };
         self.check_names(&file).await?;
         file.name = match mode.name.clone().or_else(|| file.name.take()) {
             Some(name) => Some(check_name(name)?),
@@ -89,14 +94,14 @@ impl App {
         if let Some(name) = file.name.as_deref().filter(|_| !mode.update) {
             self.need_new_name(caller, name).await?;
         }
-        self.file_import(caller, &file, mode, creating).await
+        self.file_import(caller, Arc::new(file), mode, creating).await
     }
 
     /// Reads one of the original's files. One that shall change a topology goes by the native form of what it says.
     async fn original_import(
         &self,
         caller: &Caller,
-        data: &Value,
+        data: Value,
         mode: &ImportMode,
     ) -> Answer<ImportAnswer> {
         let templates = self.template_list().await.ok();
@@ -104,8 +109,9 @@ impl App {
             templates: templates.map(|list| list.into_iter().map(|info| info.name).collect()),
             profiles: Some(self.profiles().keys().cloned().collect()),
         };
-        let mut made = original::import::import(data, &caller.account, &known, &mut SystemIds)
-            .map_err(original_error)?;
+        let account = caller.account.clone();
+        let import = move || original::import::import(&data, &account, &known, &mut SystemIds);
+        let mut made = apart(import).await?.map_err(original_error)?;
         if let Some(name) = mode.name.clone() {
             made.graph.topology.name = check_name(name)?;
         }
@@ -114,14 +120,13 @@ impl App {
             true => self.by_name(caller, &made.graph.topology.name).await?,
             false => None,
         };
-        let file = file::export(&made.graph);
+        let file = Arc::new(file::export(&made.graph));
         let answer = if mode.dry_run || existing.is_some() {
-            self.file_import(caller, &file, mode, creating).await?
+            self.file_import(caller, file, mode, creating).await?
         } else {
             crate::app::topology::may_create(caller)?;
             self.need_place(caller).await?;
-            let plan = plan::plan(None, &file, &caller.account, &mut SystemIds)
-                .map_err(|found| refused(&found))?;
+            let plan = apart(planner(caller, file, None)).await??;
             let topology = Some(made.graph.topology.id.clone());
             check_given(caller, &self.profiles(), None, &made.graph)?;
             self.commit_new(made.graph).await?;
@@ -135,7 +140,7 @@ impl App {
     async fn file_import(
         &self,
         caller: &Caller,
-        file: &TopologyFile,
+        file: Arc<TopologyFile>,
         mode: &ImportMode,
         creating: MutexGuard<'_, ()>,
     ) -> Answer<ImportAnswer> {
@@ -146,8 +151,7 @@ impl App {
         let Some(id) = existing else {
             crate::app::topology::may_create(caller)?;
             self.need_place(caller).await?;
-            let plan = plan::plan(None, file, &caller.account, &mut SystemIds)
-                .map_err(|found| refused(&found))?;
+            let plan = apart(planner(caller, file, None)).await??;
             check_given(caller, &self.profiles(), None, &plan.graph)?;
             let steps = shown(&plan);
             let id = plan.graph.topology.id.clone();
@@ -159,25 +163,19 @@ impl App {
         };
         // the wait for the host is nobody else's
         drop(creating);
-        let make = |graph: &Graph| {
-            let plan = plan::plan(Some(graph), file, &caller.account, &mut SystemIds)
-                .map_err(|found| refused(&found))?;
-            check_given(caller, &self.profiles(), Some(graph), &plan.graph)?;
-            Ok(plan)
-        };
         if mode.dry_run {
             let graph = self.view(caller, Part::Topology(&id), Role::Manager).await?;
-            let plan = make(&graph)?;
+            let plan = apart(planner(caller, file, Some(Arc::clone(&graph)))).await??;
+            check_given(caller, &self.profiles(), Some(&graph), &plan.graph)?;
             return Ok(ImportAnswer { topology: Some(id), plan: shown(&plan), original: None });
         }
-        let steps = self
-            .edit_live(caller, Part::Topology(&id), Role::Manager, |graph| {
-                let plan = make(graph)?;
-                let steps = shown(&plan);
-                *graph = plan.graph;
-                Ok(steps)
-            })
-            .await?;
+        let account = caller.account.clone();
+        let make = move |graph: &Graph| {
+            let plan = planned(Some(graph), &file, &account)?;
+            let steps = shown(&plan);
+            Ok((plan.graph, steps))
+        };
+        let steps = self.remake_live(caller, Part::Topology(&id), Role::Manager, make).await?;
         Ok(ImportAnswer { topology: Some(id), plan: steps, original: None })
     }
 
@@ -223,6 +221,26 @@ impl App {
         }
         Ok(found.pop().map(|topology| topology.id))
     }
+}
+
+/// A file that was read.
+enum Read {
+    Own(TopologyFile),
+    Original(Value),
+}
+
+fn planned(current: Option<&Graph>, file: &TopologyFile, account: &str) -> Answer<Plan> {
+    plan::plan(current, file, account, &mut SystemIds).map_err(|found| refused(&found))
+}
+
+/// Planning, to be done on another thread.
+fn planner(
+    caller: &Caller,
+    file: Arc<TopologyFile>,
+    current: Option<Arc<Graph>>,
+) -> impl FnOnce() -> Answer<Plan> + Send + 'static {
+    let account = caller.account.clone();
+    move || planned(current.as_deref(), &file, &account)
 }
 
 /// What cannot be taken over from the original, in the words of the interface.

@@ -125,7 +125,8 @@ impl App {
             })
             .map(|account| account.name.clone())
             .collect();
-        self.notify(to, &args.title, &args.message, args.about, Some(&caller.account)).await
+        let sender = (!args.unsigned).then_some(caller.account.as_str());
+        self.notify(to, &args.title, &args.message, args.about, sender).await
     }
 
     /// Writes to the administrators.

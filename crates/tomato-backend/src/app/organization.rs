@@ -57,7 +57,7 @@ fn apply(it: &mut Organization, patch: &OrganizationPatch) -> Answer<()> {
     for url in [&patch.homepage_url, &patch.image_url].into_iter().flatten() {
         // shown as links: never a script
         if !url.is_empty() && !url.starts_with("https://") && !url.starts_with("http://") {
-            let text = "addresses of pages begin with https:// or http://";
+            let text = "homepage_url, image_url: addresses of pages begin with https:// or http://";
             return Err(ApiError::new(ErrorCode::InvalidValue, text));
         }
     }

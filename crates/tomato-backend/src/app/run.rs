@@ -139,7 +139,16 @@ impl App {
                 && chosen.iter().any(|id| job.elements.contains_key(id));
             match action {
                 _ if !is_busy => {}
-                Action::Stop | Action::Destroy => take_out(handle, &job, chosen),
+                Action::Stop | Action::Destroy => {
+                    // What it is about to become anyway is waited for by both.
+                    let is_shared = |id: &&ElementId| {
+                        let new = state.graph.element(id).and_then(|e| target(e, action));
+                        new.is_some() && new == job.elements.get(*id).map(|part| part.target)
+                    };
+                    let others: Vec<ElementId> =
+                        chosen.iter().filter(|id| !is_shared(id)).cloned().collect();
+                    take_out(handle, &job, &others);
+                }
                 Action::Prepare | Action::Start => {
                     let text = format!(
                         "the job {} ({}) is at work on it: wait for it or cancel it",

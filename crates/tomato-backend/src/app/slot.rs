@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tomato_api::error::ApiError;
-use tomato_api::host::ObservedTopology;
+use tomato_api::host::{ObservedTopology, WantedTopology};
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
 use tomato_model::lifecycle::State as Life;
@@ -16,8 +16,10 @@ use tomato_model::topology::{Connection, Element, Topology};
 use tomato_store::{EntityKind, SqliteStore, Store};
 
 use crate::app::profile::check_given;
+use crate::app::share::apart;
 use crate::app::{Answer, App, Caller, internal, not_found};
 use crate::limits::{APPLY_WAIT, HOST_RECOVERY};
+use crate::wanted::UnknownProfile;
 
 /// The stored form of a topology.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -277,22 +279,51 @@ impl App {
         F: FnOnce(&mut Graph) -> Answer<T>,
     {
         let slot = self.slot(part)?;
-        let profiles = self.profiles();
-        let wanted = |graph: &Graph| {
-            let is_held = graph.elements.iter().any(|e| e.wanted != Life::Created);
-            is_held.then(|| crate::wanted::wanted(graph, 0, &profiles))
-        };
         let mut is_concerned = false;
         let edit = |graph: &mut Graph| {
-            let before = wanted(graph);
+            let before = self.held(graph);
             let value = edit(graph)?;
-            is_concerned = before != wanted(graph);
+            is_concerned = before != self.held(graph);
             Ok(value)
         };
         let value = self.edit(caller, part, role, edit).await?;
-        if !is_concerned {
-            return Ok(value);
+        if is_concerned {
+            self.taken_into_account(&slot, part).await;
         }
+        Ok(value)
+    }
+
+    /// The same with a change that takes long: it is made on a thread of its own, from the graph as it is.
+    pub(crate) async fn remake_live<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        part: Part<'_>,
+        role: Role,
+        make: impl FnOnce(&Graph) -> Answer<(Graph, T)> + Send + 'static,
+    ) -> Answer<T> {
+        let slot = self.slot(part)?;
+        let mut state = slot.state.lock().await;
+        check(&state, caller, part, role)?;
+        let before = Arc::clone(&state.graph);
+        let (graph, value) = apart(move || make(&before)).await??;
+        check_given(caller, &self.profiles(), Some(&state.graph), &graph)?;
+        let is_concerned = self.held(&state.graph) != self.held(&graph);
+        self.commit(&mut state, graph, crate::app::commit::Extra::default()).await?;
+        drop(state);
+        if is_concerned {
+            self.taken_into_account(&slot, part).await;
+        }
+        Ok(value)
+    }
+
+    /// What the host is told of a topology; `None` if it holds nothing of it.
+    fn held(&self, graph: &Graph) -> Option<Result<WantedTopology, UnknownProfile>> {
+        let is_held = graph.elements.iter().any(|e| e.wanted != Life::Created);
+        is_held.then(|| crate::wanted::wanted(graph, 0, &self.profiles()))
+    }
+
+    /// Waits a moment until the host has taken the newest change of a part into account.
+    async fn taken_into_account(&self, slot: &Slot, part: Part<'_>) {
         let generation = slot.state.lock().await.generation;
         let until = tokio::time::Instant::now() + APPLY_WAIT;
         let mut observed = slot.observed.subscribe();
@@ -301,7 +332,6 @@ impl App {
                 break;
             }
         }
-        Ok(value)
     }
 
     /// Whether the host has not yet taken the newest change of a part into account.

@@ -26,9 +26,7 @@ impl App {
             let text = format!("interval: {interval_ms} ms, must be at least {TRAFFIC_LEAST_MS}");
             return Err(ApiError::new(ErrorCode::InvalidValue, text));
         }
-        let place = self.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
-            ApiError::new(ErrorCode::NoResources, "too many streams are open: close some of them")
-        })?;
+        let place = self.stream_place(&caller).await?;
         let app = self.clone();
         Ok(stream! {
             let _place = place;

@@ -13,6 +13,7 @@ use http::{HeaderMap, Uri};
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::operation::{Body, Operation};
 use tomato_model::limits::FILE_BYTES_MAX;
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     uri: Uri,
     extensions: http::Extensions,
     body: axum::body::Body,
+    /// Cancelled when nobody waits for the answer any more.
+    pub(crate) gone: CancellationToken,
 }
 
 impl Call {
@@ -56,6 +59,7 @@ impl Call {
             uri: parts.uri,
             extensions: parts.extensions,
             body,
+            gone: CancellationToken::new(),
         }
     }
 

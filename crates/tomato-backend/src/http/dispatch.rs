@@ -75,6 +75,11 @@ fn unimplemented(call: &Call) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("operation {} has no function", call.operation.name))
 }
 
+/// For the audit log: whoever called does not hear it.
+fn hung_up() -> Answer<Response> {
+    Err(ApiError::new(ErrorCode::TimedOut, "the caller hung up, and the copy was ended"))
+}
+
 fn action(call: &Call) -> Answer<Action> {
     let name = call.param("action");
     serde_json::from_value(json!(name)).map_err(|_unknown| {
@@ -275,8 +280,17 @@ async fn file(app: &App, call: Call) -> Answer<Response> {
                 let text = "offset: only goes with the part that is gone on with: name that too";
                 return Err(ApiError::new(ErrorCode::InvalidValue, text));
             }
-            let part = part.as_deref().map(|part| (part, offset.unwrap_or(0)));
-            app.file_upload(&caller, &id, &path, part, call.stream()).await.map(|()| nothing())
+            let Some(part) = part.as_deref().map(|part| (part, offset.unwrap_or(0))) else {
+                let gone = call.gone.clone();
+                let work = app.file_upload(&caller, &id, &path, None, call.stream());
+                return gone
+                    .run_until_cancelled(work)
+                    .await
+                    .map_or_else(hung_up, |done| done.map(|()| nothing()));
+            };
+            app.file_upload(&caller, &id, &path, Some(part), call.stream())
+                .await
+                .map(|()| nothing())
         }
         "held" => {
             let part = call.query("part").unwrap_or_default();

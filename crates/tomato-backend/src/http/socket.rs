@@ -10,13 +10,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tomato_api::console::{FRAME_BYTES_MAX, Frame, Frames, Told};
-use tomato_api::error::{ApiError, ErrorCode};
 use tomato_model::id::ElementId;
 
+use crate::app::share::StreamPlace;
 use crate::app::{Answer, App, Caller};
 use crate::http::call::Call;
 use crate::limits::{SOCKET_INPUTS, SOCKET_LINGER, SOCKET_PING, SOCKET_SILENCE};
@@ -28,7 +28,7 @@ struct Console {
     id: ElementId,
     is_view: bool,
     /// Its place among all of them.
-    _place: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 /// Begins the WebSocket. Once it has begun, whatever is wrong is told in it: scripts of a page see no other answer.
@@ -37,9 +37,7 @@ pub(super) async fn console(app: &App, call: Call) -> Answer<Response> {
     // A console shows passwords and files just as well to those who only look.
     call.caller.need_use()?;
     app.element_info(&call.caller, &id).await?;
-    let place = app.inner.sockets.clone().try_acquire_owned().map_err(|_full| {
-        ApiError::new(ErrorCode::NoResources, "too many consoles are open: close some of them")
-    })?;
+    let place = app.stream_place(&call.caller).await?;
     let console =
         Console { app: app.clone(), caller: call.caller.clone(), id, is_view, _place: place };
     let upgrade = call.upgrade().await?.max_message_size(FRAME_BYTES_MAX);

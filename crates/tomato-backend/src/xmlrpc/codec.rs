@@ -15,13 +15,13 @@ mod read;
 
 /// A call as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Call {
+pub struct Call {
     /// Name of the method.
-    pub(crate) method: String,
+    pub method: String,
     /// Arguments by position.
-    pub(crate) args: Vec<Json>,
+    pub args: Vec<Json>,
     /// Arguments by name.
-    pub(crate) named: Map<String, Json>,
+    pub named: Map<String, Json>,
 }
 
 impl Call {
@@ -37,16 +37,16 @@ impl Call {
 
 /// Why a call ended without a result, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CallFault {
+pub struct CallFault {
     /// 26 unknown method, 999 error of the application, -1 anything else.
-    pub(crate) code: i32,
+    pub code: i32,
     /// Text, JSON for 999.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// What a call ends with.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// A value to be written.
     Value(Json),
     /// A value that is written already, because it is large.
@@ -57,7 +57,7 @@ pub(crate) enum Reply {
 
 /// The text of a value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Written(String);
+pub struct Written(String);
 
 impl Reply {
     fn put(&self, out: &mut String) {
@@ -95,13 +95,16 @@ impl Written {
     }
 }
 
-/// Reads a request body; an error is the fault to answer.
-pub(crate) fn read(body: &[u8]) -> Result<Call, CallFault> {
+/// Reads a request body.
+///
+/// # Errors
+/// The fault to answer.
+pub fn read(body: &[u8]) -> Result<Call, CallFault> {
     read::call(body).map_err(|error| CallFault { code: -1, text: error.to_string() })
 }
 
 /// Writes an answer.
-pub(crate) fn write(answer: &Result<Reply, CallFault>) -> String {
+pub fn write(answer: &Result<Reply, CallFault>) -> String {
     let mut out = String::from("<?xml version='1.0'?>\n<methodResponse>");
     match answer {
         Ok(reply) => {
@@ -201,8 +204,11 @@ pub(crate) fn gzip(body: &str) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
-/// A compressed body unpacked; too large or broken ones are a fault.
-pub(crate) fn gunzip(body: &[u8]) -> Result<Vec<u8>, CallFault> {
+/// A compressed body unpacked.
+///
+/// # Errors
+/// The fault to answer, if it is broken or unpacks to more than [`XMLRPC_BODY_BYTES_MAX`].
+pub fn gunzip(body: &[u8]) -> Result<Vec<u8>, CallFault> {
     let bad = |text: String| CallFault { code: -1, text };
     let limit = u64::try_from(XMLRPC_BODY_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();

@@ -55,7 +55,7 @@ pub(crate) async fn anonymous(app: &App, method: &str, args: &Args) -> Result<Js
             Ok(server::info(app, &bridge::call(app, &Caller::default(), ask).await?))
         }
         "statistics" => server::statistics(app).await,
-        "site_list" => place::site_list(args),
+        "site_list" => place::site_list(app, args),
         "site_info" => place::site_info(args),
         "organization_list" => account::organization_list(app).await,
         "organization_info" => account::organization_info(app, args).await,

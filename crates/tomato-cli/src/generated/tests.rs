@@ -40,6 +40,21 @@ fn what_is_text_stays_text() {
 }
 
 #[test]
+fn a_text_may_be_in_a_file() {
+    let create = operation::find("account_create").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "null\n").unwrap();
+    let word = format!("password=@{}", file.path().display());
+    let words = ["name=ada", "email=\"@home\"", &word];
+    let expected = json!({"name": "ada", "email": "@home", "password": "null"});
+    assert_eq!(fields(create, words.into_iter()).unwrap(), expected);
+    let error = fields(create, ["password=@/nowhere/at/all"].into_iter()).unwrap_err();
+    assert!(error.to_string().starts_with("password: "), "{error}");
+    let modify = operation::find("connection_modify").unwrap();
+    assert_eq!(fields(modify, ["mtu=@1"].into_iter()).unwrap(), json!({"mtu": "@1"}));
+}
+
+#[test]
 fn commands_written_by_hand_come_first() {
     let by_hand = Cli::command();
     let typed = |line: &[&str]| extend(Cli::command()).try_get_matches_from(line).unwrap();

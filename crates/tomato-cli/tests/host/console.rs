@@ -35,8 +35,8 @@ fn a_console_is_a_login_shell_that_outlives_its_viewers_and_the_hostmanager() {
     assert!(said.contains("is-kept /dev/pts/0"), "{said}");
     assert_eq!(code, Some(3), "the shell's own code: {said}");
 
-    // At the next key another shell starts; what is typed to a view is not heard.
-    let (code, said) = run("\necho next-$MARK.; exit\n");
+    // Another shell starts and is told all of it; what is typed to a view is not heard.
+    let (code, said) = run("echo next-$MARK.; exit\n");
     assert!(code == Some(0) && said.contains("next-."), "{code:?} {said}");
     let (_, said) = world.with_input(&["console", "--view", "pair/a"], "echo heard\n\u{1d}");
     assert!(!said.contains("heard"), "{said}");

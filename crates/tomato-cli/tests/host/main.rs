@@ -12,6 +12,7 @@ mod kill;
 mod life;
 mod live;
 mod original;
+mod past;
 mod python;
 mod reach;
 mod script;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tomato_virt::cmd::Cmd;
 
 use crate::life::started;
-use crate::world::wait_for;
+use crate::world::{World, wait_for};
 
 #[test]
 fn files_and_folders_are_copied_in_and_out_and_hostile_links_lead_nowhere() {
@@ -68,6 +68,30 @@ fn usage_and_traffic_are_measured() {
     assert!(table.contains("CPU") && table.lines().count() == 3, "{table}");
 }
 
+/// What Wireshark's own program captures by our plugin, put where it looks; nothing of that stays.
+fn wireshark_captures(world: &World) {
+    const SCRIPT: &str = "set -e
+        dir=$(tshark -G folders | sed -n 's/^Extcap path:[[:space:]]*//p')
+        mount -t tmpfs none \"$dir\"
+        \"$0\" capture extcap --install
+        tshark -D | grep -F 'ToMaTo pair/slow'
+        tshark -n -i \"tomato-$1\" -f 'icmp and src 10.0.0.2' -c 3 -T fields -e ip.src -e icmp.type
+        ! tshark -n -i \"tomato-$1\" -f 'tcp port' -c 1";
+    let id = world.shown("pair", "connections", "slow")["id"].clone();
+    let id = id.as_str().expect("has one");
+    let run = Cmd::new("unshare")
+        .args(["--mount", "/bin/sh", "-c", SCRIPT, env!("CARGO_BIN_EXE_tomato"), id])
+        .env("TOMATO_DATA_DIR", world.file("data"))
+        .env("TOMATO_URL", world.url())
+        .deadline(Duration::from_secs(60))
+        .any_status();
+    let run = run.run().expect("runs");
+    let said = run.stdout_text();
+    assert!(run.status.success(), "{said}{}", run.stderr_text());
+    assert!(said.contains(&format!("tomato-{id} (ToMaTo pair/slow)")), "{said}");
+    assert!(said.contains("10.0.0.2\t0\n10.0.0.2\t0\n10.0.0.2\t0\n"), "only the answers: {said}");
+}
+
 #[test]
 fn a_live_capture_shows_what_its_filter_means() {
     let world = started();
@@ -95,4 +119,5 @@ fn a_live_capture_shows_what_its_filter_means() {
     assert!(frames >= 10, "{frames} frames");
     assert!(String::from_utf8_lossy(&all).contains("a:eth0->sw:"), "directions have names");
     assert_eq!(crate::life::frames(&live("udp")), 0, "nothing but the head");
+    wireshark_captures(&world);
 }

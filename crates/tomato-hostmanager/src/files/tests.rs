@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::tests::{World, element, single, with_fakes};
+use crate::host::tests::{DEADLINE, World, element, single, with_fakes};
 use crate::limits::ARCHIVES_PER_TOPOLOGY;
 
 /// Long enough for whatever is done at once, and waited for in vain by whatever is not done at all.
@@ -118,4 +118,45 @@ async fn a_call_that_goes_on_ends_the_one_that_hangs() {
     write_part(host, &element(1), "/a", ("name", 0), whole(b"other")).await.unwrap();
     let refused = hanging.await.unwrap().unwrap_err();
     assert_eq!(refused.code, ErrorCode::EntityBusy);
+}
+
+#[tokio::test]
+async fn an_upload_takes_no_more_than_the_rest_of_its_profiles_disk() {
+    let world = World::new();
+    let host = &world.host;
+    host.want(single()).await.unwrap();
+    world.settled(1).await;
+    let id = element(1);
+    let disk = disk_limit(&host.topology_of(&id).await.unwrap(), &id);
+    world.containers.set_disk(&id, disk - 5);
+    let refused = write(host, &id, "/a", Body::from("larger")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidValue, "{refused}");
+    let refused = write_part(host, &id, "/a", ("name", 0), whole(b"larger")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidValue, "{refused}");
+    write(host, &id, "/a", Body::from("small")).await.unwrap();
+    write_part(host, &id, "/a", ("name", 0), whole(b"small")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_before_the_first_byte_gives_its_place_back() {
+    let world = World::new();
+    let host = &world.host;
+    host.want(single()).await.unwrap();
+    world.settled(1).await;
+    let places = Arc::clone(&host.topology_of(&element(1)).await.unwrap().places);
+    world.containers.hold_at(Some(world.containers.calls().len()));
+    let (own, id) = (Arc::clone(host), element(1));
+    let reading =
+        tokio::spawn(async move { read(&own, &id, "/a".to_owned(), Begin::default()).await });
+    let begun = timeout(DEADLINE, async {
+        while !world.containers.is_held() {
+            tokio::task::yield_now().await;
+        }
+    });
+    begun.await.expect("it begins to read");
+    reading.abort();
+    let mut held = Vec::new();
+    for _ in 0..ARCHIVES_PER_TOPOLOGY {
+        held.push(timeout(DEADLINE, places.archive()).await.expect("a place"));
+    }
 }

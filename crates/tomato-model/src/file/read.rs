@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::tree::{Node, Position, Value};
 use super::{
-    Diagnostic, FORMAT, FileConnection, FileElement, FileInterface, Positions, TopologyFile,
+    Diagnostic, FORMAT, FileConnection, FileElement, FileInterface, Positions, TopologyFile, Wrongs,
 };
 use crate::kind::Kind;
-use crate::limits::SUGGESTION_DISTANCE_MAX;
+use crate::limits::{CONNECTIONS_MAX, ELEMENTS_MAX, SUGGESTION_DISTANCE_MAX};
 use crate::link::{Distribution, LinkParams, LinkPatch, PRESETS, preset};
 use crate::name::same;
 use crate::recording::{Recording, RecordingPatch};
@@ -39,7 +39,7 @@ const PARSED: [&str; 9] = [
 
 #[derive(Default)]
 struct Reader {
-    diagnostics: Vec<Diagnostic>,
+    wrongs: Wrongs,
     /// Paths that were probably meant by keys that are unknown.
     meant: Vec<String>,
     positions: BTreeMap<String, Position>,
@@ -72,7 +72,7 @@ impl Reader {
     ) {
         let (line, column) = node.at;
         let (message, remedy) = (message.into(), remedy.into());
-        self.diagnostics.push(Diagnostic { line, column, path: path.to_owned(), message, remedy });
+        self.wrongs.add(Diagnostic { line, column, path: path.to_owned(), message, remedy });
     }
 
     fn entries<'a>(&mut self, node: &'a Node, path: &str) -> &'a [(String, Node)] {
@@ -84,6 +84,17 @@ impl Reader {
                 &[]
             }
         }
+    }
+
+    /// Entries of which there may be so many; of more none is looked at.
+    fn some<'a>(&mut self, node: &'a Node, path: &str, most: usize) -> &'a [(String, Node)] {
+        let entries = self.entries(node, path);
+        if entries.len() <= most {
+            return entries;
+        }
+        let message = format!("has {} entries", entries.len());
+        self.wrong(node, path, message, format!("use at most {most}"));
+        &[]
     }
 
     fn fields<'a>(&mut self, node: &'a Node, path: &str, allowed: &[&str]) -> Fields<'a> {
@@ -418,16 +429,24 @@ pub(super) struct Read {
     /// What could be read; connections of elements that could not are left out.
     pub(super) file: TopologyFile,
     /// What is wrong with the rest.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) wrongs: Wrongs,
     /// Paths that were probably meant by keys that are unknown.
     meant: Vec<String>,
 }
 
 impl Read {
-    /// Whether what is wrong at `path` follows from what is told already.
-    pub(super) fn explains(&self, path: &str) -> bool {
-        let told = self.diagnostics.iter().map(|diagnostic| &diagnostic.path);
-        told.chain(&self.meant).any(|told| is_within(told, path) || is_within(path, told))
+    /// Adds what else is wrong, unless it follows from what was found while reading.
+    pub(super) fn also(&mut self, further: Wrongs) {
+        let told = self.wrongs.told.iter().map(|diagnostic| &diagnostic.path);
+        let told: Vec<String> = told.chain(&self.meant).cloned().collect();
+        let explains =
+            |path: &str| told.iter().any(|told| is_within(told, path) || is_within(path, told));
+        for diagnostic in further.told {
+            if !explains(&diagnostic.path) {
+                self.wrongs.add(diagnostic);
+            }
+        }
+        self.wrongs.more += further.more;
     }
 }
 
@@ -457,7 +476,7 @@ pub(super) fn file(node: &Node) -> Read {
     let mut file = TopologyFile::new(reader.text(&fields, "name"));
     file.seed = reader.number(&fields, "seed");
     if let Some(node) = fields.known.get("elements") {
-        for (key, value) in reader.entries(node, "elements") {
+        for (key, value) in reader.some(node, "elements", ELEMENTS_MAX) {
             let path = join("elements", key);
             reader.positions.insert(path.clone(), value.at);
             match reader.element(value, &path) {
@@ -467,7 +486,7 @@ pub(super) fn file(node: &Node) -> Read {
         }
     }
     if let Some(node) = fields.known.get("connections") {
-        for (key, value) in reader.entries(node, "connections") {
+        for (key, value) in reader.some(node, "connections", CONNECTIONS_MAX) {
             let path = join("connections", key);
             reader.positions.insert(path.clone(), value.at);
             file.connections.extend(
@@ -482,7 +501,7 @@ pub(super) fn file(node: &Node) -> Read {
     file.connections.retain(|_, connection| !connection.between.iter().any(is_unread));
     file.client = fields.client;
     file.positions = Positions(reader.positions);
-    Read { file, diagnostics: reader.diagnostics, meant: reader.meant }
+    Read { file, wrongs: reader.wrongs, meant: reader.meant }
 }
 
 /// A patch with one value from its form in the file. A number may stand for a text without a unit, and is judged as that.

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::{Diagnostic, TopologyFile};
+use super::{Diagnostic, TopologyFile, Wrongs};
 use crate::graph::Graph;
 use crate::graph::parse_address;
 use crate::limits::DIAGNOSTICS_MAX;
 use crate::topology::Element;
 
 /// Gateways that no interface of their element can reach, with the addresses that were chosen for it.
-pub(super) fn wrong(file: &TopologyFile, graph: &Graph) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+pub(super) fn wrong(file: &TopologyFile, graph: &Graph) -> Wrongs {
+    let mut found = Wrongs::default();
     for element in &graph.elements {
         for gateway in element.gateways.iter().filter(|gateway| !reachable(element, gateway)) {
             let path = format!("elements.{}.gateways", element.name);
@@ -26,7 +26,7 @@ pub(super) fn wrong(file: &TopologyFile, graph: &Graph) -> Vec<Diagnostic> {
                 format!("name a neighbour within {}, or leave the gateway out", nets.join(", "))
             };
             let message = format!("{gateway} is in no network of {}", element.name);
-            found.push(file.diagnostic(&path, message, remedy));
+            found.add(file.diagnostic(&path, message, remedy));
         }
     }
     found

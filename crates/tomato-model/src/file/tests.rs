@@ -1,5 +1,6 @@
 use super::*;
 use crate::graph::Graph;
+use crate::limits::{CONNECTIONS_MAX, ELEMENTS_MAX};
 use crate::plan;
 
 const CAMPUS: &str = r"
@@ -304,5 +305,35 @@ connections:
     for (old, new, line) in wrong {
         let found = parse(&text.replace(old, new)).expect_err(new);
         assert_eq!(found.iter().map(|d| d.line).collect::<Vec<_>>(), [line], "{found:?}");
+    }
+}
+
+#[test]
+fn a_file_with_too_many_elements_is_refused_before_any_is_looked_at() {
+    let many = |most: usize, line: fn(usize) -> String| -> String { (0..most).map(line).collect() };
+    let elements = many(ELEMENTS_MAX + 1, |i| format!("  e{i}: {{kind: nonsense}}\n"));
+    let found = parse(&format!("tomato: 1\nelements:\n{elements}")).unwrap_err();
+    assert_eq!(found.len(), 1, "{:?}", &found[..2]);
+    assert_eq!((found[0].path.as_str(), found[0].line), ("elements", 2));
+    assert!(found[0].remedy.contains(&ELEMENTS_MAX.to_string()), "{}", found[0]);
+    let connections = many(CONNECTIONS_MAX + 1, |i| format!("  c{i}: 1\n"));
+    let found = parse(&format!("tomato: 1\nconnections:\n{connections}")).unwrap_err();
+    assert_eq!((found.len(), found[0].path.as_str()), (1, "connections"));
+}
+
+#[test]
+fn of_many_mistakes_the_first_are_told_and_the_others_counted() {
+    let elements: String = (0..300).map(|i| format!("  e{i}: {{kind: nonsense}}\n")).collect();
+    let unread = format!("tomato: 1\nelements:\n{elements}");
+    let connections: String =
+        (0..300).map(|i| format!("  c{i}: {{between: [no{i}, a]}}\n")).collect();
+    let unplanned =
+        format!("tomato: 1\nelements: {{a: {{kind: switch}}}}\nconnections:\n{connections}");
+    for text in [unread, unplanned] {
+        let found = parse(&text).unwrap_err();
+        assert_eq!(found.len(), DIAGNOSTICS_MAX + 1);
+        assert!(found.is_sorted_by_key(|found| found.line));
+        let last = found.last().unwrap();
+        assert_eq!((last.message.as_str(), last.line), ("and 200 more", found[99].line), "{last}");
     }
 }

@@ -44,6 +44,7 @@ pub enum LossModel {
 }
 
 impl LossModel {
+    /// What is not named is as netem has it (iproute2, `tc/q_netem.c`).
     fn read(mut words: Words<'_>) -> Option<Self> {
         let value = match words.name {
             "gilbert-elliott" => LossModel::GilbertElliott {
@@ -52,13 +53,16 @@ impl LossModel {
                 loss_good: words.take_or("loss_good", Ratio::NEVER)?,
                 loss_bad: words.take_or("loss_bad", Ratio::ALWAYS)?,
             },
-            "markov" => LossModel::Markov {
-                p13: words.take("p13")??,
-                p31: words.take("p31")??,
-                p32: words.take_or("p32", Ratio::NEVER)?,
-                p23: words.take_or("p23", Ratio::NEVER)?,
-                p14: words.take_or("p14", Ratio::NEVER)?,
-            },
+            "markov" => {
+                let p13: Ratio = words.take("p13")??;
+                LossModel::Markov {
+                    p31: words.take_or("p31", Ratio(Ratio::ALWAYS.0 - p13.0))?,
+                    p32: words.take_or("p32", Ratio::NEVER)?,
+                    p23: words.take_or("p23", Ratio::ALWAYS)?,
+                    p14: words.take_or("p14", Ratio::NEVER)?,
+                    p13,
+                }
+            }
             "every" if words.plain.len() == 1 => LossModel::Every(words.plain.pop()?.parse().ok()?),
             "trace" if words.plain.len() == 1 => LossModel::Trace(words.plain.pop()?.to_owned()),
             _ => return None,

@@ -80,7 +80,8 @@ impl LinkParams {
             corrupt: Some(self.corrupt),
             down: Some(self.down),
         };
-        let curve = self.timeline.as_ref()?.curve(&start);
+        let framing = self.framing.map_or(limits::FRAMING_BYTES, |framing| framing.0);
+        let curve = self.timeline.as_ref()?.curve(&start, framing);
         Some(curve.and_then(|(points, repeat)| {
             if points.len() > limits::STEPS_MAX {
                 return Err("has too many steps; use at most 100000".to_owned());
@@ -103,11 +104,20 @@ impl LinkParams {
 
 pub(super) fn loss_problem(model: &LossModel) -> Option<(&'static str, &'static str)> {
     let too_much = |a: Ratio, b: Ratio| a.0.checked_add(b.0).is_none();
+    let is_trap = |way_in: Ratio, way_out: Ratio| way_in != Ratio::NEVER && way_out == Ratio::NEVER;
     match model {
         LossModel::Markov { p13, p31, p32, p14, .. }
             if too_much(*p13, *p14) || too_much(*p31, *p32) =>
         {
             Some(("the ways out of one state are more than 100%", "lower p13 or p14, p31 or p32"))
+        }
+        LossModel::Markov { p13, p31, p32, p23, .. }
+            if is_trap(*p13, *p31) || is_trap(*p32, *p23) =>
+        {
+            Some(("a state that is entered is never left", "set p31 and p23 above 0%"))
+        }
+        LossModel::GilbertElliott { to_bad, to_good, .. } if is_trap(*to_bad, *to_good) => {
+            Some(("the bad state is entered and never left", "set to_good above 0%"))
         }
         LossModel::Every(0) => Some(("every 0 means nothing", "count from 1")),
         LossModel::Trace(trace)

@@ -29,7 +29,7 @@ fn parameters_with_several_values_are_read_and_written() {
         let value: LossModel = text.parse().expect("a loss model");
         assert_eq!(value.to_string(), text);
     }
-    for text in ["gilbert-elliott", "every", "every x", "trace 1 0", "markov p13=1%"] {
+    for text in ["gilbert-elliott", "every", "every x", "trace 1 0", "markov p31=1%"] {
         text.parse::<LossModel>().expect_err("it is wrong");
     }
 }
@@ -65,6 +65,13 @@ fn bounds_are_told_with_a_remedy() {
     assert_eq!(problems(r#"{"bandwidth": "0bit/s", "delay": "11min"}"#), ["bandwidth", "delay"]);
     assert_eq!(problems(r#"{"mtu": 10, "loss_model": "every 0"}"#), ["mtu", "loss_model"]);
     assert_eq!(problems(r#"{"loss_model": "markov p13=60% p31=1% p14=50%"}"#), ["loss_model"]);
+    for trap in [
+        "gilbert-elliott to_bad=1% to_good=0%",
+        "markov p13=1% p31=0%",
+        "markov p13=1% p31=20% p32=10% p23=0%",
+    ] {
+        assert_eq!(problems(&format!(r#"{{"loss_model": "{trap}"}}"#)), ["loss_model"], "{trap}");
+    }
     assert_eq!(problems(r#"{"discipline": "red min=9KiB max=8KiB"}"#), ["discipline"]);
     assert_eq!(problems(r#"{"timeline": {}}"#), ["timeline"]);
     assert_eq!(problems(r#"{"rules": [{"match": "udp", "loss": "5%"}]}"#), Vec::<&str>::new());
@@ -124,8 +131,9 @@ fn traces_become_rates() {
         .iter()
         .map(|point| (point.at.0 / 1_000_000, point.bandwidth.expect("a rate").0))
         .collect();
-    assert_eq!(rates, [(0, 12_032_000), (20, 100), (40, 6_016_000)]);
-    assert_eq!(repeat, Some(Span(60_000_000)));
+    // 1500 bytes of IP are 1538 on the line; the last chance is in the middle of a bin
+    assert_eq!(rates, [(0, 12_304_000), (20, 100), (40, 12_304_000)]);
+    assert_eq!(repeat, Some(Span(50_000_000)));
     let (points, _) = curve(
         &serde_json::json!({"timeline": {"csv": "at,bandwidth,loss,down\n0s,1Mbit/s,,\n2s,,5%,true\n"}})
             .to_string(),
@@ -144,6 +152,33 @@ fn traces_become_rates() {
         r#"{"mahimahi": ""}"#,
     ] {
         curve(&format!(r#"{{"timeline": {wrong}}}"#)).expect_err("it is wrong");
+    }
+}
+
+/// What is not named is netem's: after a burst comes the next packet, and what is received in one loses the next.
+#[test]
+fn the_markov_model_is_completed_as_netem_does() {
+    let short = "markov p13=25% p32=10%".parse().expect("a model");
+    let LossModel::Markov { p13, p31, p23, p14, .. } = short else { panic!("{short}") };
+    assert_eq!((p31.0, p23, p14), (u64::MAX - p13.0, Ratio::ALWAYS, Ratio::NEVER));
+}
+
+/// A trace means the same rate and period however short it is, and its packets are of 1500 bytes.
+#[test]
+fn short_traces_keep_their_rate_and_period() {
+    let lines: Vec<String> = (0..=11).map(|ms| ms.to_string()).collect();
+    for (trace, chances, length_ms) in [("1".to_owned(), 1, 1), (lines.join("\n"), 12, 11)] {
+        let json = serde_json::json!({"framing": "0B", "timeline": {"mahimahi": trace}});
+        let (points, repeat) = curve(&json.to_string()).expect("a curve");
+        let period_ns = repeat.expect("it repeats").0;
+        assert!(period_ns >= 20_000_000 && period_ns.is_multiple_of(length_ms * 1_000_000));
+        let ends = points.iter().skip(1).map(|point| point.at.0).chain([period_ns]);
+        let work = points.iter().zip(ends).map(|(point, end)| {
+            u128::from(point.bandwidth.expect("a rate").0) * u128::from(end - point.at.0)
+        });
+        let bytes = work.sum::<u128>().div_ceil(8_000_000_000);
+        let rounds = u128::from(period_ns / (length_ms * 1_000_000));
+        assert_eq!(bytes, rounds * chances * 1514, "{trace:?}");
     }
 }
 

@@ -60,26 +60,35 @@ pub type Point = Step;
 
 /// Length of the steps that a ramp and a Mahimahi trace are made of, in nanoseconds.
 const GRAIN_NS: u64 = 20_000_000;
+/// Nanoseconds of a millisecond.
+const MS: u64 = 1_000_000;
+/// Longest trace, in milliseconds: as many bins as a curve may have points.
+const LENGTH_MS_MAX: u64 = 2_000_000;
 /// Most steps of one ramp.
 const RAMP_STEPS: u64 = 500;
-/// Bytes per line of a Mahimahi trace.
-const MAHIMAHI_BYTES: u64 = 1504;
+/// Bytes of the frame that a line of a Mahimahi trace lets pass: an IP packet of 1500 bytes (1504 there, with the
+/// header of its device) behind an Ethernet header.
+const MAHIMAHI_BYTES: u64 = 1514;
 /// What stands for a pause of a Mahimahi trace: the smallest bandwidth.
 const PAUSE: Bandwidth = Bandwidth(100);
 
 impl Timeline {
     /// The curve: points by rising time, and the period after which it begins anew. `start` holds the values before
-    /// the first step.
+    /// the first step, `framing_bytes` what the line spends on each frame beside its own.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub fn curve(&self, start: &Step) -> Result<(Vec<Point>, Option<Span>), String> {
+    pub fn curve(
+        &self,
+        start: &Step,
+        framing_bytes: u64,
+    ) -> Result<(Vec<Point>, Option<Span>), String> {
         let given = [!self.steps.is_empty(), self.csv.is_some(), self.mahimahi.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
             return Err("holds no or several kinds of changes; give steps, csv or mahimahi".into());
         }
         if let Some(trace) = &self.mahimahi {
-            return mahimahi(trace, self.repeat);
+            return mahimahi(trace, self.repeat, framing_bytes);
         }
         let read;
         let steps = match &self.csv {
@@ -182,32 +191,55 @@ fn csv(text: &str) -> Result<Vec<Step>, String> {
     lines.enumerate().map(step).collect()
 }
 
-fn mahimahi(trace: &str, repeat: Option<Span>) -> Result<(Vec<Point>, Option<Span>), String> {
-    let mut counts: Vec<u64> = Vec::new();
-    let mut last_ms = 0;
-    for (n, line) in trace.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-        let wrong = || format!("mahimahi line {} is no rising number of milliseconds", n + 1);
-        let ms: u64 = line.parse().ok().filter(|ms| *ms >= last_ms).ok_or_else(wrong)?;
-        last_ms = ms;
-        let place = ms.saturating_sub(1).saturating_mul(1_000_000) / GRAIN_NS;
-        let place = usize::try_from(place).ok().filter(|place| *place < crate::limits::STEPS_MAX);
-        let place = place.ok_or_else(|| "the mahimahi trace is too long; cut it".to_owned())?;
-        if counts.len() <= place {
-            counts.resize(place + 1, 0);
-        }
-        counts[place] += 1;
-    }
-    if last_ms == 0 {
+/// The rates that a Mahimahi trace means, over bins of [`GRAIN_NS`]. It is repeated until it fills one; its last bin
+/// is as long as what is left, so that the period is a multiple of the trace's own.
+fn mahimahi(
+    trace: &str,
+    repeat: Option<Span>,
+    framing_bytes: u64,
+) -> Result<(Vec<Point>, Option<Span>), String> {
+    let chances = chances(trace)?;
+    let Some(length_ns) = chances.last().map(|ms| ms * MS).filter(|ns| *ns > 0) else {
         return Err("the mahimahi trace is empty; give a line per chance to send".into());
+    };
+    let rounds = GRAIN_NS.div_ceil(length_ns);
+    let end_ns = rounds * length_ns;
+    let bins = usize::try_from(end_ns.div_ceil(GRAIN_NS)).unwrap_or(usize::MAX);
+    let mut counts = vec![0u64; bins];
+    for round in 0..rounds {
+        for ms in &chances {
+            // a chance stands at the end of its millisecond
+            let at_ns = round * length_ns + ms.saturating_sub(1) * MS;
+            let bin = usize::try_from(at_ns / GRAIN_NS).unwrap_or(usize::MAX);
+            counts[bin] += 1;
+        }
     }
     let mut points: Vec<Point> = Vec::new();
     for (place, count) in (0u64..).zip(counts) {
-        let rate = Bandwidth(count * MAHIMAHI_BYTES * 8 * 1_000_000_000 / GRAIN_NS).max(PAUSE);
+        let at_ns = place * GRAIN_NS;
+        let bits = u128::from(count) * u128::from(MAHIMAHI_BYTES + framing_bytes) * 8;
+        let rate = bits * 1_000_000_000 / u128::from((end_ns - at_ns).min(GRAIN_NS));
+        let rate = Bandwidth(u64::try_from(rate).unwrap_or(u64::MAX)).max(PAUSE);
         if points.last().is_none_or(|point| point.bandwidth != Some(rate)) {
-            let at = Span(place * GRAIN_NS);
-            points.push(Step { at, bandwidth: Some(rate), ..Step::default() });
+            points.push(Step { at: Span(at_ns), bandwidth: Some(rate), ..Step::default() });
         }
     }
-    let end = Span((last_ms * 1_000_000).next_multiple_of(GRAIN_NS));
+    let end = Span(end_ns);
     Ok((points, Some(repeat.unwrap_or(end).max(end))))
+}
+
+/// The times of a trace, in milliseconds.
+fn chances(trace: &str) -> Result<Vec<u64>, String> {
+    let lines = trace.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut chances: Vec<u64> = Vec::new();
+    for (n, line) in lines.enumerate() {
+        let last_ms = chances.last().copied().unwrap_or(0);
+        let wrong = || format!("mahimahi line {} is no rising number of milliseconds", n + 1);
+        let ms: u64 = line.parse().ok().filter(|ms| *ms >= last_ms).ok_or_else(wrong)?;
+        if ms > LENGTH_MS_MAX {
+            return Err("the mahimahi trace is longer than 2000s; cut it".into());
+        }
+        chances.push(ms);
+    }
+    Ok(chances)
 }

@@ -197,6 +197,26 @@ async fn a_start_under_way_gives_way_to_a_stop() {
 }
 
 #[tokio::test]
+async fn two_callers_may_stop_or_destroy_the_same_elements() {
+    let lab = Lab::start(Duration::from_millis(50)).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let (topology, _) = pair(&owner).await;
+    for (action, state) in [("stop", "prepared"), ("destroy", "created")] {
+        owner.act(&format!("/topologies/{topology}/actions/start")).await.unwrap();
+        let path = format!("/topologies/{topology}/actions/{action}");
+        let begun = [
+            owner.ok("POST", &path, None).await.unwrap(),
+            owner.ok("POST", &path, None).await.unwrap(),
+        ];
+        for job in begun {
+            let job = owner.job(job["id"].as_str().unwrap()).await.unwrap();
+            assert_eq!(job["state"], "done", "{action}: {job:#}");
+        }
+        assert_eq!(states(&owner, &topology).await, [state, state]);
+    }
+}
+
+#[tokio::test]
 async fn an_element_without_an_archive_has_no_data() {
     let lab = Lab::start(Duration::ZERO).await.unwrap();
     let owner = lab.client(Some("owner"));

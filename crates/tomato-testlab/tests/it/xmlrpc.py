@@ -149,6 +149,11 @@ def misuse(api, top, ends, con):
         ("entity_does_not_exist", api.element_usage, (MISSING,)),
         ("entity_does_not_exist", api.element_create, (top, "toaster")),
         ("entity_does_not_exist", api.element_create, (top, "openvz", None, {"profile": "huge"})),
+        ("entity_does_not_exist", api.element_create, (top, "openvz", None, {"template": "huge"})),
+        ("entity_does_not_exist", api.element_modify, (idle, {"template": "huge"})),
+        ("invalid_value", api.element_create, (top, "openvz_interface", port)),
+        ("entity_does_not_exist", api.site_list, ("nowhere",)),
+        ("entity_does_not_exist", api.host_list, (None, "nowhere")),
         ("unsupported_attribute", api.element_create, (top, "openvz", None, {"colour": 1})),
         ("unsupported_attribute", api.topology_modify, (top, {"colour": 1})),
         ("unsupported_attribute", api.connection_modify, (con, {"colour": 1})),
@@ -183,6 +188,7 @@ def people(api, top, node):
     user = Original("user")
     assert user.topology_info(top)["permissions"] == {"owner": "owner", "user": "user"}
     assert code(user.topology_action, top, "stop") == "denied"
+    assert code(user.topology_action, top, "renew", {"timeout": 86400.0}) == "denied"
     api.topology_set_permission(top, "user", None)
     assert code(user.topology_info, top) == "denied"
     assert code(api.topology_set_permission, top, "owner", "user") == "denied"
@@ -238,12 +244,21 @@ def resources(api):
     assert code(api.template_info, "nope") == "entity_does_not_exist"
     host = api.host_list()[0]
     assert host["site"] == "local" and "openvz" in host["element_types"] and "kvmqm" not in host["element_types"]
-    assert api.host_info(host["name"])["host_info"]["hostmanager"]["version"]
-    assert api.host_list(site="local") == [host]
+    raw = api.host_info(host["name"])["host_info"]
+    assert raw["hostmanager"]["version"] and raw["uptime"] > 0 and raw["time"] > 1e9, raw
+    assert len(raw["system"]["distribution"]) == 3 and raw["system"]["kernel"], raw
+    measured = raw["resources"]
+    assert measured["cpus_present"]["count"] >= 1 and len(measured["loadavg"]) == 3, measured
+    for part in [measured["memory"], measured["diskspace"]["root"], measured["diskspace"]["data"]]:
+        assert part["total"] >= part["used"] > 0, measured
+    assert 0 <= host["load"] <= 1, host
+    assert [item["name"] for item in api.host_list(site="local", organization="others")] == [host["name"]]
     assert api.site_list()[0]["name"] == "local"
     assert api.link_statistics("local", "local")["hour"] == []
     numbers = api.statistics()
     assert numbers["usage"]["topologies"] >= 1 and numbers["resources"]["hosts"] == 1, numbers
+    assert numbers["usage"]["users_active_30days"] >= 1 and numbers["resources"]["cpus"] >= 1, numbers
+    assert int(numbers["resources"]["memory"]) > 0 and int(numbers["resources"]["diskspace"]) > 0, numbers
     assert api.network_list() == [] and api.network_instance_list() == []
     assert api.role_list() == ["owner", "manager", "user"]
 
@@ -344,6 +359,16 @@ def accounts():
     assert code(bee.account_modify, "owner", {"realname": "x y z"}) == "denied"
     assert bee.account_modify("bee", {"password": "password of bee"})["name"] == "bee"
 
+    # Nobody takes the own power away.
+    admin.account_modify("bee", {"flags": {"orga_admin": True}})
+    assert code(bee.account_modify, "bee", {"flags": {"orga_admin": False}}) == "denied"
+    assert code(admin.account_modify, "admin", {"flags": {"global_admin": False}}) == "denied"
+    admin.account_modify("bee", {"flags": {"orga_admin": False}})
+
+    # What belongs to the machine stays.
+    assert code(admin.site_remove, "local") == code(admin.organization_remove, "others") == "not_empty"
+    assert code(admin.site_modify, "local", {"colour": 1}) == "unsupported_attribute"
+
     # A restricted profile needs its own flag, not another one.
     profile = admin.profile_create("container", "big", {"ram": 1000, "restricted": True})
     assert profile["restricted"] is True
@@ -379,7 +404,11 @@ def accounts():
     assert code(bee.account_notification_set_read, MISSING, True) == "entity_does_not_exist"
     assert code(bee.broadcast_announcement, "all", "hear") == "denied"
     admin.broadcast_announcement("all", "hear", organization_filter="uni")
-    assert [item["title"] for item in bee.account_notifications()] == ["all"]
+    assert [(item["title"], item["sender"]) for item in bee.account_notifications()] == [("all", "admin")]
+    admin.broadcast_announcement("quiet", "hear", show_sender=False, organization_filter="uni")
+    admin.account_send_notification("bee", "support", "hear", from_support=True)
+    unsigned = [(item["title"], item["sender"]) for item in bee.account_notifications()]
+    assert unsigned == [("support", None), ("quiet", None), ("all", "admin")], unsigned
 
     assert set(admin.account_usage("bee")) == {"5minutes", "hour", "day", "month", "year"}
     assert admin.organization_usage("uni")["hour"] == []

@@ -23,8 +23,8 @@ use crate::cmd::{Cmd, CmdError, Streams};
 use crate::helper::{MISSING, PackRequest, Place, REFUSED, ReadRequest, Request, TailsRequest};
 use crate::keeper::{Ended, Keeper, KeeperError, Start};
 use crate::limits::{
-    ARCHIVE_DEADLINE, EXEC_KILL_DEADLINE, FILES_BYTES, HELPER_ERROR_MAX, TAILS_BYTES,
-    TAILS_DEADLINE,
+    ARCHIVE_DEADLINE, DEVICES_BYTES, EXEC_KILL_DEADLINE, FILES_BYTES, HELPER_ERROR_MAX,
+    TAILS_BYTES, TAILS_DEADLINE,
 };
 
 /// Prefix of the name under which the keeper holds a terminal; the number of its process follows.
@@ -229,11 +229,11 @@ impl Inner {
     pub(super) fn write_files(
         &self,
         id: &ElementId,
-        path: &str,
+        (path, limit_bytes): (&str, u64),
         from: &mut dyn Read,
         gone: OwnedFd,
     ) -> Result<(), ContainerError> {
-        let request = Request::Write(self.place(id, path, self.room()?)?);
+        let request = Request::Write(self.place(id, path, limit_bytes.min(self.room()?))?);
         self.put_in(&request, from, gone)
     }
 
@@ -542,9 +542,13 @@ impl Run<'_> {
         }
     }
 }
-/// What the kernel counts of the interfaces that a process has; nothing if it has ended.
+
+/// What the kernel counts of the interfaces that a process has, as far as one that made very many lets us; nothing if it has ended.
 fn read_devices(pid: u32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default()
+    let mut text = String::new();
+    let read = fs::File::open(format!("/proc/{pid}/net/dev"))
+        .and_then(|file| file.take(DEVICES_BYTES).read_to_string(&mut text));
+    read.map_or_else(|_ended| String::new(), |_| text)
 }
 
 /// Frames dropped on their way out, by interface: the 12th number of its line (proc(5), `/proc/net/dev`).

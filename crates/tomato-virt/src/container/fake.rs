@@ -534,6 +534,7 @@ impl Containers for FakeContainers {
         id: &ElementId,
         path: &str,
         from: Box<dyn Read + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         self.begin("write_files", id).await?;
         let mut from = from;
@@ -543,6 +544,10 @@ impl Containers for FakeContainers {
         });
         let archive = read.await.map_err(std::io::Error::other).and_then(|read| read);
         let archive = archive.map_err(ContainerError::CopyArchive)?;
+        if archive.len() as u64 > limit_bytes {
+            let message = format!("more than the {limit_bytes} bytes there is room for");
+            return Err(ContainerError::Refused { action: "unpacking", message });
+        }
         self.world().prepared(id)?.archives.insert(path.to_owned(), archive);
         Ok(())
     }

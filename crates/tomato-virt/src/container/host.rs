@@ -309,9 +309,12 @@ impl super::Containers for LinuxContainers {
         id: &ElementId,
         path: &str,
         mut from: Box<dyn io::Read + Send>,
+        limit_bytes: u64,
     ) -> Result<(), ContainerError> {
         let (id, path) = (id.clone(), path.to_owned());
-        let work = move |inner: &Inner, gone| inner.write_files(&id, &path, &mut from, gone);
+        let work = move |inner: &Inner, gone| {
+            inner.write_files(&id, (&path, limit_bytes), &mut from, gone)
+        };
         self.run_long(&self.inner.archives, work).await
     }
 

@@ -1,43 +1,21 @@
-//! Packing and unpacking directories of a container, as the container's own root user, inside its file system.
+//! Packing and unpacking directories of a container, after [`enter`](super::enter) made this process the container's own root user.
 //!
-//! Before the first byte of guest data is read this process has entered the container's user namespace and has its file system as root
-//! directory, so a link, however it is changed meanwhile, cannot lead out of the container; and what it may not touch outside, the kernel
-//! refuses. It is in none of the container's other namespaces, so the container's processes do not see it.
+//! Invariants: the directory that is meant is opened once and everything in it is reached from there; of what is packed nothing is read
+//! through a symbolic link; no tree is deeper than [`ARCHIVE_DEPTH_MAX`], in either direction, as resolving a path costs more the deeper it
+//! is.
 
 use std::fs;
 use std::io::{self, BufReader, Read, Seek, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
-use nix::sched::{CloneFlags, setns};
 use serde::{Deserialize, Serialize};
 
-use super::{At, HelperError, IdMapping, mounts};
-use crate::container::{ElementPaths, Lock, Phase, State, process_start, remove_tree};
-use crate::limits::{
-    ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_MEMORY_BYTES, DISK_BLOCK_BYTES, INODE_BYTES,
-    LOCK_DEADLINE,
-};
+use super::enter::{Place, Seen, enter, go_to, look_at, open_below};
+use super::{At, HelperError};
+use crate::container::{ElementPaths, remove_tree};
+use crate::limits::{ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, DISK_BLOCK_BYTES, INODE_BYTES};
 use crate::resume::{Rest, Survey, content};
-
-/// Where the container's files are reached.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Place {
-    /// In the running container.
-    Started {
-        /// Its process 1.
-        pid: u32,
-        /// Start time of that.
-        start_ticks: u64,
-    },
-    /// On its disk.
-    Prepared {
-        /// How its template gets its ids.
-        mapping: IdMapping,
-    },
-}
 
 /// What to pack or where to unpack.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,20 +45,13 @@ pub(crate) struct TailsRequest {
 
 /// Writes the directory as tar.gz to stdout.
 pub(crate) fn pack(request: &PackRequest) -> Result<(), HelperError> {
-    let _entered = enter(request)?;
-    let root =
-        fs::metadata(&request.dir).at(format!("open directory {}", request.dir.display()))?;
-    if !root.is_dir() {
-        return Err(HelperError::Refused(format!("{} is no directory", request.dir.display())));
-    }
+    let _entered = enter(&request.paths, &request.place)?;
+    let root = go_to(&request.dir)?;
     let gzip = flate2::write::GzEncoder::new(io::stdout().lock(), flate2::Compression::fast());
     let mut packer =
         Packer { tar: tar::Builder::new(Rest::new(gzip, 0)), limit: Limit::new(request) };
-    Walk { device: root.dev(), visit: &mut |found| packer.add(&found) }.dir(
-        &request.dir,
-        Path::new("."),
-        0,
-    )?;
+    let here = Path::new(".");
+    Walk { device: root.dev(), visit: &mut |found| packer.add(&found) }.dir(here, here, 0)?;
     packer
         .tar
         .into_inner()
@@ -92,7 +63,7 @@ pub(crate) fn pack(request: &PackRequest) -> Result<(), HelperError> {
 /// Writes the file or directory under its own name as tar to stdout, from a place on; before it, what it will be.
 pub(crate) fn read(request: &ReadRequest) -> Result<(), HelperError> {
     let ReadRequest { place, offset } = request;
-    let _entered = enter(place)?;
+    let _entered = enter(&place.paths, &place.place)?;
     let (mut survey, mut limit) = (Survey::default(), Limit::new(place));
     walk(&place.dir, &mut |found| {
         limit.take("the directory", found.bytes())?;
@@ -140,6 +111,7 @@ impl Limit {
 
 /// Something that goes into a tar.
 struct Found {
+    /// From the directory that was gone to.
     path: PathBuf,
     /// Under which it is packed.
     name: PathBuf,
@@ -150,18 +122,20 @@ struct Found {
 enum What {
     Dir,
     File,
+    /// The one file that is meant, open already.
+    OpenFile(fs::File),
     Link(PathBuf),
 }
 
 impl Found {
     fn bytes(&self) -> u64 {
-        if matches!(self.what, What::File) { self.meta.len() } else { 0 }
+        if self.meta.is_file() { self.meta.len() } else { 0 }
     }
 
     fn target(&self) -> Option<&Path> {
         match &self.what {
             What::Link(target) => Some(target),
-            What::Dir | What::File => None,
+            What::Dir | What::File | What::OpenFile(_) => None,
         }
     }
 }
@@ -171,21 +145,24 @@ fn walk(
     path: &Path,
     visit: &mut dyn FnMut(Found) -> Result<(), HelperError>,
 ) -> Result<(), HelperError> {
-    let action = || format!("open {}", path.display());
-    let meta = fs::metadata(path).at(action())?;
     let name = path.file_name().map_or_else(|| Path::new("."), Path::new).to_owned();
-    if meta.is_file() {
-        // Its name may be a link; what is meant is the file.
-        let path = fs::canonicalize(path).at(action())?;
-        return visit(Found { path, name, meta, what: What::File });
+    match look_at(path)? {
+        Seen::File(file) => {
+            let meta = file.metadata().at(format!("open {}", path.display()))?;
+            visit(Found { path: path.to_owned(), name, meta, what: What::OpenFile(file) })
+        }
+        Seen::Dir => {
+            let (meta, here) = (go_to(path)?, Path::new("."));
+            let device = meta.dev();
+            visit(Found { path: here.to_owned(), name: name.clone(), meta, what: What::Dir })?;
+            Walk { device, visit }.dir(here, &name, 0)
+        }
+        Seen::Nothing => Err(rustix::io::Errno::NOENT).at(format!("open {}", path.display())),
+        Seen::Other => {
+            let text = format!("{} is no file and no directory: name one", path.display());
+            Err(HelperError::Refused(text))
+        }
     }
-    if !meta.is_dir() {
-        let text = format!("{} is no file and no directory", path.display());
-        return Err(HelperError::Refused(text));
-    }
-    let device = meta.dev();
-    visit(Found { path: path.to_owned(), name: name.clone(), meta, what: What::Dir })?;
-    Walk { device, visit }.dir(path, &name, 0)
 }
 
 /// A walk that stays on one file system.
@@ -206,7 +183,7 @@ impl Walk<'_> {
             Ok(entries) => entries,
             // Removed while we pack.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).at(format!("pack {}", dir.display())),
+            Err(error) => return Err(error).at(format!("pack {}", name.display())),
         };
         for entry in entries.flatten() {
             let (path, name) = (entry.path(), name.join(entry.file_name()));
@@ -234,9 +211,14 @@ struct Packer<W: Write> {
 impl<W: Write> Packer<W> {
     fn add(&mut self, found: &Found) -> Result<(), HelperError> {
         let Found { path, name, meta, what } = found;
-        let action = || format!("pack {}", path.display());
+        let action = || format!("pack {}", name.display());
         let added = match what {
-            What::File => return self.file(path, name),
+            What::File => match open_below(path).at(action())? {
+                Some(file) => return self.file(file, name),
+                // Something else since.
+                None => return Ok(()),
+            },
+            What::OpenFile(file) => return self.file(file.try_clone().at(action())?, name),
             What::Dir => {
                 self.limit.take("the directory", 0)?;
                 self.tar.append_dir(name, path)
@@ -251,23 +233,12 @@ impl<W: Write> Packer<W> {
         added.at(action())
     }
 
-    fn file(&mut self, path: &Path, name: &Path) -> Result<(), HelperError> {
-        let action = || format!("pack {}", path.display());
-        let Some(file) = open_file(path).at(action())? else { return Ok(()) };
+    fn file(&mut self, file: fs::File, name: &Path) -> Result<(), HelperError> {
+        let action = || format!("pack {}", name.display());
         let meta = file.metadata().at(action())?;
         self.limit.take("the directory", meta.len())?;
         append(&mut self.tar, file, &meta, meta.len(), name).at(action())
     }
-}
-
-/// Opens a regular file; `None` is anything else, or nothing.
-fn open_file(path: &Path) -> io::Result<Option<fs::File>> {
-    // Neither follows a link nor waits at a pipe that was put here since.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let Ok(file) = fs::OpenOptions::new().read(true).custom_flags(flags).open(path) else {
-        return Ok(None);
-    };
-    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// Packs a file with the length it had when it was opened, filled with zeros if it becomes shorter meanwhile.
@@ -287,16 +258,15 @@ fn append<W: Write>(
 
 /// Writes the ends of files as tar to stdout; those that are not there, or no files, are left out.
 pub(crate) fn tails(request: &TailsRequest) -> Result<(), HelperError> {
-    let _entered = enter(&request.place)?;
-    let dir = &request.place.dir;
-    if !dir.is_dir() {
+    let PackRequest { paths, place, dir, .. } = &request.place;
+    let _entered = enter(paths, place)?;
+    if go_to(dir).is_err() {
         return Err(HelperError::Refused(format!("{} is no directory", dir.display())));
     }
     let mut tar = tar::Builder::new(Rest::new(io::stdout().lock(), 0));
     for (name, bytes) in &request.files {
-        let path = dir.join(name);
-        let action = || format!("read {}", path.display());
-        let Some(mut file) = open_file(&path).at(action())? else { continue };
+        let action = || format!("read {name}");
+        let Some(mut file) = open_below(Path::new(name)).at(action())? else { continue };
         let meta = file.metadata().at(action())?;
         let bytes = meta.len().min(*bytes);
         file.seek(io::SeekFrom::Start(meta.len() - bytes)).at(action())?;
@@ -307,14 +277,16 @@ pub(crate) fn tails(request: &TailsRequest) -> Result<(), HelperError> {
 
 /// Removes what is in the directory, if there is one.
 pub(crate) fn empty(request: &PackRequest) -> Result<(), HelperError> {
-    let _entered = enter(request)?;
+    let _entered = enter(&request.paths, &request.place)?;
     let action = || format!("empty {}", request.dir.display());
-    let entries = match fs::read_dir(&request.dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).at(action()),
-    };
-    for entry in entries {
+    match go_to(&request.dir) {
+        Ok(_) => {}
+        Err(HelperError::Step { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    }
+    for entry in fs::read_dir(".").at(action())? {
         remove_tree(&entry.at(action())?.path()).at(action())?;
     }
     Ok(())
@@ -322,24 +294,26 @@ pub(crate) fn empty(request: &PackRequest) -> Result<(), HelperError> {
 
 /// Unpacks stdin into the directory.
 pub(crate) fn unpack(request: &PackRequest) -> Result<(), HelperError> {
-    let _entered = enter(request)?;
-    unpack_in(&request.dir, request)
+    let _entered = enter(&request.paths, &request.place)?;
+    let dir = &request.dir;
+    fs::create_dir_all(dir).at(format!("make directory {}", dir.display()))?;
+    go_to_shallow(dir)?;
+    unpack_in(Path::new("."), request)
 }
 
 /// Unpacks stdin into the directory if it is one; else the one thing in the archive gets that name.
 pub(crate) fn write(request: &PackRequest) -> Result<(), HelperError> {
-    let _entered = enter(request)?;
+    let _entered = enter(&request.paths, &request.place)?;
     let path = &request.dir;
-    let into_dir = fs::metadata(path).is_ok_and(|meta| meta.is_dir());
+    let into_dir = matches!(look_at(path)?, Seen::Dir);
     let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), into_dir) else {
-        return unpack_in(path, request);
+        go_to_shallow(path)?;
+        return unpack_in(Path::new("."), request);
     };
-    fs::metadata(parent).at(format!("open directory {}", parent.display()))?;
-    let mut new = std::ffi::OsString::from(".");
-    new.push(name);
-    new.push(format!(".{}", std::process::id()));
-    let new = parent.join(new);
-    fs::create_dir(&new).at(format!("make directory {}", new.display()))?;
+    go_to_shallow(parent)?;
+    let new = PathBuf::from(format!(".tomato-copy-{}", std::process::id()));
+    let beside = || format!("{} in {}", new.display(), parent.display());
+    fs::create_dir(&new).at(format!("make directory {}", beside()))?;
     let placed = unpack_in(&new, request).and_then(|()| {
         let mut entries = fs::read_dir(&new).at("read the archive")?.flatten();
         let (Some(only), None) = (entries.next(), entries.next()) else {
@@ -347,14 +321,30 @@ pub(crate) fn write(request: &PackRequest) -> Result<(), HelperError> {
                 format!("{} is no directory and the archive has several things", path.display());
             return Err(HelperError::Refused(text));
         };
-        fs::rename(only.path(), path).at(format!("make {}", path.display()))
+        fs::rename(only.path(), name).at(format!("make {}", path.display()))
     });
-    fs::remove_dir_all(&new).at(format!("remove {}", new.display()))?;
+    fs::remove_dir_all(&new).at(format!("remove {}", beside()))?;
     placed
 }
 
+/// Goes to a directory in which files are made, each of them by resolving its path from the root.
+fn go_to_shallow(dir: &Path) -> Result<(), HelperError> {
+    go_to(dir)?;
+    let real = std::env::current_dir().at(format!("open directory {}", dir.display()))?;
+    if depth(&real) > ARCHIVE_DEPTH_MAX {
+        return Err(HelperError::Refused(format!(
+            "the directory lies deeper than {ARCHIVE_DEPTH_MAX} levels: use one nearer to the root"
+        )));
+    }
+    Ok(())
+}
+
+/// Levels of a path, those that lead nowhere not counted.
+fn depth(path: &Path) -> usize {
+    path.components().filter(|part| matches!(part, Component::Normal(_))).count()
+}
+
 fn unpack_in(dir: &Path, request: &PackRequest) -> Result<(), HelperError> {
-    fs::create_dir_all(dir).at(format!("make directory {}", dir.display()))?;
     let input = decompressed(io::stdin().lock())?;
     let mut archive = tar::Archive::new(input);
     archive.set_preserve_permissions(true);
@@ -378,6 +368,12 @@ fn unpack_in(dir: &Path, request: &PackRequest) -> Result<(), HelperError> {
             continue;
         }
         let path = entry.path().map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let target = entry.link_name().ok().flatten().filter(|_| kind.is_hard_link());
+        if depth(&path).max(target.as_deref().map_or(0, depth)) > ARCHIVE_DEPTH_MAX {
+            return Err(HelperError::Refused(format!(
+                "the archive has directories deeper than {ARCHIVE_DEPTH_MAX} levels: pack fewer"
+            )));
+        }
         limit.take("the archive", room(&path, &last, entry.size()))?;
         last.clone_from(&path);
         let path = path.display();
@@ -425,54 +421,4 @@ fn decompressed<'a>(input: impl Read + 'a) -> Result<Box<dyn Read + 'a>, HelperE
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(whole).at(action())?),
         _ => Box::new(whole),
     })
-}
-
-/// Becomes the container's root user in its file system. The lock is held as long as the disk is mounted by us.
-fn enter(request: &PackRequest) -> Result<Option<Lock>, HelperError> {
-    let lock = match request.place {
-        Place::Started { pid, start_ticks } => {
-            let open = |kind: &str| {
-                fs::File::open(format!("/proc/{pid}/ns/{kind}"))
-                    .map(OwnedFd::from)
-                    .at("open the container's namespaces")
-            };
-            let (users, mounts) = (open("user")?, open("mnt")?);
-            // Only now is it sure that they are those of the process meant.
-            if process_start(pid) != Some(start_ticks) {
-                return Err(HelperError::Changed);
-            }
-            let action = || "enter the container's namespaces";
-            setns(&users, CloneFlags::CLONE_NEWUSER).at(action())?;
-            setns(&mounts, CloneFlags::CLONE_NEWNS).at(action())?;
-            None
-        }
-        Place::Prepared { mapping } => {
-            let lock = Lock::take(&request.paths.disk_lock(), LOCK_DEADLINE)
-                .at("wait for the element's disk")?;
-            let state = State::load(&request.paths.state_file()).ok().flatten();
-            let state = state.filter(|s| s.phase == Phase::Prepared || s.alive().is_none());
-            let state = state.ok_or(HelperError::Changed)?;
-            mounts::leave_host()?;
-            mounts::make_stage(&request.paths.stage())?;
-            let users = mounts::user_namespace(state.id_base)?;
-            mounts::mount_rootfs(&request.paths, &state.rootfs, state.id_base, mapping, &users)?;
-            let action = || "enter the container's file system";
-            nix::unistd::chroot(&request.paths.stage().join(mounts::ROOTFS)).at(action())?;
-            nix::unistd::chdir("/").at(action())?;
-            setns(&users, CloneFlags::CLONE_NEWUSER).at(action())?;
-            Some(lock)
-        }
-    };
-    let action = || "become the container's root user";
-    nix::unistd::setgroups(&[]).at(action())?;
-    nix::unistd::setgid(0.into()).at(action())?;
-    nix::unistd::setuid(0.into()).at(action())?;
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    // Long names are held in memory as they are.
-    let memory = rustix::process::Rlimit {
-        current: Some(ARCHIVE_MEMORY_BYTES),
-        maximum: Some(ARCHIVE_MEMORY_BYTES),
-    };
-    rustix::process::setrlimit(rustix::process::Resource::As, memory).at("limit the memory")?;
-    Ok(lock)
 }

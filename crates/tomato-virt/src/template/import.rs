@@ -222,7 +222,7 @@ impl<'r> Unpacking<'r> {
         for entry in entries.raw(true) {
             let mut entry = entry.map_err(|source| self.damaged(source))?;
             self.entries += 1;
-            if self.entries > IMPORT_ENTRIES {
+            if self.entries.saturating_add(self.root.made()) > IMPORT_ENTRIES {
                 return Err(ImportError::Large { what: "entries", limit: IMPORT_ENTRIES });
             }
             if !self.record(&mut entry, &mut records)? {

@@ -1,6 +1,7 @@
 //! Writing into a root file system that is not ours: every path is taken from its top directory, no symbolic link is
 //! followed on the way, and no existing file is written through.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,6 +21,8 @@ use crate::container::tree;
 #[derive(Debug)]
 pub(super) struct Rootfs {
     top: OwnedFd,
+    /// Directories that nobody named but that others lie in.
+    made: Cell<u64>,
 }
 
 /// Owner and mode of a file to be.
@@ -43,7 +46,12 @@ impl Attributes {
 impl Rootfs {
     pub(super) fn open(top: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { top: rustix::fs::openat(CWD, top, flags, Mode::empty())? })
+        Ok(Self { top: rustix::fs::openat(CWD, top, flags, Mode::empty())?, made: Cell::new(0) })
+    }
+
+    /// How many directories were made on the way to others.
+    pub(super) fn made(&self) -> u64 {
+        self.made.get()
     }
 
     /// What a process chrooted here would get for `path`, symbolic links followed within the root.
@@ -225,7 +233,8 @@ impl Rootfs {
         for part in path.components() {
             let part = Path::new(part.as_os_str());
             match rustix::fs::mkdirat(&dir, part, Mode::from(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => self.made.update(|made| made + 1),
+                Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -190,3 +190,127 @@ async fn packing_copes_with_pipes_and_vanishing_files() {
     let files = tokio::time::timeout(Duration::from_secs(20), pack).await.expect("does not hang");
     assert!(files.iter().any(|(path, _)| path.ends_with("file")), "{files:?}");
 }
+
+/// A tar of one file below so many directories.
+fn deep_tar(top: &str, levels: usize) -> Box<dyn Read + Send> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o644);
+    let path = format!("{top}/{}f", "d/".repeat(levels));
+    tar.append_data(&mut header, path, &b"x"[..]).expect("written");
+    Box::new(io::Cursor::new(tar.into_inner().expect("written")))
+}
+
+#[tokio::test]
+async fn deep_archives_and_directories_are_refused_at_once() {
+    let world = World::new();
+    let spec = world.started(1).await;
+    let (all, id) = (&world.containers, &spec.id);
+    for (top, levels) in [("w", 2020), ("w", 127)] {
+        let written = all.write_files(id, "/tmp", deep_tar(top, levels), LIMIT);
+        let written = tokio::time::timeout(Duration::from_secs(20), written).await;
+        let error = written.expect("at once").expect_err("too deep");
+        assert!(matches!(error, ContainerError::Refused { .. }), "{}", chain(&error));
+        assert!(chain(&error).contains("128 levels"), "{}", chain(&error));
+    }
+    assert_eq!(world.ok(id, "ls -A /tmp").await, "", "nothing was begun");
+    all.write_files(id, "/tmp", deep_tar("w", 126), LIMIT).await.expect("as deep as may be");
+    // Its own directory may not be deeper either, as every path is resolved from the root.
+    let made = format!("/tmp/deep/{}", "d/".repeat(130));
+    world.ok(id, &format!("mkdir -p {made}")).await;
+    let error = all.write_files(id, &made, deep_tar("w", 1), LIMIT).await.expect_err("too deep");
+    assert!(matches!(error, ContainerError::Refused { .. }), "{}", chain(&error));
+    // With a link for a directory, the way is as deep.
+    world.ok(id, &format!("ln -s {made} /tmp/short")).await;
+    let error = all.write_files(id, "/tmp/short", deep_tar("w", 1), LIMIT).await;
+    assert!(matches!(error, Err(ContainerError::Refused { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_the_kernel_makes_up_and_special_files_are_not_copied() {
+    let world = World::new();
+    let spec = world.started(1).await;
+    let (all, id) = (&world.containers, &spec.id);
+    world
+        .ok(
+            id,
+            "busybox mkfifo /tmp/pipe; ln -s /proc/1/root /tmp/root; ln -s /proc/1/exe /tmp/exe; ln -s loop /tmp/loop; \
+             sleep 1000 < /etc/passwd > /dev/null 2>&1 & echo $! > /tmp/pid",
+        )
+        .await;
+    let sleeper = world.ok(id, "cat /tmp/pid").await;
+    let of_sleeper = ["fd/0", "exe", "root/etc/passwd", "cwd"]
+        .map(|what| format!("/proc/{}/{what}", sleeper.trim()));
+    let fixed = [
+        "/proc/1/exe",
+        "/proc/1/fd",
+        "/proc/1/fd/0",
+        "/proc/1/fd/3",
+        "/proc/1/root/tmp",
+        "/proc/self/exe",
+        "/proc/1/mem",
+        "/proc/cpuinfo",
+        "/proc",
+        "/sys",
+        "/sys/kernel",
+        "/dev/null",
+        "/dev/tty",
+        "/tmp/pipe",
+        "/tmp/root/tmp",
+        "/tmp/exe",
+        "/tmp/loop",
+        "/etc/passwd/x",
+    ];
+    for path in fixed.into_iter().map(str::to_owned).chain(of_sleeper) {
+        let sink = Sink::default();
+        let read = all.read_files(id, &path, 0, Box::new(sink.clone()));
+        let read = tokio::time::timeout(Duration::from_secs(20), read).await.expect("at once");
+        let error = read.expect_err("not copied");
+        let is_clear =
+            matches!(error, ContainerError::Refused { .. } | ContainerError::Missing { .. });
+        assert!(is_clear && chain(&error).contains(&path), "{path}: {}", chain(&error));
+        assert!(sink.0.lock().expect("no panic").is_empty(), "{path}: nothing was begun");
+    }
+    for path in
+        ["/proc/1/root/tmp", "/tmp/root/tmp", "/proc/sys/net/ipv4", "/sys/kernel", "/proc/1/fd"]
+    {
+        let written = all.write_files(id, path, tar_gz(&[file("owned", b"x")]), LIMIT).await;
+        let error = written.expect_err("not written");
+        assert!(matches!(error, ContainerError::Refused { .. }), "{path}: {}", chain(&error));
+    }
+    assert_eq!(world.sh(id, "ls /tmp/owned").await.exit_code, Some(1));
+    // A link to a file of the disk is followed, as ever.
+    world.ok(id, "echo text > /tmp/text; ln -s /tmp/text /tmp/link").await;
+    let sink = Sink::default();
+    all.read_files(id, "/tmp/link", 0, Box::new(sink.clone())).await.expect("read");
+    let bytes = sink.0.lock().expect("no panic").clone();
+    assert!(bytes.windows(5).any(|found| found == b"text\n"));
+}
+
+#[tokio::test]
+async fn directories_exchanged_for_links_during_copies_lead_nowhere() {
+    let world = World::new();
+    let spec = world.started(1).await;
+    let (all, id) = (&world.containers, &spec.id);
+    let swap = "mkdir -p /w/a/b /w/c && echo inside > /w/a/b/f && ln -s /proc /w/l && cd /w && \
+        (while true; do busybox mv a x; busybox mv l a; busybox mv a l; busybox mv x a; done) > /dev/null 2>&1 < /dev/null &";
+    world.ok(id, swap).await;
+    for _ in 0..10 {
+        let sink = Sink::default();
+        // Whether it is found depends on the moment.
+        drop(all.read_files(id, "/w", 0, Box::new(sink.clone())).await);
+        let bytes = sink.0.lock().expect("no panic").clone();
+        let mut archive = tar::Archive::new(bytes.get(48..).unwrap_or_default());
+        for entry in archive.entries().expect("read").map_while(Result::ok) {
+            let path = entry.path().expect("read").display().to_string();
+            let mut parts = path.trim_end_matches('/').split('/');
+            let is_ours = parts.all(|part| part.len() == 1 && "wabcflx".contains(part));
+            assert!(is_ours, "{path}");
+        }
+        drop(
+            all.write_files(id, "/w", tar_gz(&[file("a/f", b"x"), file("c/f", b"x")]), LIMIT).await,
+        );
+    }
+    world.ok(id, "true").await;
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Cursor, Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,12 +109,17 @@ impl Write for Tell {
 }
 
 /// Helper processes of this lab that are at work.
-fn helpers(world: &World) -> usize {
+fn helpers(world: &World) -> Vec<PathBuf> {
     let is_helper = |entry: &fs::DirEntry| {
         let arguments = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
         arguments.contains("helper") && arguments.contains(world.host.lab.as_str())
     };
-    fs::read_dir("/proc").expect("listed").flatten().filter(is_helper).count()
+    fs::read_dir("/proc")
+        .expect("listed")
+        .flatten()
+        .filter(is_helper)
+        .map(|entry| entry.path())
+        .collect()
 }
 
 #[tokio::test]
@@ -129,9 +135,13 @@ async fn what_nobody_waits_for_any_more_is_ended() {
     let (tell, of) = (Tell(Arc::clone(&begun)), id.clone());
     let packing = tokio::spawn(async move { all.pack(&of, "/s", Box::new(tell), 1 << 40).await });
     begun.notified().await;
-    assert_eq!(helpers(&world), 1);
+    let found = helpers(&world);
+    assert_eq!(found.len(), 1);
+    let status = fs::read_to_string(found[0].join("stat")).expect("it is at work");
+    let nice = status.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(16));
+    assert_eq!(nice, Some("10"), "it stands back behind others: {status}");
     packing.abort();
-    until("the helper is gone", || async { helpers(&world) == 0 }).await;
+    until("the helper is gone", || async { helpers(&world).is_empty() }).await;
     let all = world.containers.clone();
     let of = id.clone();
     let running = tokio::spawn(async move {

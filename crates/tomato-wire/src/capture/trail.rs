@@ -55,7 +55,7 @@ pub enum Told {
     Settings {
         /// 0 forward, 1 backward.
         side: usize,
-        /// Key of the link, which the draws depend on.
+        /// What the draws of the link depend on, see [`LinkConfig::draw_key`](crate::config::LinkConfig::draw_key).
         link: String,
         /// Seed of the topology.
         seed: u64,

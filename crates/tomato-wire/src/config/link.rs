@@ -169,11 +169,11 @@ pub enum Discipline {
     /// Those that find it full.
     #[default]
     DropTail,
-    /// Random early detection (Floyd, Jacobson 1993) in gentle mode. None = a twelfth and a quarter of the queue limit.
+    /// Random early detection (Floyd, Jacobson 1993) in gentle mode (Floyd 2000).
     Red {
-        /// Average queue from which frames are dropped.
+        /// Average queue from which frames are dropped; none = a third of the maximum.
         min_bytes: Option<u64>,
-        /// Average queue at which `probability` is reached.
+        /// Average queue at which `probability` is reached; none = three minimums, or a quarter of the queue limit.
         max_bytes: Option<u64>,
         /// Share dropped there.
         probability: Ratio,
@@ -279,6 +279,27 @@ impl LinkParams {
             .clamp(limits::MIN_DEFAULT_QUEUE_BYTES, limits::MAX_QUEUE_BYTES)
     }
 
+    /// What a frame of so many bytes takes of the line, in bytes: it is padded to the shortest frame, and framed.
+    #[must_use]
+    pub fn wire_bytes(&self, bytes: u64) -> u64 {
+        bytes.max(limits::PADDED_FRAME_BYTES) + u64::from(self.framing_bytes)
+    }
+
+    /// Whether the queue in front of the rate is the same as with `other`: discipline, limits, what a frame takes, and
+    /// which packets keep order among themselves.
+    #[must_use]
+    pub fn queues_as(&self, other: &LinkParams) -> bool {
+        let filters = |params: &LinkParams| {
+            params.rules.iter().map(|rule| rule.filter.clone()).collect::<Vec<_>>()
+        };
+        self.discipline == other.discipline
+            && self.framing_bytes == other.framing_bytes
+            && self.queue_bytes == other.queue_bytes
+            && self.queue_packets == other.queue_packets
+            && self.queue_ns == other.queue_ns
+            && filters(self) == filters(other)
+    }
+
     fn steps(&self) -> impl Iterator<Item = &Step> + Clone {
         self.timeline.iter().flat_map(|timeline| &timeline.steps)
     }
@@ -356,11 +377,17 @@ impl LossModel {
             let field = field.to_owned();
             if is_fine { Ok(()) } else { Err(ConfigError::Probabilities { field }) }
         };
+        let leaves = |ways: &[(&Ratio, &Ratio)]| {
+            let is_trap = |way: &(&Ratio, &Ratio)| *way.0 != Ratio::NEVER && *way.1 == Ratio::NEVER;
+            let field = field.to_owned();
+            if ways.iter().any(is_trap) { Err(ConfigError::NoWayOut { field }) } else { Ok(()) }
+        };
         match self {
-            LossModel::GilbertElliott { .. } => Ok(()),
-            LossModel::Markov { p13, p31, p32, p14, .. } => {
+            LossModel::GilbertElliott { to_bad, to_good, .. } => leaves(&[(to_bad, to_good)]),
+            LossModel::Markov { p13, p31, p32, p23, p14 } => {
                 sum(*p13, *p14)?;
-                sum(*p31, *p32)
+                sum(*p31, *p32)?;
+                leaves(&[(p13, p31), (p32, p23)])
             }
             LossModel::Every(n) => range(|| field.to_owned(), *n, 1, u64::MAX),
             LossModel::Trace(trace) => {

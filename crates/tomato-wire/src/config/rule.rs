@@ -41,6 +41,12 @@ impl Rule {
         self.loss.is_some() || self.loss_correlation.is_some() || self.loss_model.is_some()
     }
 
+    /// Whether its packets keep order among themselves alone: it names how long they take.
+    #[must_use]
+    pub fn has_lane(&self) -> bool {
+        self.delay_ns.is_some() || self.jitter_ns.is_some()
+    }
+
     /// Puts its values in place of those of `params`.
     pub fn overlay(&self, params: &mut LinkParams) {
         params.delay_ns = self.delay_ns.unwrap_or(params.delay_ns);

@@ -6,6 +6,7 @@ fn two_ports() -> TopologyConfig {
         ends: [End::Port("a".into()), End::Port("b".into())],
         forward: LinkParams::default(),
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: None,

@@ -5,8 +5,11 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Discipline;
 use crate::core::journal::Tag;
+use crate::core::order::Lane;
 use crate::core::packet::{self, Transport};
 use crate::core::random::mix;
 use crate::core::split::Train;
@@ -19,14 +22,14 @@ pub struct Held {
     pub train: Train,
     /// Which it is.
     pub tag: Tag,
-    /// Its bytes without framing.
+    /// Its bytes without framing, at least those of the shortest frame.
     pub bytes: u64,
     /// When it came.
     pub arrived_ns: u64,
     /// Its propagation delay.
     pub delay_ns: u64,
-    /// It may leave before earlier ones.
-    pub may_pass: bool,
+    /// Which packets it waits for then.
+    pub lane: Lane,
     /// It can be marked instead of dropped.
     pub may_mark: bool,
 }
@@ -63,13 +66,24 @@ struct Flow {
     codel: Codel,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Codel {
     first_above_ns: Option<u64>,
     drop_next_ns: u64,
     count: u32,
     last_count: u32,
     is_dropping: bool,
+}
+
+/// What queues in which nothing waits remember of the packets before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowMemory {
+    /// Flows that take turns, in their order.
+    fresh: Vec<usize>,
+    old: Vec<usize>,
+    /// Number, bytes left of the turn and state of CoDel of each flow that remembers anything.
+    flows: Vec<(usize, i64, Codel)>,
 }
 
 /// Below this backlog CoDel does not drop: one longest usual packet.
@@ -112,6 +126,40 @@ impl FlowQueues {
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// What is remembered at `now_ns`; none if packets wait, or more than `most` flows remember something.
+    #[must_use]
+    pub fn memory(&self, now_ns: u64, most: usize) -> Option<FlowMemory> {
+        let told = |(index, flow): (usize, &Flow)| {
+            let codel = flow.codel.remembered(now_ns, self.interval_ns);
+            let credit = if flow.is_listed { flow.credit } else { 0 };
+            let is_told = flow.is_listed || codel != Codel::default();
+            is_told.then_some((index, credit, codel))
+        };
+        if self.packets > 0 {
+            return None;
+        }
+        let flows: Vec<_> = self.flows.iter().enumerate().filter_map(told).collect();
+        (flows.len() <= most).then(|| FlowMemory {
+            fresh: self.fresh.iter().copied().collect(),
+            old: self.old.iter().copied().collect(),
+            flows,
+        })
+    }
+
+    /// Goes on from what other queues of the discipline remembered.
+    pub fn recall(&mut self, memory: FlowMemory) {
+        let FlowMemory { fresh, old, flows } = memory;
+        for (index, credit, codel) in flows {
+            let is_listed = fresh.contains(&index) || old.contains(&index);
+            if let Some(flow) = self.flows.get_mut(index) {
+                *flow = Flow { credit, codel, is_listed, ..Flow::default() };
+            }
+        }
+        let is_known = |index: &usize| *index < self.flows.len();
+        self.fresh = fresh.into_iter().filter(is_known).collect();
+        self.old = old.into_iter().filter(is_known).collect();
     }
 
     /// Takes a packet in; returns those that were dropped for it, from the longest flow. Framing counts in `limit_bytes`.
@@ -256,9 +304,8 @@ impl Flow {
         }
         let codel = &mut self.codel;
         codel.is_dropping = true;
-        let delta = codel.count.saturating_sub(codel.last_count);
-        let is_recent = now_ns.saturating_sub(codel.drop_next_ns) < 16 * interval;
-        codel.count = if delta > 1 && is_recent { delta } else { 1 };
+        let resumes = codel.resumes(now_ns, interval);
+        codel.count = if resumes { codel.count - codel.last_count } else { 1 };
         codel.last_count = codel.count;
         codel.drop_next_ns = control_law(now_ns, interval, codel.count);
         (held.map(|held| (held, is_marked)), gone)
@@ -282,6 +329,20 @@ impl Flow {
 }
 
 impl Codel {
+    /// What of it decides about packets to come.
+    fn remembered(self, now_ns: u64, interval: u64) -> Self {
+        if self.is_dropping || self.resumes(now_ns, interval) {
+            return self;
+        }
+        Self { first_above_ns: self.first_above_ns, ..Self::default() }
+    }
+
+    /// Whether dropping that begins now goes on where it ended (RFC 8289 section 5.5).
+    fn resumes(self, now_ns: u64, interval: u64) -> bool {
+        let is_recent = now_ns.saturating_sub(self.drop_next_ns) < 16 * interval;
+        is_recent && self.count.saturating_sub(self.last_count) > 1
+    }
+
     /// The next drop follows the one that was due (RFC 8289 section 5.5): not when dropping ends, for that time is compared later.
     fn plan_next(&mut self, interval: u64) {
         self.drop_next_ns = control_law(self.drop_next_ns, interval, self.count);

@@ -8,8 +8,8 @@
 //!
 //! Everything is decided per wire packet, also of a super-frame, whose packets stay in one buffer.
 //!
-//! Invariants: packets leave in the order they came (a copy follows its original) unless reordering is asked for; a
-//! due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
+//! Invariants: packets leave in the order they came (a copy follows its original), as far as [`Order`] says, unless
+//! reordering is asked for; a due time, once given, stays; `offered + duplicated = passed + drops + queued`; the verdicts depend on the streams
 //! and on which packets came in which order only, never on time or on how packets were bundled.
 
 use crate::config::{Discipline, LinkParams, Ratio};
@@ -23,6 +23,7 @@ use crate::core::lateness::Lateness;
 use crate::core::line::{Admission, Line};
 use crate::core::merge::Run;
 use crate::core::model::{Identity, Model, params_of};
+use crate::core::order::{Lane, Order};
 use crate::core::random::{Stage, Streams, mix};
 use crate::core::split::Train;
 use crate::core::transit::{Entry, Transit};
@@ -36,11 +37,13 @@ mod trace;
 #[derive(Debug)]
 pub struct Direction {
     streams: Streams,
+    /// When its timeline began, or one would have.
+    start_ns: u64,
     /// None: emulation is off.
     model: Option<Box<Model>>,
     ordinal: u64,
     transit: Transit,
-    last_due_ns: u64,
+    order: Order,
     line: Line,
     counters: Counters,
     lateness: Lateness,
@@ -128,23 +131,32 @@ const COPY: CopyStages = CopyStages {
 };
 
 impl Direction {
-    /// A direction with nothing on it. `params` none: emulation is off.
+    /// A direction with nothing on it, whose timeline begins now. `params` none: emulation is off.
     #[must_use]
     pub fn new(now_ns: u64, streams: Streams, params: Option<LinkParams>) -> Self {
+        Self::since(now_ns, now_ns, streams, params)
+    }
+
+    /// The same of one whose timeline began at `start_ns`.
+    #[must_use]
+    pub fn since(start_ns: u64, now_ns: u64, streams: Streams, params: Option<LinkParams>) -> Self {
         let mut line = Line::default();
+        let mut order = Order::default();
         if let Some(params) = &params {
             line.change(params);
+            order.change(&[], &params.rules);
         }
         Self {
             streams,
+            start_ns,
             model: params.map(|params| {
-                let mut model = Model::new(now_ns, streams, params);
+                let mut model = Model::new(start_ns, streams, params);
                 model.follow_course(now_ns);
                 model
             }),
             ordinal: 0,
             transit: Transit::default(),
-            last_due_ns: 0,
+            order,
             line,
             counters: Counters::default(),
             lateness: Lateness::default(),
@@ -159,19 +171,31 @@ impl Direction {
         }
     }
 
-    /// Changes the behaviour for packets to come; those on the link keep their due times. Packets in the queue of a
-    /// discipline that decides late are given their times by the old rate before; a timeline that is not changed
-    /// goes on, and so do loss models. A line that goes down loses what is on it.
+    /// Changes the behaviour for packets to come; those on the link keep their due times. Queues of an unchanged
+    /// discipline, loss models and an unchanged timeline go on; when the discipline changes, the packets that wait in
+    /// one that decides late are given their times by the old rate. A line that goes down loses what is on it.
     pub fn change(&mut self, now_ns: u64, streams: Streams, params: Option<LinkParams>) {
         let was_up = self.is_up();
-        self.release(now_ns);
-        self.epoch += 1;
+        self.catch_up(now_ns);
         let is_reseeded = self.streams != streams;
+        let pair = self.model.as_ref().zip(params.as_ref());
+        let queues_on =
+            !is_reseeded && pair.is_some_and(|(model, new)| model.params.queues_as(new));
+        if pair.is_some_and(|(model, new)| model.params.timeline != new.timeline) {
+            self.start_ns = now_ns;
+        }
+        if !queues_on {
+            self.release(now_ns);
+            self.line.forget_discipline();
+        }
+        self.epoch += 1;
         self.streams = streams;
         let old = self.model.take();
+        let before = old.as_ref().map_or(&[][..], |model| &model.params.rules);
+        self.order.change(before, params.as_ref().map_or(&[][..], |params| &params.rules));
         if let Some(params) = params {
             self.line.change(&params);
-            let mut model = Model::new(now_ns, streams, params);
+            let mut model = Model::new(self.start_ns, streams, params);
             if let Some(old) = old
                 && !is_reseeded
             {
@@ -181,7 +205,7 @@ impl Direction {
             self.model = Some(model);
         }
         if was_up && !self.is_up() {
-            self.cut();
+            self.cut(now_ns);
         }
         self.tell_settings(now_ns);
     }
@@ -318,15 +342,12 @@ impl Direction {
         }
     }
 
-    /// Drops everything on the link: the cable is cut.
-    pub fn cut(&mut self) {
-        let held = self.model.as_mut().and_then(|model| model.held.as_mut());
-        let held = held.map(FlowQueues::drain).unwrap_or_default();
-        self.counters.drops.disconnected += self.transit.packets() + count(held.len());
-        self.tell_cut(&held);
-        self.transit = Transit::default();
-        self.last_due_ns = 0;
-        self.line.cut();
+    /// Drops everything on the link that is not due at `now_ns`: the cable is cut.
+    pub fn cut(&mut self, now_ns: u64) {
+        self.catch_up(now_ns);
+        let drained = self.model.as_mut().map(|model| model.drain()).unwrap_or_default();
+        self.cut_behind(now_ns, &drained);
+        self.tell_cut(now_ns);
     }
 
     /// The counters at `now_ns`.
@@ -386,7 +407,7 @@ impl Direction {
             self.tell_plain(now_ns, train, tag, Fate::Lost(DropCause::Overload));
             return;
         }
-        let due_ns = self.push(now_ns, now_ns, train.clone(), false, tag);
+        let due_ns = self.push(now_ns, now_ns, train.clone(), Lane::default(), tag);
         self.tell_plain(now_ns, train, tag, Fate::Due(due_ns));
     }
 
@@ -468,14 +489,17 @@ impl Direction {
         let train = packet.train.part(packet.index, 1);
         let train = if is_corrupted { self.flipped(&train, &flips) } else { Some(train) };
         let Some(train) = train else { return (self.lose(DropCause::Overload), tag) };
+        let lane = Lane { rule: packet.who.rule, may_pass: overtakes || params.jitter_reorders };
+        // as the queue sees it, with flipped bits
+        let may_mark = params.ecn && ecn::takes_marks(train.frame.bytes());
         let held = Held {
             train,
             tag,
-            bytes: packet.bytes,
+            bytes: packet.bytes.max(limits::PADDED_FRAME_BYTES),
             arrived_ns: now_ns,
             delay_ns,
-            may_pass: overtakes || params.jitter_reorders,
-            may_mark: params.ecn && ecn::takes_marks(packet.train.frame.bytes()),
+            lane,
+            may_mark,
         };
         (self.queue_up(now_ns, held, packet, model, stages), tag)
     }
@@ -497,19 +521,20 @@ impl Direction {
             let dropped = held.push(packet, *salt, limit, packets);
             self.counters.drops.queue += count(dropped.len());
             let told = Some((from.ordinal, stages.is_copy));
-            let is_gone = self.tell_dropped(now_ns, &dropped, DropCause::Queue, told);
+            let loss = self.loss(now_ns, DropCause::Queue, held.bytes());
+            let is_gone = self.tell_dropped(loss, &dropped, told);
             return if is_gone { Fate::Lost(DropCause::Queue) } else { Fate::Waits };
         }
         let draws = !matches!(params.discipline, Discipline::DropTail);
         let draw = if draws { self.streams.draw(stages.queue, from.who.number) } else { 0 };
-        let Held { train, tag, bytes, delay_ns, may_pass, may_mark, .. } = packet;
+        let Held { train, tag, bytes, delay_ns, lane, may_mark, .. } = packet;
         match self.line.offer(now_ns, bytes, params, course.as_ref(), (draw, may_mark)) {
             Admission::Departs(at_ns) => {
                 let due_ns = at_ns.saturating_add(delay_ns);
-                Fate::Due(self.push(now_ns, due_ns, train, may_pass, tag))
+                Fate::Due(self.push(now_ns, due_ns, train, lane, tag))
             }
             Admission::Marked(at_ns) => {
-                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, may_pass, tag)
+                self.push_marked(now_ns, at_ns.saturating_add(delay_ns), &train, lane, tag)
             }
             Admission::Full => self.lose(DropCause::Queue),
             Admission::Early => self.lose(DropCause::Early),
@@ -534,7 +559,7 @@ impl Direction {
         now_ns: u64,
         due_ns: u64,
         train: &Train,
-        may_pass: bool,
+        lane: Lane,
         tag: Tag,
     ) -> Fate {
         let base = tag.base.wrapping_add(train.first.into());
@@ -544,7 +569,7 @@ impl Direction {
             Some(frame) => {
                 self.counters.marked += 1;
                 let tag = Tag { base, is_marked: true, ..tag };
-                Fate::Due(self.push(now_ns, due_ns, frame.into(), may_pass, tag))
+                Fate::Due(self.push(now_ns, due_ns, frame.into(), lane, tag))
             }
             None => self.lose(DropCause::Overload),
         }
@@ -561,23 +586,23 @@ impl Direction {
             model.follow_course(turn_ns);
             self.has_turned |= was_down != model.params.down;
             if model.params.down && !was_down {
-                self.cut_behind(turn_ns, &mut model);
+                self.cut_behind(turn_ns, &model.drain());
             }
         }
         self.settle(now_ns, &mut model);
         self.model = Some(model);
     }
 
-    /// Drops what has not arrived at this time.
-    fn cut_behind(&mut self, at_ns: u64, model: &mut Model) {
-        let held = model.held.as_mut().map(FlowQueues::drain).unwrap_or_default();
+    /// Drops what has not arrived at this time, and what was drained from queues, of so many bytes.
+    fn cut_behind(&mut self, at_ns: u64, (held, held_bytes): &(Vec<Held>, u64)) {
         self.counters.drops.disconnected += count(held.len());
-        self.tell_dropped(at_ns, &held, DropCause::Disconnected, None);
+        let loss = self.loss(at_ns, DropCause::Disconnected, *held_bytes);
+        self.tell_dropped(loss, held, None);
         for entry in self.transit.split_off(at_ns) {
-            self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
+            self.tell_gone(loss, &entry.train, entry.tag);
             self.counters.drops.disconnected += u64::from(entry.train.count);
         }
-        self.last_due_ns = self.last_due_ns.min(at_ns);
+        self.order.cut(at_ns);
         self.line.cut();
     }
 
@@ -590,17 +615,20 @@ impl Direction {
             let at_ns = self.line.busy_until_ns().max(came_ns);
             let gone = held.pop(at_ns);
             self.counters.drops.early += count(gone.dropped.len());
-            self.tell_dropped(at_ns, &gone.dropped, DropCause::Early, None);
+            let held_bytes = held.bytes();
+            let loss = self.loss(at_ns, DropCause::Early, held_bytes);
+            self.tell_dropped(loss, &gone.dropped, None);
             let Some((packet, is_marked)) = gone.sent else { continue };
             let departs_ns = self.line.send(at_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            let Held { train, tag, may_pass, .. } = packet;
+            let Held { train, tag, lane, .. } = packet;
             if !is_marked {
-                self.push(at_ns, due_ns, train, may_pass, tag);
-            } else if self.push_marked(at_ns, due_ns, &train, may_pass, tag)
+                self.push(at_ns, due_ns, train, lane, tag);
+            } else if self.push_marked(at_ns, due_ns, &train, lane, tag)
                 == Fate::Lost(DropCause::Overload)
             {
-                self.tell_gone(at_ns, &train, tag, DropCause::Overload);
+                let loss = self.loss(at_ns, DropCause::Overload, held_bytes);
+                self.tell_gone(loss, &train, tag);
             }
         }
     }
@@ -613,25 +641,22 @@ impl Direction {
         for packet in held.iter_mut().flat_map(FlowQueues::drain) {
             let departs_ns = self.line.send(now_ns, packet.bytes, params, course.as_ref());
             let due_ns = departs_ns.saturating_add(packet.delay_ns);
-            self.push(now_ns, due_ns, packet.train, packet.may_pass, packet.tag);
+            self.push(now_ns, due_ns, packet.train, packet.lane, packet.tag);
         }
         self.model = Some(model);
     }
 
     /// Puts packets on their way; returns when they are due. What has left already bounds those behind it all the
     /// same, so that due times do not depend on when packets really leave.
-    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, may_pass: bool, tag: Tag) -> u64 {
-        if may_pass && due_ns < self.last_due_ns {
-            let due_ns = due_ns.max(now_ns);
-            let packets = u64::from(train.count);
-            if self.transit.overtake(due_ns, train, tag) {
-                self.counters.reordered += packets;
-            }
-            return due_ns;
+    fn push(&mut self, now_ns: u64, due_ns: u64, train: Train, lane: Lane, tag: Tag) -> u64 {
+        let until_ns = self.order.until_ns();
+        let due_ns = self.order.join(lane, due_ns.max(now_ns));
+        let packets = u64::from(train.count);
+        if due_ns >= until_ns {
+            self.transit.push(due_ns, train, tag);
+        } else if self.transit.overtake(due_ns, train, tag) {
+            self.counters.reordered += packets;
         }
-        let due_ns = due_ns.max(self.last_due_ns).max(now_ns);
-        self.last_due_ns = due_ns;
-        self.transit.push(due_ns, train, tag);
         due_ns
     }
 

@@ -89,7 +89,7 @@ pub(super) fn apply(packet: &mut [u8], bits: &[u64]) {
 )]
 fn gap(draw: u64, ratio: Ratio) -> u64 {
     let share = ((draw >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    (share.ln() / (-ratio.fraction()).ln_1p()) as u64
+    (libm::log(share) / libm::log1p(-ratio.fraction())) as u64
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! Pareto of shape 3 and scale 1, whose mean is 1.5; paretonormal is a quarter normal and three quarters pareto
 //! *of the same quantile*; 16 bits at 8192 per sigma cap every table at four sigma. We compute the quantile
 //! instead of looking it up, and keep the cap because it is part of the meaning: it shifts the mean of pareto
-//! by -0.033 sigma and makes its standard deviation 0.821 sigma.
+//! by -0.033 sigma and makes its standard deviation 0.821 sigma. Functions are [`libm`]'s own and not the machine's, so
+//! that a draw means the same delay everywhere.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ fn rank_share(rank: f64) -> f64 {
     let t = (1.0 + 0.231_641_9 * rank.abs()).recip();
     const B: [f64; 6] =
         [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530, 0.0];
-    let tail = (-0.5 * rank * rank).exp() / (2.0 * std::f64::consts::PI).sqrt() * horner(&B, t);
+    let tail = libm::exp(-0.5 * rank * rank) / (2.0 * std::f64::consts::PI).sqrt() * horner(&B, t);
     let share = if rank > 0.0 { 1.0 - tail } else { tail };
     share.clamp(1e-12, 1.0 - 1e-12)
 }
@@ -90,7 +91,7 @@ fn deviation(distribution: Distribution, quantile: f64) -> f64 {
 }
 
 fn pareto(quantile: f64) -> f64 {
-    (((1.0 - quantile).cbrt().recip() - 1.5) * (4.0 / 3.0)).min(CAP)
+    ((libm::cbrt(1.0 - quantile).recip() - 1.5) * (4.0 / 3.0)).min(CAP)
 }
 
 /// Quantile function of the standard normal distribution: P. J. Acklam's rational approximation (2003),
@@ -129,10 +130,10 @@ fn normal(p: f64) -> f64 {
     ];
     const LOW: f64 = 0.024_25;
     if p < LOW {
-        let q = (-2.0 * p.ln()).sqrt();
+        let q = (-2.0 * libm::log(p)).sqrt();
         horner(&C, q) / horner(&D, q)
     } else if p > 1.0 - LOW {
-        let q = (-2.0 * (1.0 - p).ln()).sqrt();
+        let q = (-2.0 * libm::log(1.0 - p)).sqrt();
         -horner(&C, q) / horner(&D, q)
     } else {
         let q = p - 0.5;

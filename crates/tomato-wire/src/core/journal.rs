@@ -6,10 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::LinkParams;
+use crate::core::codel::FlowMemory;
 use crate::core::direction::DropCause;
 use crate::core::jitter::JitterState;
 use crate::core::line::Line;
 use crate::core::loss::LossState;
+use crate::core::order::Order;
 use crate::core::split::Train;
 use crate::limits;
 
@@ -106,8 +108,8 @@ pub struct Memory {
     pub ordinal: u64,
     /// Digest of the verdicts so far.
     pub verdict_hash: u64,
-    /// The latest due time given.
-    pub last_due_ns: u64,
+    /// The latest due times given.
+    pub order: Order,
     /// Up to when queues that decide late have decided.
     pub settled_ns: u64,
     /// States of the loss models, of the direction and then of each rule; none if draws depend on the content of
@@ -115,11 +117,13 @@ pub struct Memory {
     pub losses: Option<Vec<LossState>>,
     /// State of the jitter.
     pub jitter: Option<JitterState>,
-    /// When the timeline began.
-    pub course_start_ns: Option<u64>,
-    /// The rate and its queue; none if packets wait in it that are not told here, so that what depends on the queue
-    /// cannot be recomputed from here on.
+    /// When the timeline began, or one would have.
+    pub start_ns: u64,
+    /// The rate and its queue; none if packets wait in it that are not told here, or its flows remember too much, so
+    /// that what depends on the queue cannot be recomputed from here on.
     pub line: Option<Line>,
+    /// What the flows of a discipline that decides late remember.
+    pub flows: FlowMemory,
 }
 
 /// What a direction tells.

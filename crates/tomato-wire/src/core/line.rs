@@ -72,10 +72,13 @@ const PIE_MARK_MAX: f64 = 0.1;
 const PIE_UPDATES_MAX: u64 = 1000;
 
 impl Line {
-    /// Takes the queue limit and forgets the state of disciplines; what waits keeps its promise.
+    /// Takes the queue limit; what waits keeps its promise.
     pub fn change(&mut self, params: &LinkParams) {
         self.limit_bytes = params.effective_queue_bytes();
-        self.busy_rest = 0;
+    }
+
+    /// Forgets what disciplines remember: another one begins.
+    pub fn forget_discipline(&mut self) {
         self.red = Red::default();
         self.pie = Pie::default();
     }
@@ -95,20 +98,18 @@ impl Line {
             return Admission::Departs(now_ns.max(self.busy_until_ns));
         };
         self.pass_departed(now_ns);
-        let wire_bytes = bytes + u64::from(params.framing_bytes);
+        let wire_bytes = params.wire_bytes(bytes);
         let mut may_mark = may_mark;
         let is_early = match params.discipline {
             Discipline::DropTail | Discipline::Codel { .. } | Discipline::FqCodel { .. } => false,
             Discipline::Red { min_bytes, max_bytes, probability } => {
-                let min = min_bytes.unwrap_or(self.limit_bytes / 12).max(1);
-                let max = max_bytes.unwrap_or(self.limit_bytes / 4).max(min + 1);
+                let (min, max) = red_bounds(min_bytes, max_bytes, self.limit_bytes);
                 let idle_ns = now_ns.saturating_sub(self.busy_until_ns);
                 let idle = idle_ns / span_ns(RED_PACKET_BYTES, rate).max(1);
                 self.red.drops(self.backlog_bytes, idle, (min, max, probability), draw)
             }
             Discipline::Pie { target_ns, update_ns } => {
-                let wait_ns = self.busy_until_ns.saturating_sub(now_ns);
-                self.pie.update(now_ns, wait_ns, target_ns, update_ns);
+                self.pie.update(now_ns, self.busy_until_ns, target_ns, update_ns);
                 may_mark &= self.pie.probability < PIE_MARK_MAX;
                 self.backlog_bytes > PIE_SMALL_BYTES && self.pie.drops(target_ns, draw)
             }
@@ -140,7 +141,8 @@ impl Line {
         params: &LinkParams,
         course: Option<&Course>,
     ) -> u64 {
-        let wire_bytes = bytes + u64::from(params.framing_bytes);
+        self.pass_departed(now_ns);
+        let wire_bytes = params.wire_bytes(bytes);
         let Some(rate) = params.bandwidth_bit_s else { return now_ns.max(self.busy_until_ns) };
         let free_ns = now_ns.saturating_sub(span_ns(params.burst_bytes, rate));
         if self.busy_until_ns < free_ns {
@@ -215,7 +217,7 @@ impl Line {
             return self.limit_bytes;
         };
         let wait_ns = limit_ns.saturating_sub(self.busy_until_ns.saturating_sub(now_ns));
-        let wire_bytes = bytes + u64::from(params.framing_bytes);
+        let wire_bytes = params.wire_bytes(bytes);
         self.limit_bytes.min(bytes_in(rate, wait_ns).saturating_add(wire_bytes))
     }
 
@@ -238,6 +240,14 @@ impl Line {
             self.waiting.pop_front();
         }
     }
+}
+
+/// RED's bounds as iproute2 completes them (`tc/q_red.c`): a maximum of three minimums or a quarter of the limit, a
+/// minimum of a third of the maximum.
+fn red_bounds(min_bytes: Option<u64>, max_bytes: Option<u64>, limit_bytes: u64) -> (u64, u64) {
+    let max = max_bytes.or_else(|| min_bytes.map(|min| min * 3));
+    let max = max.unwrap_or(limit_bytes / 4).max(1);
+    (min_bytes.unwrap_or(max / 3), max)
 }
 
 /// How long these bytes take at a rate.
@@ -270,10 +280,10 @@ impl Red {
         draw: u64,
     ) -> bool {
         if backlog == 0 {
-            let packets = i32::try_from(idle).unwrap_or(i32::MAX);
-            self.average *= (1.0 - RED_WEIGHT).powi(packets);
+            self.average *= libm::pow(1.0 - RED_WEIGHT, float(idle));
+        } else {
+            self.average += RED_WEIGHT * (float(backlog) - self.average);
         }
-        self.average += RED_WEIGHT * (float(backlog) - self.average);
         let (min, max) = (float(min), float(max));
         let share = if self.average < min {
             self.since_drop = 0;
@@ -297,23 +307,20 @@ impl Red {
 }
 
 impl Pie {
-    /// The periodic part, made up for the time since the last packet; the wait is known exactly, since the line
-    /// knows when it will be free.
-    fn update(&mut self, now_ns: u64, wait_ns: u64, target_ns: u64, update_ns: u64) {
+    /// The periodic part, made up for the time since the last packet: every `update_ns` from the first packet on, by
+    /// the wait at that time. It is known exactly, since the line was to be free at `free_ns` all the while.
+    fn update(&mut self, now_ns: u64, free_ns: u64, target_ns: u64, update_ns: u64) {
         let Some(last_ns) = self.updated_ns else {
             self.updated_ns = Some(now_ns);
             self.burst_left_ns = PIE_BURST_NS;
             return;
         };
-        let updates = (now_ns.saturating_sub(last_ns) / update_ns).min(PIE_UPDATES_MAX);
-        if updates == 0 {
-            return;
+        let updates = now_ns.saturating_sub(last_ns) / update_ns;
+        for n in updates.saturating_sub(PIE_UPDATES_MAX)..updates {
+            let at_ns = last_ns + (n + 1) * update_ns;
+            self.step(free_ns.saturating_sub(at_ns), target_ns, update_ns);
         }
-        for n in (0..updates).rev() {
-            // the wait shrank by one period with each update that nobody came
-            self.step(wait_ns + n * update_ns * u64::from(wait_ns > 0), target_ns, update_ns);
-        }
-        self.updated_ns = Some(now_ns);
+        self.updated_ns = Some(last_ns + updates * update_ns);
     }
 
     fn step(&mut self, wait_ns: u64, target_ns: u64, update_ns: u64) {

@@ -3,7 +3,7 @@
 use tomato_filter::Filter;
 
 use crate::config::{DrawKey, LinkParams, Ratio, Rule};
-use crate::core::codel::FlowQueues;
+use crate::core::codel::{FlowQueues, Held};
 use crate::core::content::Occurrences;
 use crate::core::jitter::JitterState;
 use crate::core::loss::{LossDraws, LossState};
@@ -49,9 +49,10 @@ pub(super) struct Identity {
 }
 
 impl Model {
-    pub(super) fn new(now_ns: u64, streams: Streams, params: LinkParams) -> Box<Self> {
+    /// Of parameters whose timeline began at `start_ns`.
+    pub(super) fn new(start_ns: u64, streams: Streams, params: LinkParams) -> Box<Self> {
         let course = params.timeline.as_ref();
-        let course = course.map(|timeline| Course::new(now_ns, &params, timeline));
+        let course = course.map(|timeline| Course::new(start_ns, &params, timeline));
         Box::new(Self {
             course_until_ns: if course.is_some() { 0 } else { u64::MAX },
             course,
@@ -65,17 +66,15 @@ impl Model {
         })
     }
 
-    /// Takes over from the model before a change what the change does not concern: memory of losses, an unchanged
-    /// timeline, the counters of rules whose filter stands where it did.
+    /// Takes over from the model before a change what the change does not concern: memory of losses, queues of an
+    /// unchanged discipline, the counters of rules whose filter stands where it did.
     pub(super) fn follow(&mut self, old: Self) {
         if old.params.loss_model == self.params.loss_model {
             self.loss = old.loss;
         }
         self.jitter = old.jitter;
-        if old.params.timeline == self.params.timeline
-            && let (Some(course), Some(timeline)) = (old.course, &self.params.timeline)
-        {
-            self.course = Some(Course::new(course.start_ns(), &self.params, timeline));
+        if old.params.queues_as(&self.params) {
+            self.held = old.held;
         }
         if let Some(seen) = &mut self.seen {
             *seen = old.seen.unwrap_or_default();
@@ -90,6 +89,12 @@ impl Model {
         }
     }
 
+    /// Takes out what waits in queues that decide late, and how many bytes that are with framing.
+    pub(super) fn drain(&mut self) -> (Vec<Held>, u64) {
+        let bytes = self.held.as_ref().map_or(0, FlowQueues::bytes);
+        (self.held.as_mut().map(FlowQueues::drain).unwrap_or_default(), bytes)
+    }
+
     /// States of the losses, of the direction and of each rule; none if there is more to remember.
     pub(super) fn losses(&self) -> Option<Vec<LossState>> {
         let rules = self.rules.iter().map(|rule| &rule.loss);
@@ -97,15 +102,12 @@ impl Model {
         is_all.then(|| std::iter::once(&self.loss).chain(rules).cloned().collect())
     }
 
-    /// Goes on from states of losses and the beginning of the timeline.
-    pub(super) fn recall(&mut self, losses: Vec<LossState>, course_start_ns: Option<u64>) {
+    /// Goes on from states of losses.
+    pub(super) fn recall(&mut self, losses: Vec<LossState>) {
         let states = std::iter::once(&mut self.loss);
         let states = states.chain(self.rules.iter_mut().map(|rule| &mut rule.loss));
         for (state, loss) in states.zip(losses) {
             *state = loss;
-        }
-        if let (Some(start_ns), Some(timeline)) = (course_start_ns, &self.params.timeline) {
-            self.course = Some(Course::new(start_ns, &self.params, timeline));
         }
     }
 

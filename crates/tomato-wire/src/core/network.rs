@@ -59,6 +59,8 @@ pub struct Undelivered {
 #[derive(Debug, Default)]
 pub struct Network {
     seed: u64,
+    /// When it got its first port or bridge; timelines count from there.
+    started_ns: u64,
     pool: FramePool,
     ports: Slots<Port>,
     bridges: Slots<Switchboard>,
@@ -188,6 +190,9 @@ impl Network {
         let mut removed = Removed::default();
         let is_reseeded = self.seed != config.seed;
         self.seed = config.seed;
+        if self.ports.iter().next().is_none() && self.bridges.iter().next().is_none() {
+            self.started_ns = now_ns;
+        }
         for key in self.links.keys() {
             let keeps = self.links.find(&key).is_some_and(|(_, link)| {
                 config.links.get(&key).is_some_and(|wanted| {
@@ -492,7 +497,8 @@ impl Network {
         });
         self.sequence += 1;
         let directions = [0, 1].map(|side| {
-            Direction::new(now_ns, Streams::new(self.seed, key, side), behaviour(wanted, side))
+            let streams = Streams::new(self.seed, wanted.draws_by(key), side);
+            Direction::since(self.started_ns, now_ns, streams, behaviour(wanted, side))
         });
         let link = Link {
             serial: self.sequence,
@@ -535,14 +541,16 @@ impl Network {
         if link.config == *wanted && !is_reseeded {
             return;
         }
+        let is_reseeded = is_reseeded || link.config.draw_key != wanted.draw_key;
         let is_cut = link.config.connected && !wanted.connected;
         for side in [0, 1] {
             let new = behaviour(wanted, side);
             if new != behaviour(&link.config, side) || is_reseeded {
-                link.directions[side].change(now_ns, Streams::new(seed, key, side), new);
+                let streams = Streams::new(seed, wanted.draws_by(key), side);
+                link.directions[side].change(now_ns, streams, new);
             }
             if is_cut {
-                link.directions[side].cut();
+                link.directions[side].cut(now_ns);
             }
             self.noted.insert(LinkEnd { link: id, side });
         }

@@ -78,12 +78,6 @@ impl Course {
         self.turns
     }
 
-    /// When it began.
-    #[must_use]
-    pub fn start_ns(&self) -> u64 {
-        self.start_ns
-    }
-
     /// The values that are set without the timeline.
     #[must_use]
     pub fn base(&self) -> Values {

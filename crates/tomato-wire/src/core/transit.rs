@@ -152,11 +152,6 @@ impl Transit {
         let mut later = std::mem::replace(self, kept);
         std::iter::from_fn(|| later.pop(u64::MAX)).collect()
     }
-
-    /// Takes out all, in order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Entry> {
-        std::iter::from_fn(|| self.pop(u64::MAX))
-    }
 }
 
 #[cfg(test)]

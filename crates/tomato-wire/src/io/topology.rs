@@ -99,21 +99,24 @@ impl Topology {
     /// Has the links tell what their captures want; those of a `fresh` capture tell their settings again.
     fn sync_journals(&mut self, fresh: &BTreeSet<usize>) {
         let Topology { network, recorders, pasts, taps, names, .. } = self;
-        names.retain(|id, _| {
-            recorders.contains_key(id) || pasts.contains_key(id) || taps.contains_key(id)
-        });
-        let links = network.links().map(|(key, id, _)| (key.to_owned(), id));
+        let links = network.links().map(|(key, id, link)| (link.draws_by(key).to_owned(), id));
         for (key, id) in links.collect::<Vec<_>>() {
             let capture = recorders.get(&id).map(|(_, recorder)| recorder.wants());
             let past = pasts.get(&id).map(|(_, recorder)| recorder.wants());
             let all = [capture, past, taps.get(&id).map(Recorder::wants)].into_iter().flatten();
             let wants = all.fold([Wants::default(); 2], |a, b| [a[0].or(b[0]), a[1].or(b[1])]);
-            let known = names.get(&id).map(|(_, wants)| *wants).unwrap_or_default();
-            if known != wants || fresh.contains(&id) {
+            let is_known = match names.get(&id) {
+                None => wants == [Wants::default(); 2],
+                Some((name, known)) => *name == key && *known == wants,
+            };
+            if !is_known || fresh.contains(&id) {
                 network.set_journal(monotonic_ns(), id, wants);
                 names.insert(id, (key, wants));
             }
         }
+        names.retain(|id, _| {
+            recorders.contains_key(id) || pasts.contains_key(id) || taps.contains_key(id)
+        });
     }
 
     /// Begins a live capture, in place of the one that was there; false if there is no such link.

@@ -93,6 +93,7 @@ fn link(ends: [End; 2]) -> LinkConfig {
         ends,
         forward: LinkParams::default(),
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: None,

@@ -88,11 +88,9 @@ impl Direction {
                 }
                 None => self.memory = Some((at_ns, *memory)),
             },
-            Told::Cut { .. } => {
-                if let Some(mut model) = self.model.take() {
-                    model.direction.cut();
-                    model.finish(self.records, report, true);
-                    self.model = Some(model);
+            Told::Cut { at_ns, .. } => {
+                if let Some(model) = &mut self.model {
+                    model.cut(at_ns, self.records, report);
                 }
             }
         }
@@ -131,7 +129,7 @@ impl Direction {
         self.memory = None;
         if let Some(mut model) = self.model.take() {
             model.computed.clear();
-            model.finish(Wants::default(), report, false);
+            model.finish(Wants::default(), report);
             report.unjudged(0, why);
         }
     }
@@ -210,7 +208,7 @@ impl Direction {
     /// The capture, or a part of it, ends.
     pub(super) fn end(&mut self, report: &mut DirectionReport) {
         if let Some(mut model) = self.model.take() {
-            model.finish(self.records, report, false);
+            model.finish(self.records, report);
         }
     }
 }
@@ -228,11 +226,13 @@ impl Settings {
         };
         let has_memory = params.loss_model.is_some() || params.loss_correlation != Ratio::NEVER;
         let is_lost = trail.fate == Fate::Lost(DropCause::Loss);
+        // it was lost before anything was drawn
+        let is_too_long = trail.fate == Fate::Lost(DropCause::Mtu);
         let reorder = if trail.is_copy { Stage::CopyReorder } else { Stage::Reorder };
         let corrupt = if trail.is_copy { Stage::CopyCorrupt } else { Stage::Corrupt };
         let left = trail.spot == Spot::Left;
         let wrong = [
-            (!has_memory && is_lost != hits(params.loss, Stage::Loss), "its loss"),
+            (!has_memory && !is_too_long && is_lost != hits(params.loss, Stage::Loss), "its loss"),
             (trail.is_copy && !hits(params.duplicate, Stage::Duplicate), "its being a copy"),
             (left && trail.overtakes != hits(params.reorder, reorder), "its overtaking"),
             (
@@ -376,8 +376,17 @@ impl Model {
         });
     }
 
-    /// Judges what is left over; after a cut, everything must have been told.
-    fn finish(&mut self, records: Wants, report: &mut DirectionReport, is_cut: bool) {
+    /// The cable was cut; of what was under way only what is due by then is still to come.
+    fn cut(&mut self, at_ns: u64, records: Wants, report: &mut DirectionReport) {
+        self.advance(at_ns, records);
+        self.direction.cut(at_ns);
+        self.collect(records);
+        self.match_losses(report);
+        self.computed.retain(|_, end| matches!(end.fate, Fate::Due(due_ns) if due_ns <= at_ns));
+    }
+
+    /// Judges what is left over.
+    fn finish(&mut self, records: Wants, report: &mut DirectionReport) {
         self.collect(records);
         self.match_losses(report);
         for (id, cause) in std::mem::take(&mut self.recorded) {
@@ -391,7 +400,7 @@ impl Model {
                 Fate::Lost(cause) => is_models(cause),
                 Fate::Waits => false,
             };
-            if is_complete && is_overdue && !is_cut {
+            if is_complete && is_overdue {
                 report.disagree(format!("{} should have left or been lost; no record", what(id)));
             }
         }

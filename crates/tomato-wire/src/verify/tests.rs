@@ -24,6 +24,8 @@ struct Scene {
     sink: Recording,
     writer: CaptureWriter,
     dir: tempfile::TempDir,
+    /// The packet before which the capture begins.
+    begins: u64,
 }
 
 struct Recording {
@@ -67,6 +69,7 @@ fn scene(forward: LinkParams, points: &[Point], lost: bool) -> Scene {
         ends: [End::Port("a".into()), End::Port("b".into())],
         forward,
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: Some(capture.clone()),
@@ -77,9 +80,8 @@ fn scene(forward: LinkParams, points: &[Point], lost: bool) -> Scene {
     network.apply(0, &config).unwrap();
     let writer = CaptureWriter::start().unwrap();
     let recorder = writer.captures().open(&capture, &["a>b".into(), "b>a".into()]);
-    network.set_journal(0, 0, recorder.wants());
     let sink = Recording { recorder, room: Vec::new(), seed: 7, refuses: false };
-    Scene { network, config, sink, writer, dir }
+    Scene { network, config, sink, writer, dir, begins: 0 }
 }
 
 impl Scene {
@@ -90,6 +92,9 @@ impl Scene {
         for n in 0..PACKETS {
             let draw = mix(n);
             now += draw % (MS / 4);
+            if n == self.begins {
+                self.network.set_journal(now, 0, self.sink.recorder.wants());
+            }
             let before = self.config.clone();
             edit(n, self.config.links.get_mut("l").unwrap());
             if self.config != before {
@@ -142,6 +147,34 @@ fn rough() -> LinkParams {
         bit_error: Ratio(u64::MAX / 200_000),
         queue_bytes: Some(20_000),
         ..LinkParams::default()
+    }
+}
+
+/// A capture may begin in the middle of traffic that a discipline works on.
+#[test]
+fn a_capture_that_begins_in_traffic_verifies() {
+    for discipline in [
+        Discipline::Red { min_bytes: None, max_bytes: None, probability: Ratio(u64::MAX / 10) },
+        Discipline::Codel { target_ns: MS, interval_ns: 10 * MS },
+        Discipline::FqCodel { target_ns: MS, interval_ns: 10 * MS, flows: 4, quantum_bytes: 1514 },
+        Discipline::Pie { target_ns: MS, update_ns: MS },
+    ] {
+        let mut replayed = 0;
+        for begins in (100..900).step_by(40) {
+            let params = LinkParams {
+                bandwidth_bit_s: Some(53_000_000),
+                discipline,
+                ..LinkParams::default()
+            };
+            let mut scene = scene(params, &ALL, true);
+            scene.begins = begins;
+            scene.run(|_, _| {});
+            let report = verified(&scene.capture());
+            let forward = &report.directions[0];
+            assert_eq!(forward.wrong, 0, "{discipline:?} from {begins}: {forward:#?}");
+            replayed += u64::from(forward.replayed > 0);
+        }
+        assert!(replayed > 0, "{discipline:?}: no capture was judged");
     }
 }
 

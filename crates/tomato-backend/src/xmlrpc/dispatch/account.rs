@@ -253,7 +253,12 @@ impl Session<'_> {
                 Ok(organization(&changed))
             }
             "organization_remove" => {
-                self.call::<Json>(method, &[text(args, "name")?], Json::Null).await
+                let name = text(args, "name")?;
+                let removed = self.call::<Json>(method, &[name], Json::Null).await;
+                removed.map_err(|error| match error.code {
+                    ErrorCode::UnsupportedAction => ApiError { code: ErrorCode::NotEmpty, ..error },
+                    _ => error,
+                })
             }
             _ => {
                 organization_info(self.app, args).await?;
@@ -309,6 +314,7 @@ impl Session<'_> {
                     "title": title,
                     "message": text(args, "message")?,
                     "ref": args["ref"],
+                    "unsigned": is_true(args, "from_support") || args.get("show_sender") == Some(&json!(false)),
                 });
                 self.call::<Json>("notification_send", &[], body).await?;
                 Ok(Json::Null)
@@ -322,7 +328,8 @@ impl Session<'_> {
     }
 }
 
-fn known_only(attrs: &Map<String, Json>, known: &[&str]) -> Result<(), ApiError> {
+/// Refuses attributes that are neither known nor the client's own.
+pub(super) fn known_only(attrs: &Map<String, Json>, known: &[&str]) -> Result<(), ApiError> {
     let wrong = attrs.keys().find(|key| !key.starts_with('_') && !known.contains(&key.as_str()));
     wrong.map_or(Ok(()), |key| Err(refused(original::unknown(key))))
 }

@@ -128,6 +128,12 @@ impl Session<'_> {
                         super::invalid("limitSize", value, "must be a number of bytes")
                     })?),
                 };
+                let captured = self.app.capture_download(self.caller, &connection.id, "").await;
+                if let Err(error) = captured
+                    && error.code == ErrorCode::NoDataAvailable
+                {
+                    return Err(error);
+                }
                 self.app.grant_capture(self.caller, &connection.id, newest).await.map(Json::String)
             }
             "start" | "stop" => {

@@ -11,7 +11,7 @@ use tomato_model::original::names::{self, Meaning};
 use tomato_model::original::{SHOWN_NAME, attributes, template, view};
 use tomato_model::topology::{Element, Interface};
 
-use super::{Args, Session, attrs, id, invalid, no_action, refused, text};
+use super::{Args, Found, Session, attrs, id, invalid, missing, no_action, refused, text};
 use crate::limits::XMLRPC_STATUS_WAIT;
 
 /// Numbers tried behind a name that is taken; the original let elements share one.
@@ -79,7 +79,7 @@ impl Session<'_> {
         body.retain(|_, value| !value.is_null());
         if kind == Kind::Container {
             let wanted = body.get("template").and_then(Json::as_str).unwrap_or(template::DEFAULT);
-            let today = self.todays_template(wanted).await;
+            let today = self.todays_template(wanted).await?;
             body.insert("template".to_owned(), json!(today));
         }
         body.insert("topology".to_owned(), json!(top));
@@ -93,16 +93,19 @@ impl Session<'_> {
         self.element_view(made.id.as_str()).await
     }
 
-    /// The template that starts under an old name.
-    async fn todays_template(&self, name: &str) -> String {
-        if template::alias(name, &BTreeSet::new()).is_none() {
-            return name.to_owned();
+    /// The template that starts under a name, which may be an old one; it must exist, as far as that is known.
+    async fn todays_template(&self, name: &str) -> Result<String, ApiError> {
+        if name == template::DEFAULT {
+            return Ok(name.to_owned());
         }
+        let list = self.call::<Vec<TemplateInfo>>("template_list", &[], json!({})).await;
         // Without a host nobody knows of a template under the old name itself.
-        let list: Vec<TemplateInfo> =
-            self.call("template_list", &[], json!({})).await.unwrap_or_default();
-        let known = list.into_iter().map(|info| info.name).collect();
-        template::alias(name, &known).unwrap_or(name).to_owned()
+        let known: BTreeSet<String> = list.iter().flatten().map(|info| info.name.clone()).collect();
+        match template::alias(name, &known) {
+            Some(today) => Ok(today.to_owned()),
+            None if list.is_err() || known.contains(name) => Ok(name.to_owned()),
+            None => Err(missing("template", &json!(name))),
+        }
     }
 
     /// Creates an element, with a number behind its name if that is taken.
@@ -133,7 +136,7 @@ impl Session<'_> {
         parent: &str,
         attrs: &Map<String, Json>,
     ) -> Result<Json, ApiError> {
-        let element: Element = self.call("element_info", &[parent], json!({})).await?;
+        let Found { element, interface } = self.find(parent).await?;
         if element.topology.as_str() != top {
             return Err(ApiError::new(
                 ErrorCode::InvalidConfiguration,
@@ -141,7 +144,7 @@ impl Session<'_> {
             )
             .with(json!({"parent": parent})));
         }
-        if !parents.contains(&element.type_name.as_str()) {
+        if interface.is_some() || !parents.contains(&element.type_name.as_str()) {
             return Err(wrong_parent(&json!(parent), parents));
         }
         let mut body =
@@ -167,7 +170,7 @@ impl Session<'_> {
                 let mut patch =
                     attributes::element(kind, type_name, Some(element), attrs).map_err(refused)?;
                 if let Some(name) = patch.get("template").and_then(Json::as_str) {
-                    let today = self.todays_template(name).await;
+                    let today = self.todays_template(name).await?;
                     patch.insert("template".to_owned(), json!(today));
                 }
                 self.call::<Element>("element_modify", &[id], Json::Object(patch)).await?;
@@ -219,7 +222,7 @@ impl Session<'_> {
     ) -> Result<Json, ApiError> {
         let value = params.get("template").unwrap_or(&Json::Null);
         let wanted = value.as_str().ok_or_else(|| invalid("template", value, "must be a name"))?;
-        let today = self.todays_template(wanted).await;
+        let today = self.todays_template(wanted).await?;
         let id = element.id.as_str();
         if element.state == State::Started {
             let text = "change_template needs the element stopped: stop it first";

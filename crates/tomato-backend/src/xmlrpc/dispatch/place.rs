@@ -2,27 +2,38 @@
 
 use serde_json::{Value as Json, json};
 use tomato_api::error::{ApiError, ErrorCode};
+use tomato_api::usage::{DiskFigures, MachineFigures};
 use tomato_model::lifecycle::State;
 use tomato_model::original::{LOCAL_SITE, names};
 
+use super::account::known_only;
 use super::{Args, Session, attrs, maybe_text, missing, no_action, not_offered, text};
 use crate::app::App;
+use crate::limits::XMLRPC_STATUS_WAIT;
 use crate::xmlrpc::capability;
 
 /// The organization that owns the one site.
 pub(super) const LOCAL_ORGANIZATION: &str = "others";
 
+/// Attributes of sites.
+const SITE: [&str; 5] = ["label", "location", "geolocation", "organization", "description"];
+
+/// Bytes of the unit in which hosts of the original count memory and disks.
+pub(super) const KIB: u64 = 1024;
+
 /// Why nothing can be done about the site.
 const ONE_SITE: &str = "there is one site, the machine itself: it can be neither changed, removed nor joined by others";
 
 /// The sites, which need no account to be seen.
-pub(super) fn site_list(args: &Args) -> Result<Json, ApiError> {
-    let wanted = maybe_text(args, "organization")?;
-    Ok(if wanted.is_none_or(|name| name == LOCAL_ORGANIZATION) {
-        json!([site()])
-    } else {
-        json!([])
-    })
+pub(super) fn site_list(app: &App, args: &Args) -> Result<Json, ApiError> {
+    Ok(if is_local(app, args)? { json!([site()]) } else { json!([]) })
+}
+
+/// Whether what belongs to the site's organization is asked for, or everything.
+fn is_local(app: &App, args: &Args) -> Result<bool, ApiError> {
+    let Some(name) = maybe_text(args, "organization")? else { return Ok(true) };
+    app.organization_must_exist(name)?;
+    Ok(name == LOCAL_ORGANIZATION)
 }
 
 /// A site.
@@ -77,6 +88,55 @@ pub(super) fn host(app: &App) -> Option<Json> {
     }))
 }
 
+/// What the host measures now; none if it does not answer soon.
+pub(super) async fn machine(app: &App) -> Option<MachineFigures> {
+    if !app.host().is_connected() {
+        return None;
+    }
+    let figures = app.host().get::<MachineFigures>("/v1/machine");
+    tokio::time::timeout(XMLRPC_STATUS_WAIT, figures).await.ok()?.ok()
+}
+
+/// How busy its processors are: 1 if each has something to do.
+pub(super) fn load(machine: &MachineFigures) -> f64 {
+    (machine.load[0] / f64::from(machine.cpus.max(1))).min(1.0)
+}
+
+/// The host with what it measures, in the original's KiB and seconds.
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of this century are exact in a double")]
+async fn measured(app: &App, mut host: Json) -> Json {
+    let Some(machine) = machine(app).await else { return host };
+    let disk = |disk: DiskFigures| {
+        json!({
+            "total": disk.total_bytes / KIB,
+            "used": disk.used_bytes / KIB,
+            "free": disk.free_bytes / KIB,
+        })
+    };
+    host["load"] = json!(load(&machine));
+    host["host_info_timestamp"] = json!(machine.time_ms as f64 / 1e3);
+    let info = &mut host["host_info"];
+    info["time"] = json!(machine.time_ms as f64 / 1e3);
+    info["uptime"] = json!(machine.uptime_s);
+    info["system"] = json!({
+        "kernel": machine.kernel,
+        "distribution": machine.distribution,
+        "python": null,
+        "processor": machine.processor,
+    });
+    info["resources"] = json!({
+        "cpus_present": {
+            "count": machine.cpus, "model": machine.cpu_model, "bogomips_avg": machine.bogomips,
+        },
+        "memory": {
+            "total": machine.memory_bytes / KIB, "used": machine.memory_used_bytes / KIB,
+        },
+        "loadavg": machine.load,
+        "diskspace": {"root": disk(machine.disk_root), "data": disk(machine.disk_data)},
+    });
+    host
+}
+
 /// Where grants are served.
 fn address(app: &App) -> Json {
     app.grants().address().map_or(Json::Null, |address| json!(address.ip()))
@@ -90,11 +150,11 @@ pub(super) fn port(app: &App) -> Json {
 impl Session<'_> {
     pub(super) async fn place(&self, method: &str, args: &Args) -> Result<Json, ApiError> {
         match method {
-            "site_list" => site_list(args),
+            "site_list" => site_list(self.app, args),
             "site_info" => site_info(args),
             "link_statistics" => link_statistics(args),
-            "host_list" => self.host_list(args),
-            "host_info" => self.host_named(args),
+            "host_list" => self.host_list(args).await,
+            "host_info" => Ok(measured(self.app, self.host_named(args)?).await),
             "host_users" => self.host_users(args).await,
             "host_usage" => {
                 self.host_named(args)?;
@@ -124,19 +184,26 @@ impl Session<'_> {
             _ => {
                 self.caller.need_admin()?;
                 check_site(args, "name")?;
+                if method == "site_remove" {
+                    let text = "the host of this machine is in the site: it stays";
+                    return Err(ApiError::new(ErrorCode::NotEmpty, text));
+                }
+                known_only(&attrs(args, "attrs")?, &SITE)?;
                 Err(not_offered(ONE_SITE))
             }
         }
     }
 
-    fn host_list(&self, args: &Args) -> Result<Json, ApiError> {
+    async fn host_list(&self, args: &Args) -> Result<Json, ApiError> {
         let site = maybe_text(args, "site")?;
         if site.is_some() {
             check_site(args, "site")?;
         }
-        let organization = maybe_text(args, "organization")?;
-        let is_asked = organization.is_none_or(|name| name == LOCAL_ORGANIZATION);
-        Ok(host(self.app).into_iter().filter(|_| is_asked).collect())
+        let is_asked = is_local(self.app, args)?;
+        match host(self.app).filter(|_| is_asked) {
+            Some(host) => Ok(json!([measured(self.app, host).await])),
+            None => Ok(json!([])),
+        }
     }
 
     fn host_named(&self, args: &Args) -> Result<Json, ApiError> {
@@ -176,11 +243,7 @@ impl Session<'_> {
         const KNOWN: [&str; 6] =
             ["rpcurl", "address", "enabled", "description", "site", "description_text"];
         if method == "host_modify" {
-            let attrs = attrs(args, "attrs")?;
-            let wrong = attrs.keys().find(|k| !k.starts_with('_') && !KNOWN.contains(&k.as_str()));
-            if let Some(key) = wrong {
-                return Err(super::refused(tomato_model::original::unknown(key)));
-            }
+            known_only(&attrs(args, "attrs")?, &KNOWN)?;
         } else if self.has_elements().await {
             let text = "the host has elements: destroy them first";
             return Err(ApiError::new(ErrorCode::NotEmpty, text));

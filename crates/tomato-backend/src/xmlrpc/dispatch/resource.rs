@@ -5,6 +5,7 @@ use tomato_api::error::{ApiError, ErrorCode};
 use tomato_api::host::TemplateInfo;
 use tomato_api::request::Profile;
 
+use super::account::known_only;
 use super::{Args, Session, attrs, id, invalid, maybe_text, missing, not_offered, refused, text};
 
 /// Processes of a profile that the original's users make, who could not say it.
@@ -198,11 +199,6 @@ fn check_type(args: &Args) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(invalid("type", &json!(name), "must be container: other kinds are not offered yet"))
-}
-
-fn known_only(attrs: &Map<String, Json>, known: &[&str]) -> Result<(), ApiError> {
-    let wrong = attrs.keys().find(|key| !key.starts_with('_') && !known.contains(&key.as_str()));
-    wrong.map_or(Ok(()), |key| Err(refused(tomato_model::original::unknown(key))))
 }
 
 fn merge(body: &mut Json, patch: Map<String, Json>) {

@@ -9,10 +9,14 @@ use tomato_model::topology::Topology;
 
 use super::{Args, Session, place, text};
 use crate::app::App;
+use crate::clock;
 use crate::xmlrpc::capability;
 
 /// Number of the API's version, the original's.
 const API_VERSION: [u32; 3] = [4, 1, 0];
+
+/// 30 days.
+const MONTH_US: u64 = 30 * 86_400 * 1_000_000;
 
 /// `server_info`.
 pub(super) fn info(app: &App, settings: &Json) -> Json {
@@ -58,7 +62,9 @@ pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
         }
     }
     let hosts = usize::from(app.host().is_connected());
-    let users = app.account_count();
+    let (users, active_users) = app.account_counts(clock::now_us().saturating_sub(MONTH_US));
+    let machine = place::machine(app).await;
+    let machine = machine.as_ref();
     Ok(json!({
         "usage": {
             "topologies": topologies,
@@ -67,10 +73,16 @@ pub(super) async fn statistics(app: &App) -> Result<Json, ApiError> {
             "connections": connections,
             "element_types": types,
             "users": users,
-            "users_active_30days": null,
+            "users_active_30days": active_users,
         },
         "resources": {
-            "hosts": hosts, "cpus": null, "memory": null, "diskspace": null, "load": null, "availability": null,
+            "hosts": hosts,
+            "cpus": machine.map(|machine| machine.cpus),
+            // As text, since Python 2 knows no number of this size.
+            "memory": machine.map(|machine| (machine.memory_bytes / place::KIB).to_string()),
+            "diskspace": machine.map(|machine| (machine.disk_data.total_bytes / place::KIB).to_string()),
+            "load": machine.map(place::load),
+            "availability": null,
         },
     }))
 }

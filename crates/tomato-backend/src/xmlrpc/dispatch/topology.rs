@@ -7,12 +7,14 @@ use tomato_model::flag::Flag;
 use tomato_model::graph::Graph;
 use tomato_model::lifecycle::State;
 use tomato_model::original::{self, view};
+use tomato_model::role::Role;
 use tomato_model::topology::Topology;
 
 use super::{
     Args, Ask, Reply, Session, Written, attrs, id, invalid, is_true, missing, no_action, refused,
     text,
 };
+use crate::app::slot::Part;
 
 impl Session<'_> {
     pub(super) async fn topology(&self, verb: &str, args: &Args) -> Result<Json, ApiError> {
@@ -134,7 +136,9 @@ impl Session<'_> {
         let Some(seconds) = seconds else {
             return Err(invalid("timeout", value, "must be seconds from now, for example 86400"));
         };
-        if super::server::timeout(&self.graph(id).await?.topology).is_null() {
+        let known = id.parse().map_err(|_malformed| crate::app::not_found("topology", id))?;
+        let graph = self.app.view(self.caller, Part::Topology(&known), Role::Manager).await?;
+        if super::server::timeout(&graph.topology).is_null() {
             return Ok(Json::Null);
         }
         let body = json!({"timeout_s": whole(seconds)});

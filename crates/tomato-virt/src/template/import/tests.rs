@@ -5,7 +5,7 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 use super::super::rootfs::Rootfs;
-use super::{ImportError, Skipped, unpack};
+use super::{IMPORT_ENTRIES, ImportError, Skipped, Unpacking, unpack};
 
 /// A tar archive of hand-made entries, valid or not.
 struct Tar(Builder<Vec<u8>>);
@@ -264,4 +264,22 @@ fn directories_get_the_mode_of_the_last_entry() {
     result.unwrap();
     let mode = std::fs::metadata(temporary.path().join("root/d")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn directories_that_are_only_named_by_what_is_in_them_count_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Rootfs::open(dir.path()).unwrap();
+    let archive = || {
+        let tar = Tar::new().file("a/b/c/d/one", "1").file("a/b/c/d/two", "2");
+        Cursor::new(tar.file("e/three", "3").0.into_inner().unwrap())
+    };
+    let mut room = Unpacking { entries: IMPORT_ENTRIES - 8, ..Unpacking::new(&root) };
+    room.all(archive(), &mut |_| ()).unwrap();
+    assert_eq!(root.made(), 5);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let root = Rootfs::open(elsewhere.path()).unwrap();
+    let mut full = Unpacking { entries: IMPORT_ENTRIES - 6, ..Unpacking::new(&root) };
+    let refused = full.all(archive(), &mut |_| ()).unwrap_err();
+    assert!(matches!(refused, ImportError::Large { what: "entries", .. }), "{refused}");
 }

@@ -3,6 +3,8 @@ use crate::core::frame::FramePool;
 use crate::core::packet::Family;
 use crate::core::split::tests::{Burst, frame_of};
 
+mod reference;
+
 const MS: u64 = 1_000_000;
 
 fn held(pool: &FramePool, flow: u8, at_ns: u64, may_mark: bool) -> Held {
@@ -23,7 +25,8 @@ fn held(pool: &FramePool, flow: u8, at_ns: u64, may_mark: bool) -> Held {
     let train: Train = pool.frame(&packet).unwrap().into();
     assert_eq!(frame_of(pool, &[vec![0; 12], packet].concat()).shape().packets(), 1);
     let tag = Tag::default();
-    Held { train, tag, bytes: 1000, arrived_ns: at_ns, delay_ns: 0, may_pass: false, may_mark }
+    let lane = Lane::default();
+    Held { train, tag, bytes: 1000, arrived_ns: at_ns, delay_ns: 0, lane, may_mark }
 }
 
 /// One packet of each flow per `step_ns`, one sent per 0.8 ms; what was sent by flow, dropped, marked, and the

@@ -3,6 +3,7 @@ use crate::config::Distribution;
 use crate::core::frame::FramePool;
 
 mod chosen;
+mod live;
 
 const MS: u64 = 1_000_000;
 
@@ -260,7 +261,7 @@ fn a_cut_loses_what_is_under_way() {
         LinkParams { delay_ns: MS, bandwidth_bit_s: Some(1_000_000), ..LinkParams::default() };
     let mut direction = direction(params);
     (0..5).for_each(|n| direction.offer(0, &frame(&pool, n)));
-    direction.cut();
+    direction.cut(0);
     let status = direction.status(0);
     assert_eq!((status.drops.disconnected, status.queue_bytes, status.queue_frames), (5, 0, 0));
     assert_eq!(pool.used_bytes(), 0);

@@ -2,11 +2,20 @@
 
 use super::{Direction, DropCause, Entry, Fate, Held, Identity, Model, Packet, Tag};
 use crate::config::LinkParams;
+use crate::core::codel::{FlowMemory, FlowQueues};
 use crate::core::journal::{Journal, Memory, Note, Seen, Spot, Wants};
 use crate::core::random::Streams;
 use crate::core::split::Train;
-use crate::core::timeline::Course;
 use crate::limits;
+
+/// Why and when packets were lost that had come in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loss {
+    at_ns: u64,
+    cause: DropCause,
+    /// Bytes that waited then.
+    queue_bytes: u64,
+}
 
 impl Direction {
     /// Tells from now on what is wanted; nothing if that is nothing. What was told stays.
@@ -37,8 +46,10 @@ impl Direction {
     /// Counts packets that never came onto the link, as [`Direction::refuse`], and tells of them.
     pub fn refuse_train(&mut self, now_ns: u64, cause: DropCause, train: &Train) {
         self.refuse(cause, train.count.into());
+        let held = self.model.as_ref().and_then(|model| model.held.as_ref());
+        let loss = self.loss(now_ns, cause, held.map_or(0, FlowQueues::bytes));
         let tag = Tag { epoch: self.epoch, ..Tag::default() };
-        self.tell_lost(now_ns, train, tag, cause, |_index| None);
+        self.tell_lost(loss, train, tag, |_index| None);
     }
 
     /// Counts the last popped packets as not taken by whom they were for.
@@ -59,18 +70,20 @@ impl Direction {
     #[must_use]
     pub fn memory(&self, now_ns: u64) -> Memory {
         let model = self.model.as_deref();
-        let holds = model.and_then(|model| model.held.as_ref());
-        let holds = holds.is_some_and(|held| held.packets() > 0);
+        let held = model.and_then(|model| model.held.as_ref());
+        let flows = held.map(|held| held.memory(now_ns, limits::MAX_MEMORY_FLOWS));
+        let flows = flows.unwrap_or_else(|| Some(FlowMemory::default()));
         let line = self.line.snapshot(now_ns, limits::MAX_MEMORY_PACKETS);
         Memory {
             ordinal: self.ordinal,
             verdict_hash: self.counters.verdict_hash,
-            last_due_ns: self.last_due_ns,
+            order: self.order.clone(),
             settled_ns: self.settled_ns,
             losses: model.map_or_else(|| Some(Vec::new()), Model::losses),
             jitter: model.map(|model| model.jitter),
-            course_start_ns: model.and_then(|model| model.course.as_ref()).map(Course::start_ns),
-            line: line.filter(|_| !holds),
+            start_ns: self.start_ns,
+            line: line.filter(|_| flows.is_some()),
+            flows: flows.unwrap_or_default(),
         }
     }
 
@@ -83,19 +96,21 @@ impl Direction {
         params: Option<LinkParams>,
         memory: Memory,
     ) -> Self {
-        let mut direction = Self::new(now_ns, streams, params);
+        let mut direction = Self::since(memory.start_ns, now_ns, streams, params);
         direction.epoch = epoch;
         direction.ordinal = memory.ordinal;
         direction.counters.verdict_hash = memory.verdict_hash;
-        direction.last_due_ns = memory.last_due_ns;
+        direction.order = memory.order;
         direction.settled_ns = memory.settled_ns;
         if let Some(line) = memory.line {
             direction.line = line;
         }
         if let Some(model) = &mut direction.model {
             model.jitter = memory.jitter.unwrap_or_default();
-            model.recall(memory.losses.unwrap_or_default(), memory.course_start_ns);
-            model.follow_course(now_ns);
+            model.recall(memory.losses.unwrap_or_default());
+            if let Some(held) = &mut model.held {
+                held.recall(memory.flows);
+            }
         }
         direction
     }
@@ -114,10 +129,16 @@ impl Direction {
 
     /// Bytes that wait, if somebody wants to know.
     pub(super) fn depth(&self, now_ns: u64, model: &Model) -> u64 {
-        if self.journal.is_none() {
-            return 0;
-        }
-        self.line.backlog_bytes(now_ns) + model.held.as_ref().map_or(0, |held| held.bytes())
+        self.backlog(now_ns, model.held.as_ref().map_or(0, FlowQueues::bytes))
+    }
+
+    /// A loss at `now_ns` by this cause while `held_bytes` wait in a queue that decides late.
+    pub(super) fn loss(&self, now_ns: u64, cause: DropCause, held_bytes: u64) -> Loss {
+        Loss { at_ns: now_ns, cause, queue_bytes: self.backlog(now_ns, held_bytes) }
+    }
+
+    fn backlog(&self, now_ns: u64, held_bytes: u64) -> u64 {
+        if self.journal.is_none() { 0 } else { self.line.backlog_bytes(now_ns) + held_bytes }
     }
 
     /// Tells of a packet that came in and what became of it.
@@ -172,19 +193,19 @@ impl Direction {
     }
 
     /// Tells of packets that were on the link and are lost.
-    pub(super) fn tell_gone(&mut self, now_ns: u64, train: &Train, tag: Tag, cause: DropCause) {
+    pub(super) fn tell_gone(&mut self, loss: Loss, train: &Train, tag: Tag) {
         let ordinal = |index: u16| Some(tag.base.wrapping_add(index.into()));
-        self.tell_lost(now_ns, train, tag, cause, ordinal);
+        self.tell_lost(loss, train, tag, ordinal);
     }
 
     fn tell_lost(
         &mut self,
-        at_ns: u64,
+        loss: Loss,
         train: &Train,
         tag: Tag,
-        cause: DropCause,
         ordinal: impl Fn(u16) -> Option<u64>,
     ) {
+        let Loss { at_ns, cause, queue_bytes } = loss;
         let Some(journal) = &mut self.journal else { return };
         for index in train.first..train.end() {
             journal.push(Note::Seen(Seen {
@@ -194,7 +215,7 @@ impl Direction {
                 ordinal: ordinal(index),
                 tag,
                 fate: Fate::Lost(cause),
-                queue_bytes: 0,
+                queue_bytes,
             }));
         }
     }
@@ -203,9 +224,8 @@ impl Direction {
     /// copy), which is told elsewhere; whether it was among them.
     pub(super) fn tell_dropped(
         &mut self,
-        now_ns: u64,
+        loss: Loss,
         dropped: &[Held],
-        cause: DropCause,
         told: Option<(u64, bool)>,
     ) -> bool {
         let mut is_among = false;
@@ -214,24 +234,14 @@ impl Direction {
             if told == Some((ordinal, held.tag.is_copy)) {
                 is_among = true;
             } else {
-                self.tell_gone(now_ns, &held.train, held.tag, cause);
+                self.tell_gone(loss, &held.train, held.tag);
             }
         }
         is_among
     }
 
-    /// Tells that the cable was cut with these in the queue.
-    pub(super) fn tell_cut(&mut self, held: &[Held]) {
-        if self.journal.is_none() {
-            return;
-        }
-        let at_ns = self.seen_ns;
-        for held in held {
-            self.tell_gone(at_ns, &held.train, held.tag, DropCause::Disconnected);
-        }
-        for entry in std::mem::take(&mut self.transit).drain() {
-            self.tell_gone(at_ns, &entry.train, entry.tag, DropCause::Disconnected);
-        }
+    /// Tells that the cable was cut.
+    pub(super) fn tell_cut(&mut self, at_ns: u64) {
         if let Some(journal) = &mut self.journal
             && journal.wants().settings
         {

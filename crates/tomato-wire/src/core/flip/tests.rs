@@ -40,3 +40,10 @@ fn each_bit_is_inside_and_flipped_once() {
         assert_ne!(found, flipped(ratio, 1001, 4));
     }
 }
+
+/// The same bits on every machine.
+#[test]
+fn known_bit_errors_stay() {
+    let thousandth = Ratio(u64::MAX / 1000);
+    assert_eq!(flipped(thousandth, 12_000, 0), [1985, 4028, 5533, 5606, 7410, 7682, 9971, 11_647]);
+}

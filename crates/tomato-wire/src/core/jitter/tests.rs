@@ -138,3 +138,41 @@ fn shares_undo_quantiles() {
         assert!((rank_share(normal(p)) - p).abs() < 1e-7, "{p}");
     }
 }
+
+/// The delays of four packets, by themselves and correlated by half, computed elsewhere from the formulas: they must be
+/// the same on every machine.
+#[test]
+fn known_delays_stay() {
+    use Distribution::{Normal, Pareto, Paretonormal, Uniform};
+    let streams = Streams::new(11, "jitter", 0);
+    let delays = |distribution, jitter_correlation| {
+        let params = LinkParams { jitter_correlation, ..jittered(distribution) };
+        let mut state = JitterState::default();
+        [0, 1, 2, 3].map(|n| delay(&params, &mut state, streams.draw(Stage::Jitter, n)))
+    };
+    for (distribution, alone, correlated) in [
+        (
+            Uniform,
+            [90_920_919, 108_230_970, 100_209_054, 99_176_894],
+            [90_920_919, 102_564_886, 101_477_881, 100_029_118],
+        ),
+        (
+            Normal,
+            [83_155_355, 113_503_523, 100_262_040, 98_966_553],
+            [83_155_352, 103_272_069, 101_862_969, 100_036_494],
+        ),
+        (
+            Pareto,
+            [93_544_498, 109_925_195, 96_917_669, 96_361_813],
+            [93_544_498, 98_543_265, 97_718_741, 96_815_284],
+        ),
+        (
+            Paretonormal,
+            [90_947_212, 110_819_777, 97_753_762, 97_012_998],
+            [90_947_212, 99_725_466, 98_754_798, 97_620_586],
+        ),
+    ] {
+        assert_eq!(delays(distribution, Ratio::NEVER), alone, "{distribution:?}");
+        assert_eq!(delays(distribution, Ratio(1 << 63)), correlated, "{distribution:?}");
+    }
+}

@@ -1,6 +1,8 @@
 use super::*;
 use crate::core::random::{Stage, Streams};
 
+mod reference;
+
 const MS: u64 = 1_000_000;
 
 /// Offers packets of 1000 bytes each `step_ns` at 10 Mbit/s; the share dropped early, the share of full, and the
@@ -112,6 +114,55 @@ fn a_changing_rate_counts_while_a_packet_is_sent() {
     let out: Vec<u64> = (0..6).map(|_| line.send(0, 1000, &params, Some(&course))).collect();
     // 3 ms: half at each rate; then 2 ms each until the round ends at 6 ms
     assert_eq!(out, [MS, 2 * MS, 3_500_000, 5_500_000, 6_750_000, 7_750_000]);
+}
+
+/// Whoever sends alone, as queues that decide late do, leaves nothing behind.
+#[test]
+fn what_has_departed_is_forgotten() {
+    let params = params(Discipline::DropTail);
+    let mut line = Line::default();
+    line.change(&params);
+    for n in 0..100_000 {
+        line.send(n * MS, 1000, &params, None);
+        assert!(line.waiting.len() <= 1 && line.backlog_bytes <= 1000, "packet {n}");
+    }
+}
+
+/// A frame is padded to 60 bytes and framed: 84 bytes of Ethernet's line at least.
+#[test]
+fn short_frames_take_as_much_as_the_shortest() {
+    let params = LinkParams { bandwidth_bit_s: Some(8_000_000_000), ..LinkParams::default() };
+    let took = |bytes| {
+        let mut line = Line::default();
+        line.change(&params);
+        line.send(0, bytes, &params, None)
+    };
+    assert_eq!([42, 54, 60, 61, 1514].map(took), [84, 84, 84, 85, 1538]);
+}
+
+/// RFC 8033 section 4.2: the probability moves every period, however the packets come.
+#[test]
+fn pie_updates_on_a_fixed_grid() {
+    let (target_ns, update_ns) = (15 * MS, 15 * MS);
+    // the line is free at 100 ms; packets come at 0, 20, 40 ... ms
+    let mut pie = Pie::default();
+    for n in 0..10 {
+        pie.update(n * 20 * MS, 100 * MS, target_ns, update_ns);
+    }
+    let mut grid = Pie { burst_left_ns: PIE_BURST_NS, ..Pie::default() };
+    for tick in 1..=12 {
+        grid.step((100 * MS).saturating_sub(tick * update_ns), target_ns, update_ns);
+    }
+    grid.updated_ns = Some(12 * update_ns);
+    assert_eq!(pie, grid);
+}
+
+#[test]
+fn red_is_completed_as_iproute2_does() {
+    assert_eq!(red_bounds(None, None, 120_000), (10_000, 30_000));
+    assert_eq!(red_bounds(None, Some(900), 120_000), (300, 900));
+    assert_eq!(red_bounds(Some(900), None, 120_000), (900, 2700));
+    assert_eq!(red_bounds(Some(5), Some(6), 1), (5, 6));
 }
 
 /// RFC 8033 section 5.1: marks stand for drops only while the probability is below a tenth.

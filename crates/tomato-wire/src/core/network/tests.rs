@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{BridgeConfig, BridgeMode, PortConfig, PortKind, Ratio};
+use crate::config::{BridgeConfig, BridgeMode, PortConfig, PortKind, Ratio, Step, Timeline};
 use crate::core::journal::Spot;
 use crate::core::split::Offload;
 
@@ -58,6 +58,7 @@ fn link(ends: [End; 2]) -> LinkConfig {
         ends,
         forward: LinkParams::default(),
         backward: LinkParams::default(),
+        draw_key: None,
         emulate: true,
         connected: true,
         capture: None,
@@ -115,6 +116,64 @@ fn chain() -> TopologyConfig {
     }
     config.links.insert("out".into(), delayed(link([seat(SWITCHES - 1, 1), port("b")]), MS));
     config
+}
+
+/// However late a link comes, its timeline counts from the topology's beginning; an edited one from the edit.
+#[test]
+fn timelines_begin_with_the_topology() {
+    let steps = |delay_ns: u64| {
+        let step = Step { at_ns: 10 * MS, delay_ns: Some(delay_ns), ..Step::default() };
+        Some(Timeline { steps: vec![step], repeat_ns: None })
+    };
+    let mut config = two_ports(0);
+    let mut late = config.links.remove("l").unwrap();
+    late.forward.timeline = steps(5 * MS);
+    let mut network = network(&config);
+    config.links.insert("l".into(), late);
+    let due = |network: &mut Network, config: &TopologyConfig, now| {
+        network.apply(now, config).unwrap();
+        let from = network.port("a").unwrap();
+        ingress(network, now, from, &frame(1, 2));
+        let mut ends = Ends::default();
+        run(network, &mut ends, 1000 * MS);
+        ends.seen.last().unwrap().0
+    };
+    assert_eq!(due(&mut network, &config, 20 * MS), 25 * MS);
+    for emulate in [false, true] {
+        config.links.get_mut("l").unwrap().emulate = emulate;
+        network.apply(30 * MS, &config).unwrap();
+    }
+    assert_eq!(due(&mut network, &config, 30 * MS), 35 * MS);
+    config.links.get_mut("l").unwrap().forward.timeline = steps(7 * MS);
+    assert_eq!(due(&mut network, &config, 40 * MS), 40 * MS);
+    assert_eq!(due(&mut network, &config, 50 * MS), 57 * MS);
+}
+
+/// The same name makes the same draws whatever the key is, and another name others, from a live change on.
+#[test]
+fn fates_follow_the_draw_key() {
+    let hashes = |key: &str, first: Option<&str>, second: &str| {
+        let mut config = two_ports(0);
+        let mut link = config.links.remove("l").unwrap();
+        link.forward.loss = Ratio(u64::MAX / 2);
+        link.draw_key = first.map(Into::into);
+        config.links.insert(key.into(), link);
+        let mut network = network(&config);
+        let from = network.port("a").unwrap();
+        let run = |network: &mut Network| {
+            (0..200).for_each(|n| ingress(network, n, from, &frame(1, 2)));
+            network.status(200).links[key].forward.verdict_hash
+        };
+        let before = run(&mut network);
+        config.links.get_mut(key).unwrap().draw_key = Some(second.into());
+        network.apply(200, &config).unwrap();
+        [before, run(&mut network)]
+    };
+    let same = hashes("l", Some("x"), "x");
+    assert_eq!(same, hashes("k", Some("x"), "x"));
+    assert_eq!(same, hashes("x", None, "x"), "the key itself by default");
+    assert_ne!(same[0], hashes("l", Some("y"), "x")[0]);
+    assert_ne!(same[1], hashes("l", Some("x"), "y")[1]);
 }
 
 #[test]

@@ -15,8 +15,11 @@ const STAGES: [Stage; 8] = [
 #[test]
 fn known_draws_stay() {
     assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf); // first output of SplitMix64 seeded with 0
-    let streams = Streams::new(42, "link", 0);
-    assert_eq!(streams.draw(Stage::Loss, 0), Streams::new(42, "link", 0).draw(Stage::Loss, 0));
+    let [forward, backward] = [0, 1].map(|side| Streams::new(42, "e1:eth0 e2:eth0", side));
+    assert_eq!(forward.draw(Stage::Loss, 0), 0x3769_3b06_e521_d8ca);
+    assert_eq!(forward.draw(Stage::Loss, 1), 0x9950_3b1d_835b_c4e0);
+    assert_eq!(backward.draw(Stage::Jitter, 7), 0x0535_ca80_a787_6859);
+    assert_eq!(forward.draw(Stage::CopyBitError, (1 << 40) + 3), 0xddbb_e4e0_2b27_ff5d);
 }
 
 #[test]

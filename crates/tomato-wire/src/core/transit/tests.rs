@@ -54,7 +54,7 @@ proptest! {
         prop_assert_eq!(later, sorted[at..].iter().map(|(_, n)| *n).collect::<Vec<_>>());
         prop_assert_eq!(transit.len(), at);
         prop_assert_eq!(leave(&mut transit, 0).len(), sorted.partition_point(|(due, _)| *due == 0));
-        let left: Vec<_> = transit.drain().map(|entry| number(&entry)).collect();
+        let left: Vec<_> = transit.split_off(0).iter().map(number).collect();
         let due_later = sorted[..at].iter().filter(|(due, _)| *due > 0);
         prop_assert_eq!(left, due_later.map(|(_, n)| *n).collect::<Vec<_>>());
         prop_assert_eq!((transit.packets(), transit.bytes(), pool.used_bytes()), (0, 0, 0));

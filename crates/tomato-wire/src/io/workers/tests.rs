@@ -16,6 +16,7 @@ fn apply(topology: &str, links: usize) -> Request {
             ends: ends.map(End::Port),
             forward: LinkParams::default(),
             backward: LinkParams::default(),
+            draw_key: None,
             emulate: true,
             connected: true,
             capture: None,

@@ -67,6 +67,42 @@ fn a_rule_decides_about_the_packets_it_means_and_no_others() {
     assert_eq!(run(false), (out, status), "the same whatever the offload");
 }
 
+/// ICMP at 0 ms waits for 200 ms and holds up neither what comes behind it nor, after an edit, what follows it.
+#[test]
+fn a_rule_that_delays_holds_up_its_own_packets_alone() {
+    let pool = FramePool::default();
+    let icmp = burst(false, 1).packets().remove(0);
+    let packet = |protocol: u8, ms: u64| {
+        let mut bytes = icmp.clone();
+        bytes[27] = protocol;
+        (ms * MS, Train::from(pool.frame(&bytes).unwrap()))
+    };
+    let slow = Rule { delay_ns: Some(200 * MS), ..rule("vlan and ip[9] == 1") };
+    let params = LinkParams { delay_ns: 20 * MS, rules: vec![slow], ..LinkParams::default() };
+    let mut direction = direction(params.clone());
+    let offer = |direction: &mut Direction, packets: &[(u8, u64)]| {
+        for (now, train) in packets.iter().map(|(protocol, ms)| packet(*protocol, *ms)) {
+            direction.offer(now, &train);
+        }
+    };
+    offer(&mut direction, &[(1, 0), (6, 1), (1, 2), (6, 3)]);
+    let mut quick = params.clone();
+    quick.rules[0].delay_ns = Some(MS);
+    direction.change(4 * MS, Streams::new(1, "l", 0), Some(quick));
+    // its own keep their order through the edit
+    offer(&mut direction, &[(1, 5), (6, 6)]);
+    direction.change(
+        7 * MS,
+        Streams::new(1, "l", 0),
+        Some(LinkParams { rules: Vec::new(), ..params }),
+    );
+    // nobody knows any more which are which
+    offer(&mut direction, &[(1, 8)]);
+    let due: Vec<(u64, u8)> =
+        passed(&mut direction).iter().map(|(due, bytes)| (due / MS, bytes[27])).collect();
+    assert_eq!(due, [(21, 6), (23, 6), (26, 6), (200, 1), (202, 1), (202, 1), (202, 1)]);
+}
+
 #[test]
 fn a_rule_has_losses_of_its_own_if_it_names_any() {
     let pool = FramePool::default();
