@@ -346,7 +346,7 @@ fn discipline(discipline: link::Discipline) -> Discipline {
 
 /// The curve of the timeline; a wrong one was refused when it was set.
 fn timeline(params: &link::LinkParams) -> Option<Timeline> {
-    let (points, repeat) = params.curve()?.ok()?;
+    let link::Curve { points, repeat } = params.curve()?.ok()?;
     let step = |point: &link::Point| Step {
         at_ns: point.at.0,
         bandwidth_bit_s: point.bandwidth.map(|b| b.0),

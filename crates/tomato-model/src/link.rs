@@ -20,7 +20,7 @@ pub use loss::LossModel;
 pub use preset::{PRESETS, Preset, preset};
 pub use rule::Rule;
 pub use text::TextError;
-pub use timeline::{Point, Step, Timeline};
+pub use timeline::{Curve, Curves, Point, Step, Timeline};
 
 /// The distribution of the jitter around the delay.
 #[derive(

@@ -1,5 +1,6 @@
 //! Operations that reach into a running topology.
 
+use tomato_model::link::Curves;
 use tomato_model::role::Role;
 
 use super::{Access, Answer, Body, FILTER, Method, Operation, Param, schema};
@@ -114,6 +115,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: Answer::Json(schema::<SwitchView>),
         doc: "Show addresses, counters and spanning tree of a running switch or hub.",
+        long: false,
+    },
+    Operation {
+        name: "connection_curve",
+        noun: "connection",
+        verb: "curve",
+        method: Method::Get,
+        path: "/connections/{id}/curve",
+        access: Access::Topology(Role::User),
+        query: &[],
+        body: Body::None,
+        answer: Answer::Json(schema::<Curves>),
+        doc: "Show what the timelines of a connection mean: ramps cut into steps, tables and traces read.",
         long: false,
     },
     Operation {

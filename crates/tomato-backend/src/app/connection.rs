@@ -12,6 +12,7 @@ use tomato_api::usage::ConnectionUsage;
 use tomato_model::edit::{self, ConnectionPatch, End};
 use tomato_model::graph::Graph;
 use tomato_model::id::{ConnectionId, ElementId, InterfaceId, TopologyId};
+use tomato_model::link::{Curves, LinkParams};
 use tomato_model::role::Role;
 use tomato_model::topology::Connection;
 
@@ -49,6 +50,14 @@ impl App {
     /// A connection.
     pub async fn connection_info(&self, caller: &Caller, id: &ConnectionId) -> Answer<Connection> {
         self.peek(caller, Part::Connection(id), Role::User, |graph| found(graph, id)).await
+    }
+
+    /// What the timelines of a connection mean.
+    pub async fn connection_curve(&self, caller: &Caller, id: &ConnectionId) -> Answer<Curves> {
+        let connection = self.connection_info(caller, id).await?;
+        // a wrong timeline was refused when it was set
+        let of = |params: &LinkParams| params.curve().and_then(Result::ok);
+        Ok(Curves { forward: of(&connection.forward), backward: of(&connection.backward) })
     }
 
     /// Changes a connection, also while it passes frames.

@@ -207,6 +207,7 @@ async fn connection(app: &App, call: Call) -> Answer<Response> {
         "connection_remove" => {
             app.connection_remove(&caller, &call.id()?).await.map(|()| nothing())
         }
+        "connection_curve" => Ok(json(&app.connection_curve(&caller, &call.id()?).await?)),
         "connection_usage" => Ok(json(&app.connection_usage(&caller, &call.id()?).await?)),
         "capture_live" => {
             let id: ConnectionId = call.id()?;

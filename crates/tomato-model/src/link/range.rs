@@ -1,7 +1,7 @@
 //! The bounds of link parameters, which are those of the data path.
 
 use crate::limits;
-use crate::link::{Discipline, LinkParams, LossModel, Step, rule};
+use crate::link::{Curve, Discipline, LinkParams, LossModel, Step, rule};
 use crate::units::{Bandwidth, ByteCount, Ratio, Span};
 
 impl LinkParams {
@@ -65,10 +65,9 @@ impl LinkParams {
         out
     }
 
-    /// The curve of the timeline, if there is one: points by rising time and the period.
+    /// The curve of the timeline, if there is one, or what is wrong with it.
     #[must_use]
-    #[allow(clippy::type_complexity, reason = "an optional result of a pair")]
-    pub fn curve(&self) -> Option<Result<(Vec<Step>, Option<Span>), String>> {
+    pub fn curve(&self) -> Option<Result<Curve, String>> {
         let start = Step {
             at: Span(0),
             ramp: false,
@@ -82,8 +81,8 @@ impl LinkParams {
         };
         let framing = self.framing.map_or(limits::FRAMING_BYTES, |framing| framing.0);
         let curve = self.timeline.as_ref()?.curve(&start, framing);
-        Some(curve.and_then(|(points, repeat)| {
-            if points.len() > limits::STEPS_MAX {
+        Some(curve.and_then(|curve| {
+            if curve.points.len() > limits::STEPS_MAX {
                 return Err("has too many steps; use at most 100000".to_owned());
             }
             let is_wrong = |point: &&Step| {
@@ -91,12 +90,12 @@ impl LinkParams {
                 let delay = point.delay.unwrap_or_default().max(point.jitter.unwrap_or_default());
                 !limits::BANDWIDTH.contains(&rate) || delay.0 > limits::DELAY_MAX_NS
             };
-            match points.iter().find(is_wrong) {
+            match curve.points.iter().find(is_wrong) {
                 Some(point) => Err(format!(
                     "a value at {} is out of range; use 100bit/s to 1000Gbit/s and at most 10min",
                     point.at
                 )),
-                None => Ok((points, repeat)),
+                None => Ok(curve),
             }
         }))
     }

@@ -98,7 +98,7 @@ fn a_wrong_rule_is_named_with_its_filter() {
 
 fn curve(json: &str) -> Result<(Vec<Step>, Option<Span>), String> {
     let params: LinkParams = serde_json::from_str(json).expect("parameters");
-    params.curve().expect("a timeline")
+    params.curve().expect("a timeline").map(|Curve { points, repeat }| (points, repeat))
 }
 
 #[test]

@@ -58,6 +58,27 @@ pub struct Step {
 /// A point of the curve that a timeline means: these values from then on, without ramps.
 pub type Point = Step;
 
+/// What a timeline means: ramps cut into steps, tables and traces read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Curve {
+    /// By rising time. Each names what changes; before the first one the direction's own values hold.
+    pub points: Vec<Point>,
+    /// The period after which it begins anew, with the direction's own values; none: the last values stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Span>,
+}
+
+/// The curves of a connection, none for a direction without a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Curves {
+    /// From the first end to the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Curve>,
+    /// From the second end to the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backward: Option<Curve>,
+}
+
 /// Length of the steps that a ramp and a Mahimahi trace are made of, in nanoseconds.
 const GRAIN_NS: u64 = 20_000_000;
 /// Nanoseconds of a millisecond.
@@ -73,16 +94,12 @@ const MAHIMAHI_BYTES: u64 = 1514;
 const PAUSE: Bandwidth = Bandwidth(100);
 
 impl Timeline {
-    /// The curve: points by rising time, and the period after which it begins anew. `start` holds the values before
+    /// The curve. `start` holds the values before
     /// the first step, `framing_bytes` what the line spends on each frame beside its own.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub fn curve(
-        &self,
-        start: &Step,
-        framing_bytes: u64,
-    ) -> Result<(Vec<Point>, Option<Span>), String> {
+    pub fn curve(&self, start: &Step, framing_bytes: u64) -> Result<Curve, String> {
         let given = [!self.steps.is_empty(), self.csv.is_some(), self.mahimahi.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
             return Err("holds no or several kinds of changes; give steps, csv or mahimahi".into());
@@ -113,7 +130,7 @@ impl Timeline {
                 format!("repeat {repeat} is not {least} after the last step; make it longer");
             return Err(message);
         }
-        Ok((points(start, steps), self.repeat))
+        Ok(Curve { points: points(start, steps), repeat: self.repeat })
     }
 }
 
@@ -193,11 +210,7 @@ fn csv(text: &str) -> Result<Vec<Step>, String> {
 
 /// The rates that a Mahimahi trace means, over bins of [`GRAIN_NS`]. It is repeated until it fills one; its last bin
 /// is as long as what is left, so that the period is a multiple of the trace's own.
-fn mahimahi(
-    trace: &str,
-    repeat: Option<Span>,
-    framing_bytes: u64,
-) -> Result<(Vec<Point>, Option<Span>), String> {
+fn mahimahi(trace: &str, repeat: Option<Span>, framing_bytes: u64) -> Result<Curve, String> {
     let chances = chances(trace)?;
     let Some(length_ns) = chances.last().map(|ms| ms * MS).filter(|ns| *ns > 0) else {
         return Err("the mahimahi trace is empty; give a line per chance to send".into());
@@ -225,7 +238,7 @@ fn mahimahi(
         }
     }
     let end = Span(end_ns);
-    Ok((points, Some(repeat.unwrap_or(end).max(end))))
+    Ok(Curve { points, repeat: Some(repeat.unwrap_or(end).max(end)) })
 }
 
 /// The times of a trace, in milliseconds.

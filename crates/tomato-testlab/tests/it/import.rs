@@ -128,3 +128,29 @@ async fn a_file_needs_a_name_and_makes_one_topology() {
         "the name that is asked for goes before the file's"
     );
 }
+
+#[tokio::test]
+async fn a_timeline_is_read_back_as_points() {
+    let lab = Lab::start(Duration::ZERO).await.unwrap();
+    let owner = lab.client(Some("owner"));
+    let timeline =
+        "{steps: [{at: 0s, delay: 0ms}, {at: 60ms, delay: 30ms, ramp: true}], repeat: 1s}";
+    let file = FILE.replace("both: {delay: 10ms}", &format!("forward: {{timeline: {timeline}}}"));
+    let made = import(&owner, "", &file).await;
+    let id = made.body["topology"].as_str().unwrap();
+    let graph = owner.ok("GET", &format!("/topologies/{id}"), None).await.unwrap();
+    let id = |name: &str| {
+        let all = graph["connections"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let path = format!("/connections/{}/curve", id("one"));
+    let curves = owner.ok("GET", &path, None).await.unwrap();
+    assert_eq!(curves["forward"]["repeat"], "1s", "{curves:#}");
+    let points = curves["forward"]["points"].as_array().unwrap();
+    let points: Vec<_> = points.iter().map(|one| json!([one["at"], one["delay"]])).collect();
+    let ramp = json!([["0ns", "0ns"], ["20ms", "10ms"], ["40ms", "20ms"], ["60ms", "30ms"]]);
+    assert_eq!(json!(points), ramp);
+    assert_eq!(curves["backward"], Value::Null);
+    let path = format!("/connections/{}/curve", id("two"));
+    assert_eq!(owner.ok("GET", &path, None).await.unwrap(), json!({}));
+}
