@@ -230,6 +230,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{id}/curve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what the timelines of a connection mean: ramps cut into steps, tables and traces read. */
+        get: operations["connection_curve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{id}/usage": {
         parameters: {
             query?: never;
@@ -1470,6 +1487,20 @@ export interface components {
             interfaces?: {
                 [key: string]: components["schemas"]["InterfaceCounters"];
             };
+        };
+        /** @description What a timeline means: ramps cut into steps, tables and traces read. */
+        Curve: {
+            /** @description By rising time. Each names what changes; before the first one the direction's own values hold. */
+            points: components["schemas"]["Step"][];
+            /** @description The period after which it begins anew, with the direction's own values; none: the last values stay. */
+            repeat?: components["schemas"]["Span"] | null;
+        };
+        /** @description The curves of a connection, none for a direction without a timeline. */
+        Curves: {
+            /** @description From the second end to the first. */
+            backward?: components["schemas"]["Curve"] | null;
+            /** @description From the first end to the second. */
+            forward?: components["schemas"]["Curve"] | null;
         };
         /** @description A time in which a connection was not what was asked for. */
         DegradedInterval: {
@@ -3844,6 +3875,37 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": unknown;
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_curve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Curves"];
                 };
             };
             /** @description A problem. */
