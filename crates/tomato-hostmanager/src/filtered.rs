@@ -1,6 +1,7 @@
 //! A capture with only those packets that a filter means.
 //!
-//! Invariant: blocks pass whole or not at all; what holds no packet passes always.
+//! Invariant: blocks pass whole or not at all. What holds no packet passes, but for what the wire tells of directions: with packets missing nothing
+//! can be recomputed from it.
 
 use std::io::{self, Read};
 
@@ -10,6 +11,8 @@ use crate::limits::CAPTURE_BLOCK_BYTES;
 
 /// An enhanced packet block of pcapng.
 const PACKET: u32 = 6;
+/// An interface statistics block, in which the wire tells of directions.
+const STATISTICS: u32 = 5;
 /// Bytes of a block before its body: type and length.
 const HEAD: usize = 8;
 /// Bytes of a packet's block before its frame.
@@ -50,7 +53,12 @@ impl<R: Read> Filtered<R> {
             self.block[..HEAD].copy_from_slice(&head);
             self.from.read_exact(&mut self.block[HEAD..])?;
             self.given = 0;
-            if word(&head, 0) != PACKET || self.is_meant() {
+            let passes = match word(&head, 0) {
+                PACKET => self.is_meant(),
+                STATISTICS => false,
+                _ => true,
+            };
+            if passes {
                 return Ok(true);
             }
         }
@@ -97,12 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn only_packets_that_are_meant_pass_and_other_blocks_stay() {
+    fn only_packets_that_are_meant_pass_and_what_no_packet_needs_stays() {
         let (mut arp, mut ip) = ([0; 60], [0; 60]);
         arp[12..14].copy_from_slice(&[0x08, 0x06]);
         ip[12..14].copy_from_slice(&[0x08, 0x00]);
         let first = block(0x0a0d_0d0a, &[1; 16]);
-        let whole = [first.clone(), packet(&arp), packet(&ip), packet(&arp)].concat();
+        let told = block(STATISTICS, &[0; 16]);
+        let whole = [first.clone(), told, packet(&arp), packet(&ip), packet(&arp)].concat();
         let filter = Filter::compile("ip").expect("a filter");
         let mut passed = Vec::new();
         Filtered::new(whole.as_slice(), filter).read_to_end(&mut passed).expect("read");

@@ -258,6 +258,9 @@ impl Recorder {
     }
 
     fn tell(&mut self, origin: &Origin<'_>, note: &Note) {
+        if self.told_bytes == 0 {
+            return; // a live capture is told of packets alone
+        }
         let told = Told::of(note, origin.side, origin.link, origin.seed);
         let data = told.and_then(|told| told.bytes(self.told_bytes));
         let Some(data) = data else { return self.miss(1) };

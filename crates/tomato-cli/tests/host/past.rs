@@ -14,7 +14,7 @@ elements:
 connections:
   line:
     between: [a, b]
-    both: {bandwidth: 1Mbit/s, delay: 5ms, jitter: 1ms, loss: 20%, duplicate: 10%, corrupt: 10%}
+    both: {bandwidth: 1Mbit/s, delay: 5ms, jitter: 1ms, loss: 20%, duplicate: 10%, rules: [{match: icmp, corrupt: 10%}]}
     recording: {past: 600s, points: [forward-in, forward-out, backward-in, backward-out]}
 ";
 

@@ -1,8 +1,8 @@
 //! The pcapng file format, as far as we write it (draft-ietf-opsawg-pcapng).
 //!
 //! A file is one section: section header, one Ethernet interface per spot, enhanced packet blocks with
-//! nanosecond stamps and the direction in `epb_flags`, custom blocks and options of ours (see
-//! [`crate::capture::trail`]). Everything is little-endian.
+//! nanosecond stamps and the direction in `epb_flags`, and custom options of ours (see
+//! [`crate::capture::trail`]) in blocks of packets, interfaces and statistics. Everything is little-endian.
 
 use crate::capture::trail::{ENTERPRISE, Trail, interface_bytes, parse_interface};
 use crate::core::journal::Spot;
@@ -14,10 +14,14 @@ pub(super) const SECTION: u32 = 0x0a0d_0d0a;
 pub(super) const INTERFACE: u32 = 1;
 /// Type of an enhanced packet block.
 pub(super) const PACKET: u32 = 6;
-/// Type of a custom block that may be copied.
-pub(super) const CUSTOM: u32 = 0x0bad;
+/// Type of an interface statistics block.
+pub(super) const STATISTICS: u32 = 5;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const LINKTYPE_ETHERNET: u16 = 1;
+/// Bytes of a statistics block before its options: interface and stamp.
+const STATISTICS_HEAD: usize = 12;
+/// Most bytes of ours in one option, whose length has 16 bits.
+const PIECE_BYTES: usize = 60_000;
 const OPT_COMMENT: u16 = 1;
 /// A custom option that may be copied and holds bytes.
 pub(super) const OPT_CUSTOM: u16 = 2989;
@@ -122,13 +126,26 @@ pub(super) fn packet(out: &mut Vec<u8>, record: &Record, lost: u64) {
     });
 }
 
-/// Appends a custom block of ours.
-pub(super) fn custom(out: &mut Vec<u8>, data: &[u8]) {
-    block(out, CUSTOM, |body| {
-        body.extend(ENTERPRISE.to_le_bytes());
-        body.extend_from_slice(data);
-        pad(body);
+/// Appends a statistics block with `data` in custom options of ours. It belongs to the first interface and has no stamp. A custom block
+/// would be a frame without a time to Wireshark.
+pub(super) fn told(out: &mut Vec<u8>, data: &[u8]) {
+    block(out, STATISTICS, |body| {
+        body.extend([0; STATISTICS_HEAD]);
+        for piece in data.chunks(PIECE_BYTES) {
+            option(body, OPT_CUSTOM, &[ENTERPRISE.to_le_bytes().as_slice(), piece].concat());
+        }
+        option(body, 0, b"");
     });
+}
+
+/// What [`told`] wrote, by the body of the block; nothing if it is another's.
+pub(super) fn told_data(body: &[u8]) -> Vec<u8> {
+    let all = options(body.get(STATISTICS_HEAD..).unwrap_or_default());
+    let ours = all.filter(|(code, _)| *code == OPT_CUSTOM);
+    ours.filter_map(|(_, value)| value.strip_prefix(&ENTERPRISE.to_le_bytes()))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// Whether the body of a section header is little-endian, of version 1.

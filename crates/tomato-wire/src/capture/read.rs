@@ -93,9 +93,10 @@ impl<R: Read> Reader<R> {
                     Some(Item::Interface { name, side, spot })
                 }),
                 pcapng::PACKET => packet(body, &self.interfaces).map(|p| Some(Item::Packet(p))),
-                pcapng::CUSTOM if body.starts_with(&ENTERPRISE.to_le_bytes()) => {
-                    Told::parse(&body[4..]).map(|told| Some(Item::Told(Box::new(told))))
-                }
+                pcapng::STATISTICS => match pcapng::told_data(body) {
+                    data if data.is_empty() => Some(None),
+                    data => Told::parse(&data).map(|told| Some(Item::Told(Box::new(told)))),
+                },
                 _ => Some(None),
             };
             match item {

@@ -89,7 +89,7 @@ impl RingWriter {
     /// Adds a block about a direction.
     pub(super) fn tell(&mut self, told: &TellBlock) -> Result<(), RingError> {
         let mut block = Vec::new();
-        pcapng::custom(&mut block, &told.data);
+        pcapng::told(&mut block, &told.data);
         self.append(&block)?;
         if let Some(side) = told.settings_of {
             self.settings[side] = block;

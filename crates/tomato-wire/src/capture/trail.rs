@@ -1,4 +1,4 @@
-//! What a capture says about its packets beside their bytes: an option of each packet block, and custom blocks.
+//! What a capture says about its packets beside their bytes: an option of each packet block, and blocks about directions.
 //!
 //! Both carry the private enterprise number [`ENTERPRISE`], which RFC 5612 reserves for examples: the project has none
 //! of its own. A magic of ours follows, so that nobody else's data is taken for ours. The layout is documented in

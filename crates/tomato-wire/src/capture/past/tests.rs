@@ -81,11 +81,11 @@ fn each_part_begins_with_the_settings_in_force() {
     }
     let (kinds, _) = saved(&ring, SECOND);
     let packets_at = kinds.iter().position(|kind| *kind == pcapng::PACKET).unwrap();
-    assert_eq!(kinds[packets_at - 2..packets_at], [pcapng::CUSTOM; 2]);
+    assert_eq!(kinds[packets_at - 2..packets_at], [pcapng::STATISTICS; 2]);
     while ring.forget_oldest() {}
     assert_eq!((ring.bytes(), all.load(Ordering::Relaxed)), (0, 0));
     ring.write(&record(7, SECOND, 60), 0);
     let (kinds, numbers) = saved(&ring, SECOND);
     assert_eq!(numbers, [7]);
-    assert_eq!(kinds[kinds.len() - 3..], [pcapng::CUSTOM, pcapng::CUSTOM, pcapng::PACKET]);
+    assert_eq!(kinds[kinds.len() - 3..], [pcapng::STATISTICS, pcapng::STATISTICS, pcapng::PACKET]);
 }
