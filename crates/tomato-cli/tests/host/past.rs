@@ -20,6 +20,8 @@ connections:
 
 /// Echo requests of one try.
 const REQUESTS: usize = 50;
+/// When a try is given up: `ping` of busybox sometimes waits for ever for what was lost.
+const TRY_SECONDS: &str = "5";
 
 /// `verify` must agree about a capture and have made verdicts of both directions again.
 fn assert_verified(world: &World, capture: &str) {
@@ -33,7 +35,8 @@ fn assert_verified(world: &World, capture: &str) {
 /// Sends until something came back: addresses are asked for over the same line, which may lose that too.
 fn send(world: &World) {
     let count = REQUESTS.to_string();
-    let ping = ["exec", "lossy/a", "--", "ping", "-c", &count, "-i", "0.01", "-W", "1", "10.6.0.2"];
+    let mut ping = vec!["exec", "lossy/a", "--", "timeout", TRY_SECONDS];
+    ping.extend(["ping", "-c", &count, "-i", "0.01", "-W", "1", "10.6.0.2"]);
     wait_for("an answer over the lossy line", || world.try_tomato(&ping).is_ok());
 }
 
